@@ -1,0 +1,30 @@
+from charges.models.adjustment import Adjustment
+from charges.models.charge import Charge
+from charges.models.dispute import Dispute, DisputeMessage
+from charges.models.focus_import import FocusImport, ImportIssue, ImportScope, ReceivedFile
+from charges.models.payers import FundingAccount, PIAddress, PrincipalInvestigator, Project, ProjectDelegate
+from charges.models.rules import AttributionRule, ExchangeRate, FundingShare, FundingSplit, ReviewRule
+from charges.models.source import Source, SourceWaiver
+
+__all__ = [
+    "Adjustment",
+    "AttributionRule",
+    "Charge",
+    "Dispute",
+    "DisputeMessage",
+    "ExchangeRate",
+    "FocusImport",
+    "FundingAccount",
+    "FundingShare",
+    "FundingSplit",
+    "ImportIssue",
+    "ImportScope",
+    "PIAddress",
+    "PrincipalInvestigator",
+    "Project",
+    "ProjectDelegate",
+    "ReceivedFile",
+    "ReviewRule",
+    "Source",
+    "SourceWaiver",
+]

@@ -1,0 +1,78 @@
+"""What staff add to a month: never a changed fact, always a signed amount with a reason and an author."""
+
+from typing import ClassVar
+
+from django.conf import settings
+from django.core.validators import MinLengthValidator
+from django.db import models
+from django.db.models.functions import Length
+from django.db.models.lookups import GreaterThanOrEqual
+from django.utils import timezone
+
+from charges.models.charge import Charge
+from charges.models.payers import FundingAccount, PrincipalInvestigator, Project
+from charges.models.source import Source
+from charges.money import MoneyField
+from periods.states import known_states
+
+
+class Adjustment(models.Model):
+    class Kind(models.TextChoices):
+        CREDIT = "credit", "Adjustment credit"
+        CORRECTION = "correction", "Correction"
+        WRITE_OFF = "write_off", "Write-off"
+        MANUAL = "manual", "Manual charge"
+
+    period = models.ForeignKey("periods.BillingPeriod", models.PROTECT, related_name="+")
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    source = models.ForeignKey(
+        Source, models.PROTECT, null=True, blank=True, related_name="+", help_text="Required for a manual charge"
+    )
+    pi = models.ForeignKey(PrincipalInvestigator, models.PROTECT, related_name="+", verbose_name="PI")
+    project = models.ForeignKey(Project, models.PROTECT, related_name="+")
+    funding_account = models.ForeignKey(FundingAccount, models.PROTECT, null=True, blank=True, related_name="+")
+    borne_by = models.ForeignKey(
+        FundingAccount,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="For a write-off: the account that bears it",
+    )
+    account_code = models.CharField(max_length=60, blank=True)
+    charge = models.ForeignKey(Charge, models.PROTECT, null=True, blank=True, related_name="adjustments")
+    description = models.CharField(max_length=200, help_text="As printed on the statement")
+    list_amount = MoneyField("list price", default=0)
+    due_amount = MoneyField("amount due")
+    reason = models.TextField(validators=[MinLengthValidator(10)], help_text="At least ten characters")
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, editable=False, related_name="+"
+    )
+    withdrawn_at = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        ordering: ClassVar = ["-pk"]
+        permissions: ClassVar = [("withdraw_adjustment", "Can withdraw an adjustment")]
+        constraints: ClassVar = [
+            known_states(["credit", "correction", "write_off", "manual"], "adjustment_kind_known", "kind"),
+            models.CheckConstraint(
+                condition=~models.Q(kind__in=["credit", "write_off"]) | models.Q(list_amount=0),
+                name="credit_and_write_off_have_no_list",
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(kind="manual") | models.Q(source__isnull=False), name="manual_charge_has_source"
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(kind="write_off") | models.Q(borne_by__isnull=False),
+                name="write_off_names_its_bearer",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(due_amount=0) | models.Q(funding_account__isnull=False),
+                name="adjustment_with_due_has_fund",
+            ),
+            models.CheckConstraint(condition=GreaterThanOrEqual(Length("reason"), 10), name="adjustment_reason_given"),
+        ]
+
+    def __str__(self) -> str:
+        return f"adjustment {self.pk}: {self.description}"

@@ -1,0 +1,164 @@
+"""A billed row, as loaded. Its amounts never change; what people decide about it is beside them."""
+
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.db import models
+
+from charges.models.focus_import import FocusImport, ReceivedFile
+from charges.models.payers import FundingAccount, PrincipalInvestigator, Project
+from charges.models.rules import AttributionRule, ExchangeRate
+from charges.models.source import Source
+from charges.money import MoneyField
+from periods.states import known_states
+
+
+def unindexed(to: Any, **kwargs: Any) -> Any:
+    """A foreign key without an index of its own: each index costs every loaded row a microsecond."""
+    return models.ForeignKey(to, models.PROTECT, db_index=False, related_name="+", **kwargs)
+
+
+class ChargeQuerySet(models.QuerySet["Charge"]):
+    def current(self) -> "ChargeQuerySet":
+        """Loaded and not superseded: what the month holds."""
+        return self.filter(superseded_by=None, loaded_by__state=FocusImport.State.LOADED)
+
+    def billable(self) -> "ChargeQuerySet":
+        """What statements carry: never flagged, or approved."""
+        return self.current().filter(review_status__in=[Charge.ReviewStatus.CLEAR, Charge.ReviewStatus.APPROVED])
+
+    def held(self) -> "ChargeQuerySet":
+        """Flagged and undecided: on no statement."""
+        return self.current().filter(review_status=Charge.ReviewStatus.HELD)
+
+
+class Charge(models.Model):
+    class ReviewStatus(models.TextChoices):
+        CLEAR = "clear", "Clear"
+        HELD = "held", "Held for review"
+        APPROVED = "approved", "Approved"
+        EXCLUDED = "excluded", "Excluded"
+        DEFERRED = "deferred", "Deferred"
+        NOT_BILLABLE = "not_billable", "Not billable (prepaid)"
+
+    class Kind(models.TextChoices):
+        DELIVERED = "delivered", "Delivered"
+        CARRIED = "carried", "Deferred from an earlier month"
+
+    class FundStep(models.TextChoices):
+        NONE = "", "No fund"
+        DECISION = "decision", "Reviewer's decision"
+        OVERRIDE = "override", "Overriding rule"
+        SPLIT = "split", "Project split"
+        TAG = "tag", "Tag"
+        RULE = "rule", "Filling rule"
+        PROJECT = "project", "Project default"
+        FALLBACK = "fallback", "Project fallback after its end date"
+
+    # Where it came from
+    period = unindexed("periods.BillingPeriod")
+    source = unindexed(Source)
+    loaded_by = models.ForeignKey(FocusImport, models.PROTECT, db_index=False, related_name="charges")
+    superseded_by = unindexed(FocusImport, null=True)
+    replaces = unindexed("self", null=True)
+    origin = unindexed("self", null=True)
+    kind = models.CharField(max_length=10, choices=Kind.choices, default=Kind.DELIVERED)
+    file = unindexed(ReceivedFile, null=True)
+    line_number = models.PositiveIntegerField(default=0)
+    identity_digest = models.BigIntegerField(default=0)
+    content_digest = models.BigIntegerField(default=0)
+
+    # FOCUS columns
+    billing_account_id = models.TextField(blank=True)
+    sub_account_id = models.TextField(blank=True)
+    sub_account_name = models.TextField(blank=True)
+    billing_currency = models.CharField(max_length=3)
+    billed_cost = MoneyField(null=True)
+    effective_cost = MoneyField(null=True)
+    list_cost = MoneyField(null=True)
+    contracted_cost = MoneyField(null=True)
+    charge_category = models.TextField(blank=True)
+    charge_class = models.TextField(blank=True)
+    charge_description = models.TextField(blank=True)
+    charge_period_start = models.DateTimeField(null=True)
+    charge_period_end = models.DateTimeField(null=True)
+    commitment_discount_id = models.TextField(blank=True)
+    commitment_discount_status = models.TextField(blank=True)
+    invoice_id = models.TextField(blank=True)
+    list_unit_price = models.TextField(blank=True, help_text="As delivered: unit prices are never added")
+    pricing_quantity = models.TextField(blank=True, help_text="As delivered: quantities exceed any fixed scale")
+    pricing_unit = models.TextField(blank=True)
+    provider_name = models.TextField(blank=True)
+    resource_id = models.TextField(blank=True)
+    resource_name = models.TextField(blank=True)
+    service_category = models.TextField(blank=True)
+    service_name = models.TextField(blank=True)
+    sku_id = models.TextField(blank=True)
+
+    # What it costs, in the period's currency (in its own while no exchange rate is known)
+    list_amount = MoneyField()
+    contracted_amount = MoneyField()
+    due_amount = MoneyField()
+    exchange_rate = unindexed(ExchangeRate, null=True)
+
+    # Who pays
+    pi = unindexed(PrincipalInvestigator, null=True)
+    project = unindexed(Project, null=True)
+    funding_account = unindexed(FundingAccount, null=True)
+    fund_step = models.CharField(max_length=10, choices=FundStep.choices, default=FundStep.NONE, blank=True)
+    rule = unindexed(AttributionRule, null=True)
+    account_code = models.CharField(max_length=60, blank=True)
+    funder = models.CharField(max_length=200, blank=True)
+    subsidy_fund = models.CharField(max_length=100, blank=True)
+    reference_1 = models.TextField(blank=True)
+    reference_2 = models.TextField(blank=True)
+
+    # Whether it is plausible
+    flags = models.JSONField(default=dict, help_text="Flag: the reason, in words")
+    review_status = models.CharField(max_length=12, choices=ReviewStatus.choices, default=ReviewStatus.CLEAR)
+    decided_by = unindexed(settings.AUTH_USER_MODEL, null=True)
+    decided_at = models.DateTimeField(null=True)
+    decision_reason = models.TextField(blank=True)
+
+    objects = ChargeQuerySet.as_manager()
+
+    class Meta:
+        ordering: ClassVar = ["pk"]
+        permissions: ClassVar = [
+            ("review_charge", "Can approve, exclude and defer charges"),
+            ("reattribute_charge", "Can say who pays for a charge"),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["period", "pi", "project"], name="charge_payer"),
+            models.Index(fields=["loaded_by"], name="charge_loaded_by"),
+            models.Index(
+                fields=["period", "review_status"], condition=~models.Q(review_status="clear"), name="charge_review"
+            ),
+        ]
+        constraints: ClassVar = [
+            known_states(
+                ["clear", "held", "approved", "excluded", "deferred", "not_billable"],
+                "charge_review_status_known",
+                "review_status",
+            ),
+            models.CheckConstraint(condition=~models.Q(billing_currency=""), name="charge_currency_present"),
+            models.CheckConstraint(
+                condition=~models.Q(review_status__in=["clear", "approved"])
+                | models.Q(pi__isnull=False, project__isnull=False),
+                name="billable_charge_has_payer",
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(review_status__in=["clear", "approved"])
+                | models.Q(due_amount=0)
+                | models.Q(funding_account__isnull=False)
+                | models.Q(fund_step="split"),
+                name="billable_charge_has_fund",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"charge {self.pk}"
+
+    @property
+    def discount_amount(self) -> Any:
+        return self.due_amount - self.list_amount

@@ -1,0 +1,157 @@
+"""One delivery of billing files: what came, what was loaded, what was put aside."""
+
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+from charges.models.source import Source
+from charges.money import MoneyField
+from periods.states import Document, StateField, known_states, transition
+
+
+class ImportQuerySet(models.QuerySet["FocusImport"]):
+    def loaded(self) -> "ImportQuerySet":
+        return self.filter(state="loaded")
+
+
+class FocusImport(Document):
+    """All files of one command or upload. Its charges count once it is loaded, all of them or none."""
+
+    class State(models.TextChoices):
+        STAGED = "staged", "Staged"
+        LOADED = "loaded", "Loaded"
+        DISCARDED = "discarded", "Discarded"
+        REVERSED = "reversed", "Reversed"
+
+    class Kind(models.TextChoices):
+        DELIVERY = "delivery", "Delivery"
+        CARRIED = "carried", "Deferred charges carried over"
+
+    source = models.ForeignKey(Source, models.PROTECT, related_name="imports")
+    kind = models.CharField(max_length=10, choices=Kind.choices, default=Kind.DELIVERY, editable=False)
+    state = StateField(choices=State.choices, default=State.STAGED, editable=False)
+    sha256 = models.CharField("SHA-256", max_length=64, blank=True, db_index=True, editable=False)
+    rows = models.PositiveIntegerField(default=0, editable=False)
+    loaded = models.PositiveIntegerField(default=0, editable=False)
+    quarantined = models.PositiveIntegerField(default=0, editable=False)
+    flagged = models.PositiveIntegerField(default=0, editable=False)
+    added = models.PositiveIntegerField(default=0, editable=False)
+    changed = models.PositiveIntegerField(default=0, editable=False)
+    removed = models.PositiveIntegerField(default=0, editable=False)
+    unchanged = models.PositiveIntegerField(default=0, editable=False)
+    totals = models.JSONField(
+        default=dict, editable=False, help_text="Per currency and cost column: file, loaded, quarantined, rounding"
+    )
+    warnings = models.JSONField(default=list, editable=False)
+    change_set = models.JSONField(default=list, editable=False, help_text="Per project: rows, Δ list, Δ due")
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, editable=False, related_name="+"
+    )
+    loaded_at = models.DateTimeField(null=True, editable=False)
+
+    objects = ImportQuerySet.as_manager()
+
+    class Meta:
+        ordering: ClassVar = ["-pk"]
+        verbose_name = "FOCUS import"
+        permissions: ClassVar = [
+            ("load_focusimport", "Can load FOCUS files"),
+            ("discard_focusimport", "Can discard a staged import"),
+            ("reverse_focusimport", "Can reverse a loaded import"),
+        ]
+        constraints: ClassVar = [
+            known_states(["staged", "loaded", "discarded", "reversed"], "import_state_known"),
+            models.CheckConstraint(
+                condition=~models.Q(state="loaded") | models.Q(rows=models.F("loaded") + models.F("quarantined")),
+                name="import_loses_no_row",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"import {self.pk} of {self.source}"
+
+    @transition("state", source=State.STAGED, target=State.LOADED, permission="charges.load_focusimport")
+    def load(self, *, by: Any) -> None:
+        self.loaded_at = timezone.now()
+
+    @transition("state", source=State.STAGED, target=State.DISCARDED, permission="charges.discard_focusimport")
+    def discard(self, *, by: Any) -> None: ...
+
+    @transition("state", source=State.LOADED, target=State.REVERSED, permission="charges.reverse_focusimport")
+    def reverse(self, *, by: Any) -> None: ...
+
+
+class ImportScope(models.Model):
+    """What a delivery speaks for: one billing account of the source in one month."""
+
+    focus_import = models.ForeignKey(FocusImport, models.PROTECT, related_name="scopes")
+    period = models.ForeignKey("periods.BillingPeriod", models.PROTECT, related_name="+")
+    billing_account_id = models.TextField(blank=True)
+    rows = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["focus_import", "period", "billing_account_id"], name="one_scope_an_import_period_account"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.focus_import.source} {self.billing_account_id} {self.period}".replace("  ", " ")
+
+
+class ReceivedFile(models.Model):
+    """A file as it came, kept under the hash of its bytes in OCB_HOME/received."""
+
+    focus_import = models.ForeignKey(FocusImport, models.PROTECT, related_name="files")
+    position = models.PositiveSmallIntegerField(default=0)
+    name = models.TextField()
+    sha256 = models.CharField("SHA-256", max_length=64)
+    size = models.BigIntegerField()
+
+    class Meta:
+        ordering: ClassVar = ["position"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["focus_import", "position"], name="one_file_a_position")
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ImportIssue(models.Model):
+    """A row that cannot be used, in quarantine until somebody decides; its raw text is kept."""
+
+    class Status(models.TextChoices):
+        OPEN = "open", "Undecided"
+        DISCARDED = "discarded", "Discarded"
+        REPLACED = "replaced", "Replaced by a later delivery"
+
+    focus_import = models.ForeignKey(FocusImport, models.PROTECT, related_name="issues")
+    period = models.ForeignKey("periods.BillingPeriod", models.PROTECT, related_name="+")
+    file = models.ForeignKey(ReceivedFile, models.PROTECT, related_name="+")
+    line_number = models.PositiveIntegerField()
+    column = models.CharField(max_length=100, blank=True)
+    raw_value = models.TextField(blank=True)
+    sentence = models.TextField(help_text="What is wrong, in words")
+    raw_row = models.JSONField(default=dict, help_text="The row as read, column by column")
+    billed_cost = MoneyField(null=True)
+    effective_cost = MoneyField(null=True)
+    list_cost = MoneyField(null=True)
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.OPEN)
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, editable=False, related_name="+"
+    )
+    decided_at = models.DateTimeField(null=True)
+    reason = models.TextField(blank=True)
+
+    class Meta:
+        ordering: ClassVar = ["pk"]
+        permissions: ClassVar = [("discard_importissue", "Can discard a quarantined row")]
+        constraints: ClassVar = [known_states(["open", "discarded", "replaced"], "issue_status_known", "status")]
+
+    def __str__(self) -> str:
+        return f"line {self.line_number}: {self.sentence}"

@@ -1,0 +1,109 @@
+"""Who pays: PIs, their projects, and the accounts that finance charges. All are made from tags."""
+
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.db import models
+from simple_history.models import HistoricalRecords
+
+
+class PrincipalInvestigator(models.Model):
+    """One identity with any number of addresses; the first seen is the one that statements are mailed to."""
+
+    name = models.CharField(max_length=200, blank=True)
+    email = models.EmailField(unique=True, help_text="Statements go here")
+    department = models.CharField(max_length=200, blank=True)
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, editable=False, related_name="+"
+    )
+
+    history = HistoricalRecords()
+
+    class Meta:
+        ordering: ClassVar = ["name", "email"]
+        verbose_name = "PI"
+        verbose_name_plural = "PIs"
+
+    def __str__(self) -> str:
+        return self.name or self.email
+
+
+class PIAddress(models.Model):
+    """Another address of the same PI: tags that carry it mean them, and they may sign in with it."""
+
+    pi = models.ForeignKey(PrincipalInvestigator, models.PROTECT, related_name="addresses")
+    email = models.EmailField(unique=True)
+
+    class Meta:
+        verbose_name = "PI address"
+        verbose_name_plural = "PI addresses"
+
+    def __str__(self) -> str:
+        return self.email
+
+
+class FundingAccount(models.Model):
+    """An account as finance writes it: chartstring, FOAPAL, worktag, or whatever the ledger calls it."""
+
+    code = models.CharField(max_length=100, unique=True)
+    description = models.CharField(max_length=200, blank=True)
+    account_code = models.CharField(max_length=60, blank=True, help_text="Ledger account code, where tags do not say")
+    valid_from = models.DateField(null=True, blank=True)
+    valid_until = models.DateField(null=True, blank=True, help_text="The last valid day")
+
+    history = HistoricalRecords()
+
+    class Meta:
+        ordering: ClassVar = ["code"]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=models.Q(valid_until__gte=models.F("valid_from"))
+                | models.Q(valid_from=None)
+                | models.Q(valid_until=None),
+                name="fund_valid_from_before_until",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.code
+
+    def is_valid_on(self, day: Any) -> bool:
+        return (self.valid_from is None or self.valid_from <= day) and (
+            self.valid_until is None or day <= self.valid_until
+        )
+
+
+class Project(models.Model):
+    code = models.CharField(max_length=200, unique=True, help_text="The tag project_id")
+    name = models.CharField(max_length=200, blank=True)
+    department = models.CharField(max_length=200, blank=True)
+    cost_center = models.CharField(max_length=100, blank=True)
+    end_date = models.DateField(null=True, blank=True, help_text="The last day that the project's fund may be charged")
+    default_fund = models.ForeignKey(
+        FundingAccount, models.PROTECT, null=True, blank=True, related_name="+", help_text="Where tags name no fund"
+    )
+    fallback_fund = models.ForeignKey(
+        FundingAccount, models.PROTECT, null=True, blank=True, related_name="+", help_text="After the end date"
+    )
+
+    history = HistoricalRecords()
+
+    class Meta:
+        ordering: ClassVar = ["code"]
+
+    def __str__(self) -> str:
+        return self.name or self.code
+
+
+class ProjectDelegate(models.Model):
+    """An address that may read the project's statements; from the tag `delegates`, or added by staff."""
+
+    project = models.ForeignKey(Project, models.PROTECT, related_name="delegates")
+    email = models.EmailField()
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["project", "email"], name="delegate_once_a_project")]
+        verbose_name = "delegate"
+
+    def __str__(self) -> str:
+        return self.email

@@ -1,0 +1,107 @@
+"""Exact money: `Decimal` in Python, integer billionths of the currency unit in the database.
+
+Django's DecimalField is a float of fifteen digits on SQLite, and its sums are wrong. Integers are exact on
+every database, and SQL sums of them are exact too. Sums reach 9.2 thousand million units on SQLite.
+"""
+
+import re
+from collections.abc import Sequence
+from decimal import ROUND_DOWN, ROUND_HALF_EVEN, ROUND_HALF_UP, Context, Decimal, localcontext
+from typing import Any
+
+from babel.numbers import get_currency_precision
+from django import forms
+from django.core.exceptions import ValidationError
+from django.db import models
+
+AMOUNT = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?")
+BILLIONTH = Decimal("0.000000001")
+BILLION = 10**9
+LARGEST = 2**63 - 1
+ZERO = Decimal(0)
+EXACT = Context(prec=80)
+
+
+def parse_amount(text: str) -> Decimal:
+    """The amount that FOCUS NumericFormat writes. Raises ValueError for `$5`, `1,000`, `1_000`, `NaN`, ` 5`."""
+    if not AMOUNT.fullmatch(text):
+        raise ValueError("no number: only digits, a minus, a decimal point and an exponent may stand here")
+    amount = EXACT.create_decimal(text)
+    if not -30 < amount.adjusted() < 30:
+        raise ValueError("a number beyond all bounds")
+    return amount
+
+
+def to_billionths(amount: Decimal) -> int:
+    """Whole billionths, half to even. Raises ValueError for what a 64-bit integer cannot hold."""
+    scaled = int(amount.scaleb(9, EXACT).to_integral_value(ROUND_HALF_EVEN, EXACT))
+    if not -LARGEST <= scaled <= LARGEST:
+        raise ValueError("an amount beyond 9.2 thousand million")
+    return scaled
+
+
+def from_billionths(value: int | Decimal) -> Decimal:
+    return Decimal(int(value)).scaleb(-9, EXACT)
+
+
+def minor_unit(currency: str) -> Decimal:
+    """The smallest coin that is printed: 0.01 for USD, 1 for JPY, 0.001 for KWD (ISO 4217)."""
+    return Decimal(1).scaleb(-get_currency_precision(currency))
+
+
+def round_to_currency(amount: Decimal, currency: str) -> Decimal:
+    """Half away from zero, once, on a line."""
+    return amount.quantize(minor_unit(currency), ROUND_HALF_UP, EXACT)
+
+
+def divide(amount: Decimal, percents: Sequence[Decimal], remainder: int, currency: str) -> list[Decimal]:
+    """Shares of a rounded amount, truncated toward zero; the share at index `remainder` takes what is left.
+
+    60/40 of 0.03 with the first as remainder: 0.02 and 0.01. The shares always sum to `amount`.
+    """
+    unit = minor_unit(currency)
+    with localcontext(EXACT):
+        shares = [(amount * percent / 100).quantize(unit, ROUND_DOWN) for percent in percents]
+        shares[remainder] = amount - sum(shares[:remainder], ZERO) - sum(shares[remainder + 1 :], ZERO)
+    return shares
+
+
+def total(amounts: Sequence[Decimal]) -> Decimal:
+    with localcontext(EXACT):
+        return sum(amounts, ZERO)
+
+
+class MoneyField(models.Field):  # type: ignore[type-arg]
+    """An amount with nine exact decimals. Reads and writes Decimal; `Sum` over it is exact and gives Decimal."""
+
+    description = "An exact amount of money"
+
+    def get_internal_type(self) -> str:
+        return "BigIntegerField"
+
+    def from_db_value(self, value: Any, expression: Any, connection: Any) -> Decimal | None:
+        return None if value is None else from_billionths(value)
+
+    def to_python(self, value: Any) -> Decimal | None:
+        if value is None or isinstance(value, Decimal):
+            return value
+        try:
+            return parse_amount(str(value))
+        except ValueError as error:
+            raise ValidationError(f"{value!r} is {error}.") from error
+
+    def get_prep_value(self, value: Any) -> int | None:
+        value = self.to_python(super().get_prep_value(value))
+        if value is None:
+            return None
+        scaled = to_billionths(value)
+        if from_billionths(scaled) != value:
+            raise ValueError(f"{value} has more than nine decimals: round it where the rule says so.")
+        return scaled
+
+    def value_to_string(self, obj: models.Model) -> str:
+        value = self.value_from_object(obj)
+        return "" if value is None else str(value)
+
+    def formfield(self, **kwargs: Any) -> Any:  # type: ignore[override]
+        return super().formfield(**{"form_class": forms.DecimalField, "decimal_places": 9, "max_digits": 19, **kwargs})

@@ -1,0 +1,76 @@
+"""What a row costs: amount due, list price and contract price, from the four FOCUS cost columns.
+
+Rules: FOCUS §BilledCost, §EffectiveCost, §ListCost, §ContractedCost, and the institution's own on subsidies.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from charges.money import ZERO
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """Amounts in the row's currency. Provider discount = contracted − list; subsidy = due − contracted."""
+
+    list: Decimal
+    contracted: Decimal
+    due: Decimal
+    has_list: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """The four cost columns of a row; None where the column is absent or null."""
+
+    billed: Decimal | None = None
+    effective: Decimal | None = None
+    list: Decimal | None = None
+    contracted: Decimal | None = None
+
+
+def amount_due(costs: Costs, *, basis: str, is_commitment_purchase: bool) -> Decimal | None:
+    """The basis column; effective falls back to billed, but never for the purchase of a commitment."""
+    if basis == "billed_cost":
+        return costs.billed
+    if costs.effective is not None:
+        return costs.effective
+    return ZERO if is_commitment_purchase else costs.billed
+
+
+def is_prepaid(costs: Costs, due: Decimal, *, basis: str, category: str, commitment_status: str) -> bool:
+    """Paid for elsewhere: the purchase itself on the effective basis, the usage it covers on the billed basis."""
+    if due:
+        return False
+    if basis == "billed_cost":
+        return commitment_status == "Used"
+    return category == "Purchase" and bool(costs.billed)
+
+
+def price(costs: Costs, due: Decimal, *, category: str, commitment_id: str, is_own_service: bool, funder: str) -> Price:
+    """Resolve list and contract price. Magnitudes are compared, so a row and its refund cancel in every figure."""
+    if category == "Credit":
+        return Price(list=ZERO, contracted=due, due=due)
+    has_list = _is_list_known(costs.list, due)
+    list_price = costs.list if has_list and costs.list is not None else due
+    if is_own_service:
+        contracted = list_price
+    elif commitment_id:
+        contracted = due
+    elif _is_contract_known(costs.contracted, due, list_price) and costs.contracted is not None:
+        contracted = costs.contracted
+    else:
+        contracted = list_price if funder else due
+    return Price(list=list_price, contracted=contracted, due=due, has_list=has_list)
+
+
+def _is_list_known(list_cost: Decimal | None, due: Decimal) -> bool:
+    if list_cost is None:
+        return False
+    return due == 0 or (list_cost * due > 0 and abs(list_cost) >= abs(due))
+
+
+def _is_contract_known(contracted: Decimal | None, due: Decimal, list_price: Decimal) -> bool:
+    if contracted is None or (contracted == 0 and due != 0):
+        return False
+    return min(due, list_price) <= contracted <= max(due, list_price)

@@ -1,0 +1,103 @@
+"""Reads settings from the environment; a wrong value stops start-up with a sentence that says what to set."""
+
+import os
+import re
+import secrets
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo, available_timezones
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+env = environ.Env()
+
+WAL = (
+    "PRAGMA journal_mode=WAL;PRAGMA synchronous=NORMAL;PRAGMA foreign_keys=ON;"
+    "PRAGMA mmap_size=2147483648;PRAGMA cache_size=-64000;PRAGMA temp_store=MEMORY"
+)
+
+
+def home(base: Path) -> Path:
+    """The one folder that holds all state: database, received files, PDFs, seals, mail, templates."""
+    folder = Path(env.str("OCB_HOME", default=str(base / "var"))).expanduser().resolve()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"OCB_HOME is {str(folder)!r}, which cannot be used ({error.strerror}): "
+            "set it to a folder that this user may write."
+        ) from error
+    return folder
+
+
+def boolean(name: str, *, default: bool) -> bool:
+    value = env.str(name, default=str(default)).strip().lower()
+    if value in {"1", "true", "yes", "on"}:
+        return True
+    if value in {"0", "false", "no", "off", ""}:
+        return False
+    raise ImproperlyConfigured(f"{name} is {value!r}: set it to on or off.")
+
+
+def whole_number(name: str, *, default: int) -> int:
+    value = env.str(name, default=str(default)).strip()
+    if not value.isdecimal():
+        raise ImproperlyConfigured(f"{name} is {value!r}: set it to a whole number, 0 or more.")
+    return int(value)
+
+
+def matching(name: str, *, default: str, pattern: str, example: str) -> str:
+    value = env.str(name, default=default).strip()
+    if not re.fullmatch(pattern, value):
+        raise ImproperlyConfigured(f"{name} is {value!r}: set it to a value such as {example}.")
+    return value
+
+
+def time_zone() -> str:
+    """The institution's time zone: fund validity and printed dates follow it; storage is UTC."""
+    name = env.str("TIME_ZONE", default="UTC")
+    if name not in available_timezones():
+        raise ImproperlyConfigured(f"TIME_ZONE is {name!r}: set it to a name such as America/Chicago.")
+    return ZoneInfo(name).key
+
+
+def secret_key(folder: Path) -> str:
+    """SECRET_KEY, or one generated once and kept where only its owner reads it."""
+    given = env.str("SECRET_KEY", default="")
+    if given:
+        return given
+    kept = folder / "secret_key"
+    try:
+        descriptor = os.open(kept, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return kept.read_text()
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secrets.token_urlsafe(64))
+    return kept.read_text()
+
+
+def database(folder: Path) -> dict[str, Any]:
+    """SQLite in OCB_HOME unless DATABASE_URL names a PostgreSQL server.
+
+    SQLite writes under WAL with IMMEDIATE transactions: a transaction that reads before it writes
+    would otherwise fail with "database is locked" as soon as two people work at once.
+    """
+    url = env.str("DATABASE_URL", default=f"sqlite:///{folder / 'db.sqlite3'}")
+    try:
+        settings = environ.Env.db_url_config(url)
+    except (environ.ImproperlyConfigured, ValueError, KeyError) as error:
+        raise ImproperlyConfigured(_wrong_database(url)) from error
+    if settings.get("ENGINE") == "django.db.backends.sqlite3":
+        settings["OPTIONS"] = {"transaction_mode": "IMMEDIATE", "timeout": 20, "init_command": WAL}
+    elif settings.get("ENGINE") != "django.db.backends.postgresql":
+        raise ImproperlyConfigured(_wrong_database(url))
+    return dict(settings)
+
+
+def _wrong_database(url: str) -> str:
+    scheme = url.partition(":")[0]
+    return (
+        f"DATABASE_URL (scheme {scheme!r}) is not usable: set it to sqlite:////path/to/db.sqlite3 "
+        "or postgres://user:password@host:5432/name."
+    )

@@ -1,0 +1,162 @@
+"""Settings of one installation. Everything that differs between installations comes from the environment."""
+
+from pathlib import Path
+
+from django.urls import reverse_lazy
+
+from ocb_project import environment
+from ocb_project.environment import env
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+OCB_HOME = environment.home(BASE_DIR)
+
+# The institution
+INSTITUTION_NAME = env.str("INSTITUTION_NAME", default="Research Computing")
+INSTITUTION_CONTACT = env.str("INSTITUTION_CONTACT", default="")
+CURRENCY = environment.matching("CURRENCY", default="USD", pattern="[A-Z]{3}", example="USD")
+LOCALE = environment.matching("LOCALE", default="en_US", pattern="[a-z]{2,3}(_[A-Z]{2})?", example="en_US")
+MAIL_DOMAIN = environment.matching(
+    "MAIL_DOMAIN", default="example.edu", pattern=r"[A-Za-z0-9.-]+\.[A-Za-z]{2,}", example="university.edu"
+)
+LOGO = env.str("LOGO", default="")  # a file in OCB_HOME/templates
+SITE_URL = environment.matching(
+    "SITE_URL",
+    default="http://127.0.0.1:8000",
+    pattern=r"https?://[^\s/]+(/\S*)?",
+    example="https://billing.university.edu",
+)
+REFERENCE_TAGS = env.list("REFERENCE_TAGS", default=["grant_number", "request_id"])[:2]
+DISPUTE_DAYS = environment.whole_number("DISPUTE_DAYS", default=0)
+
+# Django
+SECRET_KEY = environment.secret_key(OCB_HOME)
+DEBUG = environment.boolean("DEBUG", default=False)
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
+DATABASES = {"default": environment.database(OCB_HOME)}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+ROOT_URLCONF = "ocb_project.urls"
+WSGI_APPLICATION = "ocb_project.wsgi.application"
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = environment.time_zone()
+USE_TZ = True
+
+INSTALLED_APPS = [
+    "unfold",
+    "unfold.contrib.import_export",
+    "unfold.contrib.simple_history",
+    "ocb_project.apps.AdminConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "allauth",
+    "allauth.account",
+    "anymail",
+    "import_export",
+    "simple_history",
+    "periods",
+    "charges",
+    "statements",
+    "ocb_project.apps.ProjectConfig",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "simple_history.middleware.HistoryRequestMiddleware",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [OCB_HOME / "templates", BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+STATIC_URL = "static/"
+STATIC_ROOT = OCB_HOME / "static"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
+}
+WHITENOISE_USE_FINDERS = True  # a small installation serves its own static files, with no collect step
+FILE_UPLOAD_TEMP_DIR = None
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 20_000
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+]
+
+# Secure unless DEBUG is on or the address is plain http on this machine
+SECURE = SITE_URL.startswith("https://")
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = SECURE
+SECURE_HSTS_SECONDS = 31_536_000 if SECURE else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = SECURE
+SECURE_PROXY_SSL_HEADER = (
+    ("HTTP_X_FORWARDED_PROTO", "https") if environment.boolean("BEHIND_PROXY", default=False) else None
+)
+CSRF_TRUSTED_ORIGINS = [SITE_URL] if SECURE else []
+X_FRAME_OPTIONS = "SAMEORIGIN"  # the statement page shows its own PDF in a frame
+SESSION_COOKIE_AGE = 12 * 3600
+
+# Sign-in of PIs and delegates: a code by mail, no password, no sign-up
+AUTHENTICATION_BACKENDS = [
+    "django.contrib.auth.backends.ModelBackend",
+    "allauth.account.auth_backends.AuthenticationBackend",
+]
+LOGIN_URL = "account_request_login_code"
+LOGIN_REDIRECT_URL = reverse_lazy("portal:home")
+LOGOUT_REDIRECT_URL = ACCOUNT_LOGOUT_REDIRECT_URL = reverse_lazy("portal:home")
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*"]
+ACCOUNT_LOGIN_BY_CODE_ENABLED = True
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+ACCOUNT_ADAPTER = "statements.portal.sign_in.PortalAdapter"
+ACCOUNT_FORMS = {"request_login_code": "statements.portal.sign_in.RequestCodeForm"}
+
+# Mail: to files by default, so that a trial never mails anyone
+EMAIL_FILE_PATH = OCB_HOME / "mail"
+_email = env.email_url("EMAIL_URL", default="filemail://")
+EMAIL_BACKEND = env.str("EMAIL_BACKEND", default=_email["EMAIL_BACKEND"])
+EMAIL_HOST = _email.get("EMAIL_HOST") or "localhost"
+EMAIL_PORT = _email.get("EMAIL_PORT") or 25
+EMAIL_HOST_USER = _email.get("EMAIL_HOST_USER") or ""
+EMAIL_HOST_PASSWORD = _email.get("EMAIL_HOST_PASSWORD") or ""
+EMAIL_USE_TLS = _email.get("EMAIL_USE_TLS", False)
+EMAIL_USE_SSL = _email.get("EMAIL_USE_SSL", False)
+EMAIL_TIMEOUT = 30
+DEFAULT_FROM_EMAIL = env.str("FROM_EMAIL", default=f"research-billing@{MAIL_DOMAIN}")
+REPLY_TO_EMAIL = env.str("REPLY_TO_EMAIL", default="")
+ANYMAIL = env.json("ANYMAIL", default={})
+
+# Spreadsheets: without these codes any staff user could import and export
+IMPORT_EXPORT_IMPORT_PERMISSION_CODE = "add"
+IMPORT_EXPORT_EXPORT_PERMISSION_CODE = "view"
+IMPORT_EXPORT_USE_TRANSACTIONS = True
+
+SILENCED_SYSTEM_CHECKS: list[str] = []
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "handlers": {"console": {"class": "logging.StreamHandler"}},
+    "root": {"handlers": ["console"], "level": "WARNING"},
+}

@@ -1,0 +1,15 @@
+from statements.models.archive import ArchivedDocument, Seal
+from statements.models.delivery import EmailDelivery
+from statements.models.journal import Journal, JournalLine
+from statements.models.statement import Statement, StatementCounter, StatementLine
+
+__all__ = [
+    "ArchivedDocument",
+    "EmailDelivery",
+    "Journal",
+    "JournalLine",
+    "Seal",
+    "Statement",
+    "StatementCounter",
+    "StatementLine",
+]

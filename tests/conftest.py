@@ -1,0 +1,69 @@
+"""A home of its own for every test, and the people who work with the system."""
+
+import os
+import tempfile
+from pathlib import Path
+
+os.environ["OCB_HOME"] = tempfile.mkdtemp(prefix="ocb-test-")
+for name in ("SECRET_KEY", "DEBUG", "EMAIL_URL", "CURRENCY", "INSTITUTION_NAME", "MAIL_DOMAIN"):
+    os.environ.pop(name, None)
+
+import pytest
+from django.conf import LazySettings
+from django.contrib.auth.models import Group, User
+
+SHARED = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
+
+
+@pytest.fixture(autouse=True)
+def home(settings: LazySettings, tmp_path: Path) -> Path:
+    """OCB_HOME of this test: nothing that one test writes is seen by another."""
+    settings.OCB_HOME = tmp_path
+    settings.EMAIL_FILE_PATH = tmp_path / "mail"
+    return tmp_path
+
+
+@pytest.fixture
+def shared_data() -> Path:
+    """Real input that stands beside a developer's checkout, not in it."""
+    if not SHARED.is_dir():
+        pytest.skip(f"real input is absent: {SHARED}")
+    return SHARED
+
+
+def person(username: str, *groups: str, **kwargs: object) -> User:
+    user = User.objects.create_user(username, f"{username}@example.edu", "secret", **kwargs)
+    user.groups.set(Group.objects.filter(name__in=groups))
+    assert user.groups.count() == len(groups)
+    return user
+
+
+@pytest.fixture
+def superuser(db: None) -> User:
+    return User.objects.create_superuser("root", "root@example.edu", "secret")
+
+
+@pytest.fixture
+def billing_admin(db: None) -> User:
+    return person("admin", "Billing administrators", is_staff=True)
+
+
+@pytest.fixture
+def reviewer(db: None) -> User:
+    return person("reviewer", "Reviewers", is_staff=True)
+
+
+@pytest.fixture
+def finance(db: None) -> User:
+    return person("finance", "Finance", is_staff=True)
+
+
+@pytest.fixture
+def auditor(db: None) -> User:
+    return person("auditor", "Auditors", is_staff=True)
+
+
+@pytest.fixture
+def outsider(db: None) -> User:
+    """A signed-in person with no role at all."""
+    return person("outsider")

@@ -1,0 +1,79 @@
+"""Makes rows for tests: every value has a default, so that a test names only what it is about."""
+
+from decimal import Decimal
+from itertools import count
+from typing import Any
+
+from charges.models import Charge, FocusImport, FundingAccount, ImportScope, PrincipalInvestigator, Project, Source
+from periods.models import BillingPeriod
+
+numbers = count(1)
+
+
+def make_period(month: str = "2025-01", **kwargs: Any) -> BillingPeriod:
+    return BillingPeriod.objects.get_or_create(month=month, defaults=kwargs)[0]
+
+
+def make_source(name: str = "cluster", **kwargs: Any) -> Source:
+    return Source.objects.get_or_create(name=name, defaults=kwargs)[0]
+
+
+def make_pi(email: str = "ada@example.edu", **kwargs: Any) -> PrincipalInvestigator:
+    return PrincipalInvestigator.objects.get_or_create(
+        email=email, defaults={"name": email.partition("@")[0], **kwargs}
+    )[0]
+
+
+def make_project(code: str = "engine", **kwargs: Any) -> Project:
+    return Project.objects.get_or_create(code=code, defaults=kwargs)[0]
+
+
+def make_fund(code: str = "NSF-1", **kwargs: Any) -> FundingAccount:
+    return FundingAccount.objects.get_or_create(code=code, defaults=kwargs)[0]
+
+
+def make_import(period: BillingPeriod, source: Source, **kwargs: Any) -> FocusImport:
+    """A loaded import with one scope."""
+    loaded = FocusImport.objects.create(**{"source": source, "state": FocusImport.State.LOADED, **kwargs})
+    ImportScope.objects.create(focus_import=loaded, period=period)
+    return loaded
+
+
+def make_charge(
+    *,
+    list_amount: Any = "100",
+    due_amount: Any = "0",
+    contracted_amount: Any = None,
+    period: BillingPeriod | None = None,
+    source: Source | None = None,
+    **kwargs: Any,
+) -> Charge:
+    """A current, clear charge of ada's project engine on NSF-1; list 100, due 0, all of it subsidy."""
+    period, source = period or make_period(), source or make_source()
+    loaded = kwargs.pop("loaded_by", None) or (
+        FocusImport.objects.filter(source=source, scopes__period=period, state="loaded").first()
+        or make_import(period, source)
+    )
+    list_amount, due_amount = Decimal(list_amount), Decimal(due_amount)
+    return Charge.objects.create(
+        **{
+            "period": period,
+            "source": source,
+            "loaded_by": loaded,
+            "line_number": next(numbers),
+            "billing_currency": period.currency,
+            "service_name": "HPC Cluster",
+            "resource_id": "node-1",
+            "resource_name": "node-1",
+            "list_cost": list_amount,
+            "effective_cost": due_amount,
+            "list_amount": list_amount,
+            "contracted_amount": list_amount if contracted_amount is None else Decimal(contracted_amount),
+            "due_amount": due_amount,
+            "pi": make_pi(),
+            "project": make_project(),
+            "funding_account": make_fund(),
+            "fund_step": "tag",
+            **kwargs,
+        }
+    )
