@@ -16,7 +16,7 @@ class Source(models.Model):
         EFFECTIVE = "effective_cost", "Effective cost (amortised; FOCUS §EffectiveCost)"
         BILLED = "billed_cost", "Billed cost (as invoiced)"
 
-    name = models.SlugField(max_length=60, unique=True)
+    name = models.CharField(max_length=60, unique=True)
     basis = models.CharField(
         max_length=16, choices=Basis.choices, default=Basis.EFFECTIVE, help_text="Which cost column is the amount due"
     )

@@ -1,0 +1,86 @@
+"""Corrections by people: an adjustment is added beside the facts, with a reason and an author."""
+
+from decimal import Decimal
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.utils import timezone
+
+from charges.models import Adjustment, Charge, FundingAccount, PrincipalInvestigator, Project, Source
+from charges.money import ZERO
+from periods import audit
+from periods.errors import Refused
+from periods.lifecycle import require_permission, require_reason
+from periods.models import BillingPeriod
+
+
+@transaction.atomic
+def adjust(
+    *,
+    period: BillingPeriod,
+    kind: str,
+    pi: PrincipalInvestigator,
+    project: Project,
+    description: str,
+    reason: str,
+    due_amount: Decimal,
+    list_amount: Decimal = ZERO,
+    source: Source | None = None,
+    funding_account: FundingAccount | None = None,
+    borne_by: FundingAccount | None = None,
+    charge: Charge | None = None,
+    account_code: str = "",
+    by: Any = None,
+) -> Adjustment:
+    """A signed amount in an open or closed month. A credit is negative; a manual charge states list and due."""
+    require_permission(by, "charges.add_adjustment", "adjust")
+    adjustment = Adjustment(
+        period=BillingPeriod.objects.lock_unsealed(period.pk),
+        kind=kind,
+        source=source or (charge.source if charge else None),
+        pi=pi,
+        project=project,
+        funding_account=funding_account or (charge.funding_account if charge else None),
+        borne_by=borne_by,
+        charge=charge,
+        account_code=account_code,
+        description=description,
+        list_amount=list_amount,
+        due_amount=due_amount,
+        reason=require_reason(reason),
+        created_by=by,
+    )
+    _validate(adjustment)
+    adjustment.save()
+    after = {"kind": kind, "list": str(list_amount), "due": str(due_amount), "pi": pi.email, "project": project.code}
+    audit.record(by=by, action="adjust", subject=adjustment, period=adjustment.period, after=after, reason=reason)
+    return adjustment
+
+
+@transaction.atomic
+def withdraw(adjustment: Adjustment, *, reason: str, by: Any = None) -> Adjustment:
+    """Take an adjustment back while its month is not finalized; the row stays, and counts no more."""
+    require_permission(by, "charges.withdraw_adjustment", "withdraw an adjustment")
+    BillingPeriod.objects.lock_unsealed(adjustment.period_id)
+    locked = Adjustment.objects.select_for_update().get(pk=adjustment.pk)
+    if locked.withdrawn_at:
+        raise Refused(f"{locked} is withdrawn already.")
+    locked.withdrawn_at = timezone.now()
+    locked.save(update_fields=["withdrawn_at"])
+    audit.record(by=by, action="withdraw", subject=locked, period=locked.period, reason=require_reason(reason))
+    return locked
+
+
+CREDITS = (Adjustment.Kind.CREDIT, Adjustment.Kind.WRITE_OFF)
+
+
+def _validate(adjustment: Adjustment) -> None:
+    try:
+        adjustment.full_clean()
+    except ValidationError as error:
+        raise Refused(" ".join(error.messages)) from error
+    if adjustment.kind in CREDITS and adjustment.due_amount >= 0:
+        raise Refused("A credit or write-off lowers the amount due: give a negative amount.")
+    if adjustment.due_amount and not adjustment.funding_account:
+        raise Refused("An adjustment with an amount due needs a funding account.")

@@ -1,0 +1,98 @@
+"""Reasons to look at a charge before anyone is billed. Each flag has a name and a sentence for humans."""
+
+import re
+from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
+
+from charges.models import ReviewRule, Source
+
+PAYER_FLAGS = ("missing_fund", "fund_format", "expired")
+
+LABELS = {
+    "missing_pi": "No PI",
+    "missing_project": "No project",
+    "missing_fund": "No fund",
+    "fund_format": "Fund code format",
+    "expired": "Fund expired",
+    "period_mismatch": "Other billing period",
+    "pattern": "Matches a pattern",
+    "foreign_currency": "Foreign currency",
+    "no_list_price": "No list price",
+    "purchase_costs": "Commitment purchase",
+    "changed_after_approval": "Changed after approval",
+    "deferred_twice": "Deferred again",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the flags look at, of one row."""
+
+    pi: str
+    project: str
+    fund: str
+    has_due: bool
+    is_split: bool
+    fund_expired_on: date | None
+    month: str
+    stated_month: str
+    currency: str
+    period_currency: str
+    category: str
+    has_list: bool
+    has_odd_purchase_costs: bool
+    names: tuple[str, str, str]
+
+
+class Reviewer:
+    """Applies the built-in flags and the institution's review rules to the rows of one source."""
+
+    def __init__(self, source: Source) -> None:
+        self.formats: list[re.Pattern[str]] = []
+        self.patterns: list[re.Pattern[str]] = []
+        for rule in ReviewRule.objects.filter(is_active=True):
+            if rule.source_id in (None, source.pk):
+                target = self.formats if rule.kind == ReviewRule.Kind.FUND_FORMAT else self.patterns
+                target.append(re.compile(rule.pattern, re.IGNORECASE if target is self.patterns else 0))
+        self.fund_matches = lru_cache(maxsize=10_000)(self._fund_matches)
+        self.pattern_in = lru_cache(maxsize=10_000)(self._pattern_in)
+
+    def flags(self, row: Facts) -> dict[str, str]:
+        """Flag → reason; empty for a row that needs nobody's attention."""
+        found: dict[str, str] = {}
+        if not row.pi:
+            found["missing_pi"] = "No tag or rule names a PI."
+        if not row.project:
+            found["missing_project"] = "No tag or rule names a project."
+        if row.has_due and not row.is_split:
+            found |= self._fund_flags(row)
+        if row.stated_month != row.month:
+            found["period_mismatch"] = f"The file says {row.stated_month}."
+        if row.currency != row.period_currency:
+            found["foreign_currency"] = f"Billed in {row.currency}; the month is kept in {row.period_currency}."
+        if not row.has_list and row.category in ("Usage", ""):
+            found["no_list_price"] = "The file states no usable list price, so no discount can be shown."
+        if row.has_odd_purchase_costs:
+            found["purchase_costs"] = (
+                "A commitment purchase should have an effective cost of 0: it would be billed twice."
+            )
+        if self.patterns and (pattern := self.pattern_in(row.names)):
+            found["pattern"] = f"A name matches “{pattern}”."
+        return found
+
+    def _fund_flags(self, row: Facts) -> dict[str, str]:
+        if not row.fund:
+            return {"missing_fund": "No tag, rule or project default names a fund."}
+        found = {}
+        if row.fund_expired_on:
+            found["expired"] = f"{row.fund} could be charged until {row.fund_expired_on}."
+        if self.formats and not self.fund_matches(row.fund):
+            found["fund_format"] = f"{row.fund} is not in the configured format."
+        return found
+
+    def _fund_matches(self, fund: str) -> bool:
+        return any(pattern.search(fund) for pattern in self.formats)
+
+    def _pattern_in(self, names: tuple[str, str, str]) -> str:
+        return next((p.pattern for p in self.patterns for name in names if name and p.search(name)), "")

@@ -1,0 +1,175 @@
+"""Decisions on charges: approve, exclude, defer, say who pays; one charge or thousands, each batch with its reason."""
+
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from itertools import groupby
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from charges.flags import PAYER_FLAGS
+from charges.models import Charge, ExchangeRate, FundingAccount, PrincipalInvestigator, Project
+from charges.models.charge import ChargeQuerySet
+from charges.money import BILLIONTH, EXACT
+from periods import audit
+from periods.errors import Refused
+from periods.lifecycle import require_permission, require_reason
+from periods.models import BillingPeriod
+
+Status = Charge.ReviewStatus
+UNDECIDED = (Status.CLEAR, Status.HELD)
+DECIDED = (Status.APPROVED, Status.EXCLUDED, Status.DEFERRED)
+BATCH = 500
+
+
+def approve(charges: ChargeQuerySet, *, by: Any = None, reason: str = "") -> int:
+    """Held charges go onto the statement. Refused, all of them, while one lacks a payer or an exchange rate."""
+    require_permission(by, "charges.review_charge", "approve charges")
+    return _decide(charges.filter(review_status=Status.HELD), "approve", by=by, reason=reason, change=_approve)
+
+
+def exclude(charges: ChargeQuerySet, *, reason: str, by: Any = None) -> int:
+    """Billed to nobody; can be undone until the month is finalized."""
+    return _set_aside(charges, "exclude", Status.EXCLUDED, by=by, reason=reason)
+
+
+def defer(charges: ChargeQuerySet, *, reason: str, by: Any = None) -> int:
+    """Unbilled in its month; finalizing carries it into the earliest later open one."""
+    return _set_aside(charges, "defer", Status.DEFERRED, by=by, reason=reason)
+
+
+def undo(charges: ChargeQuerySet, *, by: Any = None, reason: str = "") -> int:
+    """Back to undecided: held where there are flags."""
+    require_permission(by, "charges.review_charge", "undo decisions on charges")
+    return _decide(charges.filter(review_status__in=DECIDED), "undo", by=by, reason=reason, change=_reset)
+
+
+def reattribute(
+    charges: ChargeQuerySet,
+    *,
+    reason: str,
+    by: Any = None,
+    pi: PrincipalInvestigator | None = None,
+    project: Project | None = None,
+    funding_account: FundingAccount | None = None,
+) -> int:
+    """Say who pays; what is not named stays. Flags about the payer fall away where the answer settles them."""
+    require_permission(by, "charges.reattribute_charge", "say who pays for charges")
+    if not (pi or project or funding_account):
+        raise Refused("Name a PI, a project or a funding account.")
+
+    def change(charge: Charge) -> None:
+        charge.pi, charge.project = pi or charge.pi, project or charge.project
+        if funding_account:
+            charge.funding_account, charge.fund_step = funding_account, Charge.FundStep.DECISION
+        settle_payer_flags(charge)
+
+    billable = charges.exclude(review_status=Status.NOT_BILLABLE)
+    return _decide(billable, "reattribute", by=by, reason=require_reason(reason), change=change)
+
+
+def settle_payer_flags(charge: Charge) -> None:
+    """Drop the flags that a named payer answers; without any flag left a held charge is clear."""
+    answers = {
+        "missing_pi": charge.pi_id is not None,
+        "missing_project": charge.project_id is not None,
+        **dict.fromkeys(PAYER_FLAGS, charge.fund_step == Charge.FundStep.DECISION),
+    }
+    charge.flags = {flag: why for flag, why in charge.flags.items() if not answers.get(flag)}
+    if charge.review_status in UNDECIDED:
+        charge.review_status = Status.HELD if charge.flags else Status.CLEAR
+
+
+def _set_aside(charges: ChargeQuerySet, action: str, status: Charge.ReviewStatus, *, by: Any, reason: str) -> int:
+    require_permission(by, "charges.review_charge", f"{action} charges")
+
+    def change(charge: Charge) -> None:
+        charge.review_status = status
+
+    settable = charges.filter(review_status__in=[*UNDECIDED, *DECIDED]).exclude(review_status=status)
+    return _decide(settable, action, by=by, reason=require_reason(reason), change=change)
+
+
+def _approve(charge: Charge) -> None:
+    missing = [name for name, value in _required(charge).items() if value is None]
+    if missing:
+        raise Refused(f"{charge} has no {' and no '.join(missing)}: say who pays before it is approved.")
+    if charge.billing_currency != charge.period.currency and charge.exchange_rate_id is None:
+        _convert(charge)
+    charge.review_status = Status.APPROVED
+
+
+def _required(charge: Charge) -> dict[str, Any]:
+    has_fund = not charge.due_amount or charge.fund_step == Charge.FundStep.SPLIT
+    return {"PI": charge.pi_id, "project": charge.project_id} | (
+        {} if has_fund else {"fund": charge.funding_account_id}
+    )
+
+
+def _convert(charge: Charge) -> None:
+    rate = ExchangeRate.objects.filter(
+        source=charge.source_id, period=charge.period_id, currency=charge.billing_currency
+    ).first()
+    if rate is None:
+        raise Refused(
+            f"{charge} is in {charge.billing_currency}: enter the exchange rate of {charge.source} for {charge.period}."
+        )
+    charge.exchange_rate = rate
+    charge.list_amount = _times(charge.list_amount, rate.rate)
+    charge.contracted_amount = _times(charge.contracted_amount, rate.rate)
+    charge.due_amount = _times(charge.due_amount, rate.rate)
+
+
+def _times(amount: Decimal, rate: Decimal) -> Decimal:
+    return EXACT.multiply(amount, rate).quantize(BILLIONTH, context=EXACT)
+
+
+def _reset(charge: Charge) -> None:
+    charge.review_status = Status.HELD if charge.flags else Status.CLEAR
+
+
+CHANGED = [
+    "review_status", "flags", "decided_by", "decided_at", "decision_reason", "pi", "project", "funding_account",
+    "fund_step", "exchange_rate", "list_amount", "contracted_amount", "due_amount",
+]  # fmt: skip
+
+
+@transaction.atomic
+def _decide(charges: ChargeQuerySet, action: str, *, by: Any, reason: str, change: Callable[[Charge], None]) -> int:
+    """Lock the months, change every current charge that matches, and write one audit entry a month."""
+    months = charges.current().order_by("period").values_list("period", flat=True).distinct()
+    for pk in sorted(set(months)):
+        BillingPeriod.objects.lock_unsealed(pk)
+    pks = list(charges.current().order_by("period", "pk").values_list("period", "pk"))
+    for period, group in groupby(pks, key=lambda pair: pair[0]):
+        _decide_month(period, [pk for _, pk in group], action, by=by, reason=reason, change=change)
+    return len(pks)
+
+
+def _decide_month(
+    period: int, pks: list[int], action: str, *, by: Any, reason: str, change: Callable[[Charge], None]
+) -> None:
+    before: dict[str, list[int]] = {}
+    for batch in _loaded(pks):
+        for charge in batch:
+            before.setdefault(charge.review_status, []).append(charge.pk)
+            change(charge)
+            charge.decided_by, charge.decided_at, charge.decision_reason = by, timezone.now(), reason
+        Charge.objects.bulk_update(batch, CHANGED)
+    audit.record(
+        by=by,
+        action=action,
+        subject=Charge.objects.get(pk=pks[0]) if len(pks) == 1 else f"{len(pks)} charges",
+        period=BillingPeriod.objects.get(pk=period),
+        rows=len(pks),
+        before=before,
+        reason=reason,
+    )
+
+
+def _loaded(pks: list[int]) -> Iterator[list[Charge]]:
+    for start in range(0, len(pks), BATCH):
+        yield list(
+            Charge.objects.filter(pk__in=pks[start : start + BATCH]).select_related("period", "source").order_by("pk")
+        )
