@@ -8,9 +8,13 @@ from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
 import environ
+from babel import Locale, UnknownLocaleError
+from babel.core import get_global
 from django.core.exceptions import ImproperlyConfigured
 
 env = environ.Env()
+
+SHORTEST_KEY = 50
 
 WAL = (
     "PRAGMA journal_mode=WAL;PRAGMA synchronous=NORMAL;PRAGMA foreign_keys=ON;"
@@ -54,6 +58,43 @@ def matching(name: str, *, default: str, pattern: str, example: str) -> str:
     return value
 
 
+def currency() -> str:
+    value = env.str("CURRENCY", default="USD").strip()
+    if value not in get_global("all_currencies"):
+        raise ImproperlyConfigured(f"CURRENCY is {value!r}: set it to an ISO 4217 code such as USD.")
+    return value
+
+
+def locale() -> str:
+    """How amounts and dates are written, which is no matter of language alone: 1,234.50 or 1.234,50."""
+    value = env.str("LOCALE", default="en_US").strip()
+    try:
+        return str(Locale.parse(value))
+    except (ValueError, UnknownLocaleError) as error:
+        raise ImproperlyConfigured(f"LOCALE is {value!r}: set it to a value such as en_US.") from error
+
+
+def email() -> dict[str, Any]:
+    """Where mail goes. The address holds a password, so a wrong one is not repeated."""
+    try:
+        return dict(env.email_url("EMAIL_URL", default="filemail://"))
+    except (environ.ImproperlyConfigured, ValueError, KeyError) as error:
+        raise ImproperlyConfigured(
+            "EMAIL_URL is not usable: set it to filemail:// or smtp+tls://user:password@mail.university.edu:587."
+        ) from error
+
+
+def mapping(name: str) -> dict[str, Any]:
+    """A JSON object. It holds keys of other services, so a wrong one is not repeated."""
+    try:
+        value = env.json(name, default={})
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name} is no JSON: set it to an object such as {{}}.") from error
+    if not isinstance(value, dict):
+        raise ImproperlyConfigured(f"{name} is no JSON object: set it to an object such as {{}}.")
+    return value
+
+
 def time_zone() -> str:
     """The institution's time zone: fund validity and printed dates follow it; storage is UTC."""
     name = env.str("TIME_ZONE", default="UTC")
@@ -65,6 +106,10 @@ def time_zone() -> str:
 def secret_key(folder: Path) -> str:
     """SECRET_KEY, or one generated once and kept where only its owner reads it."""
     given = env.str("SECRET_KEY", default="")
+    if given and len(given) < SHORTEST_KEY:
+        raise ImproperlyConfigured(
+            f"SECRET_KEY has fewer than {SHORTEST_KEY} characters: set a long random one, or none to have it made."
+        )
     if given:
         return given
     kept = folder / "secret_key"

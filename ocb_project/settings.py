@@ -13,8 +13,8 @@ OCB_HOME = environment.home(BASE_DIR)
 # The institution
 INSTITUTION_NAME = env.str("INSTITUTION_NAME", default="Research Computing")
 INSTITUTION_CONTACT = env.str("INSTITUTION_CONTACT", default="")
-CURRENCY = environment.matching("CURRENCY", default="USD", pattern="[A-Z]{3}", example="USD")
-LOCALE = environment.matching("LOCALE", default="en_US", pattern="[a-z]{2,3}(_[A-Z]{2})?", example="en_US")
+CURRENCY = environment.currency()
+LOCALE = environment.locale()
 MAIL_DOMAIN = environment.matching(
     "MAIL_DOMAIN", default="example.edu", pattern=r"[A-Za-z0-9.-]+\.[A-Za-z]{2,}", example="university.edu"
 )
@@ -134,7 +134,7 @@ ACCOUNT_FORMS = {"request_login_code": "statements.portal.sign_in.RequestCodeFor
 
 # Mail: to files by default, so that a trial never mails anyone
 EMAIL_FILE_PATH = OCB_HOME / "mail"
-_email = env.email_url("EMAIL_URL", default="filemail://")
+_email = environment.email()
 EMAIL_BACKEND = env.str("EMAIL_BACKEND", default=_email["EMAIL_BACKEND"])
 EMAIL_HOST = _email.get("EMAIL_HOST") or "localhost"
 EMAIL_PORT = _email.get("EMAIL_PORT") or 25
@@ -145,7 +145,7 @@ EMAIL_USE_SSL = _email.get("EMAIL_USE_SSL", False)
 EMAIL_TIMEOUT = 30
 DEFAULT_FROM_EMAIL = env.str("FROM_EMAIL", default=f"research-billing@{MAIL_DOMAIN}")
 REPLY_TO_EMAIL = env.str("REPLY_TO_EMAIL", default="")
-ANYMAIL = env.json("ANYMAIL", default={})
+ANYMAIL = environment.mapping("ANYMAIL")
 
 # Spreadsheets: without these codes any staff user could import and export
 IMPORT_EXPORT_IMPORT_PERMISSION_CODE = "add"
