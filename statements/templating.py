@@ -1,0 +1,92 @@
+"""Renders templates: sandboxed, strict, and the institution's own folder before ours."""
+
+import traceback
+from collections.abc import Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from babel.dates import format_date
+from babel.numbers import format_currency
+from django.conf import settings
+from django.utils import timezone
+from jinja2 import FileSystemLoader, StrictUndefined, TemplateError, TemplateNotFound, TemplateSyntaxError
+from jinja2.sandbox import SandboxedEnvironment
+
+from charges.money import minor_unit, round_to_currency
+from periods.calendar import first_day
+from periods.errors import Refused
+
+MINUS = "\N{MINUS SIGN}"
+
+
+def folders() -> tuple[Path, Path]:
+    """Where templates and all that they refer to are looked up, in this order."""
+    return Path(settings.OCB_HOME) / "templates", settings.BASE_DIR / "templates"
+
+
+def environment(*, autoescape: bool) -> SandboxedEnvironment:
+    return _environment(folders(), autoescape)
+
+
+def render(name: str, /, *, autoescape: bool, **context: Any) -> str:
+    """The text that a template makes. Raises Refused naming the file and line that is wrong."""
+    try:
+        return environment(autoescape=autoescape).get_template(name).render(context)
+    except (TemplateError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise Refused(f"The template {_where(error, name)} cannot be used: {error}.") from error
+
+
+def money(amount: Decimal, currency: str) -> str:
+    """`$1,234.50`; what is smaller than a coin says so instead of reading as nothing."""
+    coin = minor_unit(currency)
+    if 0 < abs(amount) < coin:
+        return f"< {_format(coin, currency)}" if amount > 0 else f"> {_format(-coin, currency)}"
+    return _format(round_to_currency(amount, currency), currency)
+
+
+def signed(amount: Decimal, currency: str) -> str:
+    """Money with its sign always before it: what is added to or taken from a price."""
+    return f"+{money(amount, currency)}" if amount > 0 else money(amount, currency)
+
+
+def month(text: str) -> str:
+    """`2025-01` in words."""
+    return format_date(first_day(text), "MMMM y", locale=settings.LOCALE)
+
+
+def day(value: date | datetime) -> str:
+    """A date in words, by the institution's clock."""
+    local = timezone.localtime(value) if isinstance(value, datetime) else value
+    return format_date(local, "long", locale=settings.LOCALE)
+
+
+def _format(amount: Decimal, currency: str) -> str:
+    return format_currency(amount, currency, locale=settings.LOCALE).replace("-", MINUS)
+
+
+@lru_cache(maxsize=8)
+def _environment(searched: Sequence[Path], autoescape: bool) -> SandboxedEnvironment:  # noqa: FBT001 - a cache key
+    made = SandboxedEnvironment(
+        loader=FileSystemLoader(searched),
+        undefined=StrictUndefined,
+        autoescape=autoescape,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    made.filters.update(money=money, signed=signed, month=month, date=day)
+    return made
+
+
+def _where(error: Exception, name: str) -> str:
+    """The template's file and line: Jinja2 puts the lines of templates into the traceback."""
+    if isinstance(error, TemplateSyntaxError):
+        return f"{error.filename or name}, line {error.lineno},"
+    if isinstance(error, TemplateNotFound):
+        return f"{name} (or one that it names)"
+    searched = tuple(str(folder) for folder in folders())
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith(searched)]
+    return f"{frames[-1].filename}, line {frames[-1].lineno}," if frames else name

@@ -1,0 +1,96 @@
+"""Templates: what they may do, how amounts and dates read, and what a broken one says."""
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from jinja2.exceptions import SecurityError
+
+from periods.errors import Refused
+from statements import templating
+
+
+def write(home: Path, text: str, name: str = "note.txt") -> Path:
+    file = home / "templates" / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text)
+    return file
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "printed"),
+    [
+        ("2400", "USD", "$2,400.00"),
+        ("-12.5", "USD", "−$12.50"),
+        ("0", "USD", "$0.00"),
+        ("0.004", "USD", "< $0.01"),
+        ("-0.009999999", "USD", "> −$0.01"),
+        ("0.01", "USD", "$0.01"),
+        ("0.015", "USD", "$0.02"),
+        ("0.025", "USD", "$0.03"),
+        ("1234.5", "JPY", "¥1,235"),
+        ("0.4", "JPY", "< ¥1"),
+        ("1234567890.12", "USD", "$1,234,567,890.12"),
+    ],
+)
+def test_money_reads_as_people_write_it(amount, currency, printed):
+    assert templating.money(Decimal(amount), currency) == printed
+
+
+@pytest.mark.parametrize(("amount", "printed"), [("5", "+$5.00"), ("-5", "−$5.00"), ("0", "$0.00")])
+def test_signed_money_always_shows_its_sign(amount, printed):
+    assert templating.signed(Decimal(amount), "USD") == printed
+
+
+def test_money_follows_the_locale(settings):
+    settings.LOCALE = "de_DE"
+    assert templating.money(Decimal("-1234.5"), "EUR") == "−1.234,50\N{NO-BREAK SPACE}€"
+
+
+def test_dates_follow_the_institutions_clock(settings):
+    settings.TIME_ZONE = "America/Chicago"
+    assert templating.day(datetime(2025, 2, 1, 3, 0, tzinfo=UTC)) == "January 31, 2025"
+    assert templating.day(date(2025, 2, 1)) == "February 1, 2025"
+    assert templating.month("2025-02") == "February 2025"
+
+
+def test_the_institutions_template_comes_first(home):
+    write(home, "ours\n", "statements/statement.html")
+    assert templating.render("statements/statement.html", autoescape=True) == "ours\n"
+
+
+def test_names_are_escaped_in_html(home):
+    write(home, "{{ name }}")
+    name = "<img src=x>"
+    assert templating.render("note.txt", autoescape=True, name=name) == "&lt;img src=x&gt;"
+    assert templating.render("note.txt", autoescape=False, name=name) == name
+
+
+def test_a_template_cannot_leave_the_sandbox(home):
+    write(home, "{{ ''.__class__.__mro__ }}")
+    with pytest.raises(Refused) as refused:
+        templating.render("note.txt", autoescape=False)
+    assert isinstance(refused.value.__cause__, SecurityError)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("one\n{{ nobody }}\n", "line 2, cannot be used: 'nobody' is undefined."),
+        ("one\ntwo\n{% if %}", "line 3, cannot be used: Expected an expression, got 'end of statement block'."),
+        ("{{ 1 / 0 }}", "line 1, cannot be used: division by zero."),
+        ("\n{{ amount|money }}", "line 2, cannot be used: money() missing 1 required positional argument: 'currency'."),
+    ],
+)
+def test_a_broken_template_is_named_with_its_line(home, text, sentence):
+    file = write(home, text)
+    with pytest.raises(Refused) as refused:
+        templating.render("note.txt", autoescape=False, amount=Decimal(1))
+    assert str(refused.value) == f"The template {file}, {sentence}"
+
+
+def test_an_absent_template_is_named(home):
+    with pytest.raises(Refused) as refused:
+        templating.render("nowhere.txt", autoescape=False)
+    assert str(refused.value).startswith("The template nowhere.txt (or one that it names) cannot be used:")
