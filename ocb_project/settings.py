@@ -19,6 +19,7 @@ MAIL_DOMAIN = environment.matching(
     "MAIL_DOMAIN", default="example.edu", pattern=r"[A-Za-z0-9.-]+\.[A-Za-z]{2,}", example="university.edu"
 )
 LOGO = env.str("LOGO", default="")  # a file in OCB_HOME/templates
+PAGE_SIZE = environment.matching("PAGE_SIZE", default="Letter", pattern="Letter|A4", example="A4")
 SITE_URL = environment.matching(
     "SITE_URL",
     default="http://127.0.0.1:8000",
@@ -135,7 +136,10 @@ ACCOUNT_FORMS = {"request_login_code": "statements.portal.sign_in.RequestCodeFor
 # Mail: to files by default, so that a trial never mails anyone
 EMAIL_FILE_PATH = OCB_HOME / "mail"
 _email = environment.email()
-EMAIL_BACKEND = env.str("EMAIL_BACKEND", default=_email["EMAIL_BACKEND"])
+EMAIL_BACKEND = env.str(
+    "EMAIL_BACKEND",
+    default=_email["EMAIL_BACKEND"].replace("django.core.mail.backends.filebased", "ocb_project.file_mail"),
+)
 EMAIL_HOST = _email.get("EMAIL_HOST") or "localhost"
 EMAIL_PORT = _email.get("EMAIL_PORT") or 25
 EMAIL_HOST_USER = _email.get("EMAIL_HOST_USER") or ""
@@ -152,7 +156,7 @@ IMPORT_EXPORT_IMPORT_PERMISSION_CODE = "add"
 IMPORT_EXPORT_EXPORT_PERMISSION_CODE = "view"
 IMPORT_EXPORT_USE_TRANSACTIONS = True
 
-SILENCED_SYSTEM_CHECKS: list[str] = []
+SILENCED_SYSTEM_CHECKS = ["security.W019"]  # X_FRAME_OPTIONS is SAMEORIGIN on purpose, see there
 
 LOGGING = {
     "version": 1,

@@ -30,6 +30,7 @@ class EmailDelivery(models.Model):
     error = models.TextField(blank=True)
     created_at = models.DateTimeField(default=timezone.now)
     claimed_at = models.DateTimeField(null=True)
+    claimed_by = models.CharField(max_length=100, blank=True, help_text="The machine and process that sends it")
     sent_at = models.DateTimeField(null=True)
 
     class Meta:
