@@ -1,0 +1,129 @@
+"""Settings are read when the process starts, so each test starts one."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PRODUCTION = {
+    "SECRET_KEY": "pB7-x_Q2mZ9vLk4RtY8wHs3NcJ6dFg1aEo5uTi0XyVbKqMnPzRsWhC",
+    "SITE_URL": "https://billing.larkspur.edu",
+    "ALLOWED_HOSTS": "billing.larkspur.edu",
+    "INSTITUTION_NAME": "Larkspur University",
+    "INSTITUTION_CONTACT": "billing@larkspur.edu",
+    "MAIL_DOMAIN": "larkspur.edu",
+    "EMAIL_URL": "smtp+tls://billing:secret@mail.larkspur.edu:587",
+    "TIME_ZONE": "America/Chicago",
+    "BEHIND_PROXY": "on",
+}
+
+
+def start(*arguments: str, home: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        env={**kept, "OCB_HOME": str(home), **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def read(name: str, *, home: Path, **environment: str) -> str:
+    script = f"from ocb_project import settings; print(settings.{name})"
+    done = start("-c", script, home=home, **environment)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("DEBUG", "maybe", "DEBUG is 'maybe': set it to on or off."),
+        ("BEHIND_PROXY", "2", "BEHIND_PROXY is '2': set it to on or off."),
+        ("DISPUTE_DAYS", "-3", "DISPUTE_DAYS is '-3': set it to a whole number, 0 or more."),
+        ("CURRENCY", "dollars", "CURRENCY is 'dollars': set it to an ISO 4217 code such as USD."),
+        ("LOCALE", "xx_QQ", "LOCALE is 'xx_QQ': set it to a value such as en_US."),
+        ("TIME_ZONE", "Mars", "TIME_ZONE is 'Mars': set it to a name such as America/Chicago."),
+        ("MAIL_DOMAIN", "campus", "MAIL_DOMAIN is 'campus': set it to a value such as university.edu."),
+        ("SITE_URL", "billing", "SITE_URL is 'billing': set it to a value such as https://billing.university.edu."),
+        (
+            "SECRET_KEY",
+            "abc",
+            "SECRET_KEY has fewer than 50 characters: set a long random one, or none to have it made.",
+        ),
+        (
+            "EMAIL_URL",
+            "smtps://me:pass@host:port",
+            "EMAIL_URL is not usable: set it to filemail:// or smtp+tls://user:password@mail.university.edu:587.",
+        ),
+        ("ANYMAIL", "{key", "ANYMAIL is no JSON: set it to an object such as {}."),
+        ("ANYMAIL", "[1]", "ANYMAIL is no JSON object: set it to an object such as {}."),
+        (
+            "DATABASE_URL",
+            "mysql://root@host/billing",
+            (
+                "DATABASE_URL (scheme 'mysql') is not usable: set it to sqlite:////path/to/db.sqlite3 "
+                "or postgres://user:password@host:5432/name."
+            ),
+        ),
+    ],
+)
+def test_start_stops_with_a_sentence_for_a_wrong_value(tmp_path, name, value, sentence):
+    done = start("-c", "import ocb_project.settings", home=tmp_path, **{name: value})
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == f"django.core.exceptions.ImproperlyConfigured: {sentence}"
+
+
+def test_start_stops_with_a_sentence_where_home_is_a_file(tmp_path):
+    file = tmp_path / "taken"
+    file.touch()
+    done = start("-c", "import ocb_project.settings", home=file)
+    assert done.stderr.splitlines()[-1] == (
+        f"django.core.exceptions.ImproperlyConfigured: OCB_HOME is {str(file)!r}, which cannot be used "
+        "(File exists): set it to a folder that this user may write."
+    )
+
+
+def test_secret_key_is_generated_once_for_its_owner_alone(tmp_path):
+    first = read("SECRET_KEY", home=tmp_path)
+    assert len(first) > 50
+    assert (tmp_path / "secret_key").stat().st_mode & 0o777 == 0o600
+    assert read("SECRET_KEY", home=tmp_path) == first
+
+
+def test_secret_key_of_the_environment_is_not_written_down(tmp_path):
+    given = PRODUCTION["SECRET_KEY"]
+    assert read("SECRET_KEY", home=tmp_path, SECRET_KEY=given) == given
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_debug_is_off_and_mail_goes_to_files_by_default(tmp_path):
+    assert read("DEBUG", home=tmp_path) == "False"
+    assert read("EMAIL_BACKEND", home=tmp_path) == "django.core.mail.backends.filebased.EmailBackend"
+    assert read("EMAIL_FILE_PATH", home=tmp_path) == str(tmp_path / "mail")
+
+
+def test_sqlite_takes_the_write_lock_at_the_start_of_a_transaction(tmp_path):
+    assert read("DATABASES['default']['OPTIONS']['transaction_mode']", home=tmp_path) == "IMMEDIATE"
+
+
+def test_deployment_check_passes_with_production_values(tmp_path):
+    done = start("manage.py", "check", "--deploy", "--fail-level", "WARNING", home=tmp_path, **PRODUCTION)
+    assert (done.returncode, done.stdout, done.stderr) == (
+        0,
+        "System check identified no issues (1 silenced).\n",
+        "",
+    )
+
+
+def test_deployment_check_fails_over_plain_http(tmp_path):
+    done = start(
+        "manage.py", "check", "--deploy", "--fail-level", "WARNING", home=tmp_path,
+        **{**PRODUCTION, "SITE_URL": "http://billing.larkspur.edu"},
+    )  # fmt: skip
+    assert done.returncode == 1
