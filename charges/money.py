@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, ROUND_HALF_UP, Context, Decimal, localcontext
 from typing import Any
 
-from babel.numbers import get_currency_precision
+from babel.numbers import format_currency, get_currency_precision
 from django import forms
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
 
@@ -64,6 +65,11 @@ def divide(amount: Decimal, percents: Sequence[Decimal], remainder: int, currenc
         shares = [(amount * percent / 100).quantize(unit, ROUND_DOWN) for percent in percents]
         shares[remainder] = amount - sum(shares[:remainder], ZERO) - sum(shares[remainder + 1 :], ZERO)
     return shares
+
+
+def printed(amount: Decimal, currency: str) -> str:
+    """As people read it, `$1,234.50`; an amount finer than a coin keeps all of its digits."""
+    return format_currency(amount.normalize(EXACT), currency, locale=settings.LOCALE, decimal_quantization=False)
 
 
 def total(amounts: Sequence[Decimal]) -> Decimal:
