@@ -1,0 +1,73 @@
+"""What our admin pages share: nothing is deleted, records are read only, a refusal is shown on the form."""
+
+from typing import Any
+
+from django import forms
+from django.contrib.admin import ShowFacets
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse
+from unfold.admin import ModelAdmin, TabularInline
+
+from periods.errors import Refused
+
+
+class PlainAdmin(ModelAdmin):  # type: ignore[misc]
+    show_full_result_count = False
+    show_facets = ShowFacets.NEVER
+    list_per_page = 50
+    list_filter_sheet = False
+    compressed_fields = True
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
+        return False
+
+
+class ReadOnlyAdmin(PlainAdmin):
+    """A record that stages write and people read."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
+        return False
+
+
+class ReadOnlyInline(TabularInline):  # type: ignore[misc]
+    extra = 0
+    can_delete = False
+    show_change_link = False
+    hide_title = True
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
+        return False
+
+
+class RefusableForm(forms.ModelForm):  # type: ignore[type-arg]
+    refusal = ""
+
+    def clean(self) -> dict[str, Any] | None:
+        cleaned = super().clean()
+        if self.refusal:
+            raise ValidationError(self.refusal)
+        return cleaned
+
+
+class StageAdmin(PlainAdmin):
+    """A form whose saving is a stage function: what the stage refuses stands above the form as it was filled in."""
+
+    form = RefusableForm
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:  # noqa: FBT001, FBT002
+        form = super().get_form(request, obj, change, **kwargs)
+        form.refusal = getattr(request, "refusal", "")
+        return form
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        try:
+            return super().changeform_view(request, *args, **kwargs)
+        except Refused as refusal:  # the view's transaction is rolled back; show the form again
+            request.refusal = str(refusal)  # type: ignore[attr-defined]
+            return super().changeform_view(request, *args, **kwargs)
