@@ -7,11 +7,23 @@ from django.db import models
 from simple_history.models import HistoricalRecords
 
 
+class AddressField(models.EmailField):
+    """An e-mail address, kept and looked up in lower case: tags, sign-ins and people write it as they like."""
+
+    def deconstruct(self) -> Any:
+        name, _path, args, kwargs = super().deconstruct()
+        return name, "django.db.models.EmailField", args, kwargs
+
+    def get_prep_value(self, value: Any) -> Any:
+        value = super().get_prep_value(value)
+        return value and value.lower()
+
+
 class PrincipalInvestigator(models.Model):
     """One identity with any number of addresses; the first seen is the one that statements are mailed to."""
 
     name = models.CharField(max_length=200, blank=True)
-    email = models.EmailField(unique=True, help_text="Statements go here")
+    email = AddressField(unique=True, help_text="Statements go here")
     department = models.CharField(max_length=200, blank=True)
     user = models.OneToOneField(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, editable=False, related_name="+"
@@ -32,7 +44,7 @@ class PIAddress(models.Model):
     """Another address of the same PI: tags that carry it mean them, and they may sign in with it."""
 
     pi = models.ForeignKey(PrincipalInvestigator, models.PROTECT, related_name="addresses")
-    email = models.EmailField(unique=True)
+    email = AddressField(unique=True)
 
     class Meta:
         verbose_name = "PI address"
@@ -99,7 +111,7 @@ class ProjectDelegate(models.Model):
     """An address that may read the project's statements; from the tag `delegates`, or added by staff."""
 
     project = models.ForeignKey(Project, models.PROTECT, related_name="delegates")
-    email = models.EmailField()
+    email = AddressField()
 
     class Meta:
         constraints: ClassVar = [models.UniqueConstraint(fields=["project", "email"], name="delegate_once_a_project")]
