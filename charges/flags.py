@@ -30,6 +30,7 @@ class Facts:
     """What the flags look at, of one row."""
 
     pi: str
+    unusable_email: str
     project: str
     fund: str
     has_due: bool
@@ -62,7 +63,8 @@ class Reviewer:
         """Flag → reason; empty for a row that needs nobody's attention."""
         found: dict[str, str] = {}
         if not row.pi:
-            found["missing_pi"] = "No tag or rule names a PI."
+            problem = f"The tag pi_email says “{row.unusable_email[:60]}”, which is no address."
+            found["missing_pi"] = problem if row.unusable_email else "No tag or rule names a PI."
         if not row.project:
             found["missing_project"] = "No tag or rule names a project."
         if row.has_due and not row.is_split:

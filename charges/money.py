@@ -77,6 +77,13 @@ def total(amounts: Sequence[Decimal]) -> Decimal:
         return sum(amounts, ZERO)
 
 
+class AmountField(forms.DecimalField):
+    """Shows `12.5`, where the exact Decimal would be written 12.500000000 or 0E-9."""
+
+    def prepare_value(self, value: Any) -> Any:
+        return f"{value.normalize(EXACT):f}" if isinstance(value, Decimal) else value
+
+
 class MoneyField(models.Field):  # type: ignore[type-arg]
     """An amount with nine exact decimals. Reads and writes Decimal; `Sum` over it is exact and gives Decimal."""
 
@@ -110,4 +117,4 @@ class MoneyField(models.Field):  # type: ignore[type-arg]
         return "" if value is None else str(value)
 
     def formfield(self, **kwargs: Any) -> Any:  # type: ignore[override]
-        return super().formfield(**{"form_class": forms.DecimalField, "decimal_places": 9, "max_digits": 19, **kwargs})
+        return super().formfield(**{"form_class": AmountField, "decimal_places": 9, "max_digits": 19, **kwargs})

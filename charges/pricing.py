@@ -6,7 +6,7 @@ Rules: FOCUS §BilledCost, §EffectiveCost, §ListCost, §ContractedCost, and th
 from dataclasses import dataclass
 from decimal import Decimal
 
-from charges.money import ZERO
+from charges.money import ZERO, from_billionths, to_billionths
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,17 @@ def is_prepaid(costs: Costs, due: Decimal, *, basis: str, category: str, commitm
     if basis == "billed_cost":
         return commitment_status == "Used"
     return category == "Purchase" and bool(costs.billed)
+
+
+def has_odd_purchase_costs(costs: Costs, *, basis: str, category: str, commitment_id: str) -> bool:
+    """A commitment's purchase that carries an effective cost, or none at all: its usage would be billed twice."""
+    is_commitment_purchase = category == "Purchase" and bool(commitment_id)
+    return basis == "effective_cost" and is_commitment_purchase and (costs.effective is None or costs.effective != 0)
+
+
+def rounded(amount: Decimal | None) -> Decimal | None:
+    """To the nine decimals that the database holds, half to even."""
+    return None if amount is None else from_billionths(to_billionths(amount))
 
 
 def price(costs: Costs, due: Decimal, *, category: str, commitment_id: str, is_own_service: bool, funder: str) -> Price:

@@ -113,6 +113,9 @@ class FundingSplit(models.Model):
     def __str__(self) -> str:
         return f"split of {self.project} from {self.first_month}"
 
+    def is_in_force(self, month: str) -> bool:
+        return self.first_month <= month <= (self.last_month or month)
+
     def parts(self) -> list[tuple[FundingAccount, Decimal]]:
         """Accounts with percent, the remainder account last; they add up to one hundred by construction."""
         shares = [(share.funding_account, share.percent) for share in self.shares.all()]

@@ -33,6 +33,11 @@ class Source(models.Model):
     approval_threshold = MoneyField(
         default=0, help_text="An approval survives a changed amount up to this much; beyond, the charge is held again"
     )
+    fall_threshold = models.PositiveSmallIntegerField(
+        null=True,
+        blank=True,
+        help_text="Percent: a delivery whose rows or total fall by more needs --force; empty: never",
+    )
 
     history = HistoricalRecords()
 

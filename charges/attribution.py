@@ -1,0 +1,212 @@
+"""Who pays for a row: its tags, then the rules that staff set, then the project's own default.
+
+Tags are matched without regard to case, punctuation or provider prefix, so `user:PI-Email` is `pi_email`.
+"""
+
+import json
+import re
+from dataclasses import dataclass, replace
+from datetime import date
+from functools import lru_cache
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+
+from charges.models import AttributionRule, Charge, Source
+
+Step = Charge.FundStep
+
+# The longest value that is used; a longer one is no value, never a cut one.
+TAG_LENGTHS = {
+    "pi_email": 254,
+    "pi_name": 200,
+    "project_id": 200,
+    "project_name": 200,
+    "fund_org": 100,
+    "account_code": 60,
+    "cost_center": 100,
+    "department": 200,
+    "delegates": 2000,
+    "end_date": 10,
+    "subsidy_funder": 200,
+    "subsidy_fund": 100,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Payer:
+    """Everything that a row says, or rules say for it, about who pays. Empty text: not said."""
+
+    pi_email: str = ""
+    pi_name: str = ""
+    project_code: str = ""
+    project_name: str = ""
+    fund: str = ""
+    fund_step: str = Step.NONE
+    rule: int | None = None
+    account_code: str = ""
+    cost_center: str = ""
+    department: str = ""
+    delegates: tuple[str, ...] = ()
+    end_date: date | None = None
+    funder: str = ""
+    subsidy_fund: str = ""
+    reference_1: str = ""
+    reference_2: str = ""
+    unusable_email: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What rules match on."""
+
+    tags: str
+    sub_account_id: str = ""
+    resource_id: str = ""
+    resource_name: str = ""
+    service_name: str = ""
+    day: date | None = None
+
+
+class Attributor:
+    """Answers for the rows of one source. Equal tags are read once: a month repeats them thousands of times."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        rules = AttributionRule.objects.select_related("pi", "project", "funding_account")
+        mine = [rule for rule in rules if rule.source_id in (None, source.pk)]
+        # The first rule of the list decides: it overrides last, and fills first.
+        overriding = [rule for rule in reversed(mine) if rule.mode == AttributionRule.Mode.OVERRIDE]
+        self.rules = [*overriding, *(rule for rule in mine if rule.mode == AttributionRule.Mode.FILL)]
+        self.read = lru_cache(maxsize=50_000)(_payer_from_tags)
+
+    def payer(self, usage: Usage) -> Payer:
+        payer = self.read(usage.tags)
+        for rule in self.rules:
+            if matches(rule, usage):
+                payer = _apply(rule, payer)
+        if not payer.funder and self.source.funder:
+            payer = replace(payer, funder=self.source.funder)
+        if payer.funder and not payer.subsidy_fund:
+            payer = replace(payer, subsidy_fund=self.source.subsidy_fund)
+        return payer
+
+
+def read_tags(text: str) -> dict[str, str]:
+    """The tags that we know, by our names; empty for what is no JSON object. Unprefixed keys win."""
+    raw, known = _json(text), _known_tags()
+    found: dict[str, str] = {}
+    for key in sorted(raw, key=lambda key: (":" in key, "/" in key)):
+        name = known.get(_normalise(re.split("[:/]", key)[-1]))
+        value = _text(raw[key])
+        if name and value and len(value) <= TAG_LENGTHS.get(name, 1000):
+            found.setdefault(name, value)
+    return found
+
+
+def address(text: str) -> str:
+    """A bare name gets the institution's mail domain. Raises ValidationError for what is no address."""
+    email = text.lower() if "@" in text else f"{text.lower()}@{settings.MAIL_DOMAIN}"
+    validate_email(email)
+    return email
+
+
+def matches(rule: AttributionRule, usage: Usage) -> bool:
+    """All that the rule names must match; dates are those of the usage."""
+    if usage.day and ((rule.valid_from or usage.day) > usage.day or (rule.valid_until or usage.day) < usage.day):
+        return False
+    if rule.sub_account_id and rule.sub_account_id != usage.sub_account_id:
+        return False
+    if rule.service_name and rule.service_name != usage.service_name:
+        return False
+    prefix = rule.resource_prefix
+    if prefix and not (usage.resource_id.startswith(prefix) or usage.resource_name.startswith(prefix)):
+        return False
+    return not rule.tag or _has_tag(rule.tag, usage.tags)
+
+
+def _payer_from_tags(text: str) -> Payer:
+    tags = read_tags(text)
+    email, unusable = _email(tags.get("pi_email", ""))
+    references = [*settings.REFERENCE_TAGS, "", ""]
+    return Payer(
+        pi_email=email,
+        unusable_email=unusable,
+        pi_name=tags.get("pi_name", ""),
+        project_code=tags.get("project_id", ""),
+        project_name=tags.get("project_name", ""),
+        fund=tags.get("fund_org", ""),
+        fund_step=Step.TAG if "fund_org" in tags else Step.NONE,
+        account_code=tags.get("account_code", ""),
+        cost_center=tags.get("cost_center", ""),
+        department=tags.get("department", ""),
+        delegates=_addresses(tags.get("delegates", "")),
+        end_date=_day(tags.get("end_date", "")),
+        funder=tags.get("subsidy_funder", ""),
+        subsidy_fund=tags.get("subsidy_fund", ""),
+        reference_1=tags.get(references[0], ""),
+        reference_2=tags.get(references[1], ""),
+    )
+
+
+def _apply(rule: AttributionRule, payer: Payer) -> Payer:
+    is_override = rule.mode == AttributionRule.Mode.OVERRIDE
+    changes: dict[str, Any] = {}
+    if rule.pi and (is_override or not payer.pi_email):
+        changes |= {"pi_email": rule.pi.email, "rule": rule.pk}
+    if rule.project and (is_override or not payer.project_code):
+        changes |= {"project_code": rule.project.code, "rule": rule.pk}
+    if rule.funding_account and (is_override or not payer.fund):
+        step = Step.OVERRIDE if is_override else Step.RULE
+        changes |= {"fund": rule.funding_account.code, "fund_step": step, "rule": rule.pk}
+    return replace(payer, **changes) if changes else payer
+
+
+def _known_tags() -> dict[str, str]:
+    names = [*TAG_LENGTHS, *settings.REFERENCE_TAGS]
+    return {_normalise(name): name for name in names}
+
+
+def _has_tag(wanted: str, text: str) -> bool:
+    key, _, value = wanted.partition("=")
+    return any(_normalise(name) == _normalise(key) and _text(tag) == value.strip() for name, tag in _json(text).items())
+
+
+def _json(text: str) -> dict[str, Any]:
+    try:
+        raw = json.loads(text, parse_float=str, parse_int=str) if text else {}
+    except (ValueError, RecursionError):
+        return {}
+    return raw if isinstance(raw, dict) else {}
+
+
+def _normalise(key: str) -> str:
+    return re.sub(r"[\W_]", "", key.casefold())
+
+
+def _text(value: Any) -> str:
+    """Text without control characters; a valueless tag (true), null, or a nested value says nothing."""
+    return "".join(filter(str.isprintable, value)).strip() if isinstance(value, str) else ""
+
+
+def _email(text: str) -> tuple[str, str]:
+    if not text:
+        return "", ""
+    try:
+        return address(text), ""
+    except ValidationError:
+        return "", text
+
+
+def _addresses(text: str) -> tuple[str, ...]:
+    found = (_email(part)[0] for part in re.split(r"[\s,;]+", text) if part)
+    return tuple(email for email in found if email)
+
+
+def _day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None

@@ -1,0 +1,8 @@
+"""A delivery comes in: its files are kept, its rows staged, and all of it becomes current, or none.
+
+The way in is `import_files`, for the command and the upload page alike.
+"""
+
+from charges.importing.delivery import Delivery, discard, import_files, reverse
+
+__all__ = ["Delivery", "discard", "import_files", "reverse"]

@@ -1,0 +1,79 @@
+"""From paths to rows: finds the files of a delivery and streams their cells; memory does not grow with a file."""
+
+import csv
+import glob
+import gzip
+import io
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from charges.focus import Header
+from periods.errors import Refused
+
+ENDINGS = (".csv", ".csv.gz")
+SEPARATORS = ",;\t"
+GZIP_MAGIC = b"\x1f\x8b"
+
+csv.field_size_limit(2**31 - 1)  # tags have no length limit in FOCUS
+
+
+@dataclass(frozen=True, slots=True)
+class RawRow:
+    """`line` is where the row begins in the file, counted from 1, the header included."""
+
+    line: int
+    cells: list[str]
+
+
+def find_files(given: Sequence[str | Path]) -> list[Path]:
+    """Files as given, folders searched downwards, globs expanded; each once, in the order of names."""
+    found: dict[Path, None] = {}
+    for item in given:
+        paths = _expand(Path(item))
+        if not paths:
+            raise Refused(f"There is no FOCUS file at {item}: give a .csv or .csv.gz file, a folder, or a pattern.")
+        found |= dict.fromkeys(paths)
+    return list(found)
+
+
+@contextmanager
+def open_rows(path: Path) -> Iterator[tuple[Header, Iterator[RawRow]]]:
+    """The file's header and its rows. Raises Refused for what is unreadable, saying why and where."""
+    try:
+        with path.open("rb") as raw:
+            packed = raw.peek(2)[:2] == GZIP_MAGIC  # type: ignore[attr-defined]
+            binary = gzip.GzipFile(fileobj=raw) if packed else raw
+            text = io.TextIOWrapper(binary, encoding="utf-8-sig", newline="")  # type: ignore[arg-type]
+            first = text.readline()
+            if not first.strip():
+                raise Refused(f"{path.name} is empty.")
+            separator = max(SEPARATORS, key=first.count)
+            header = Header.of(next(csv.reader([first], delimiter=separator)))
+            yield header, _rows(csv.reader(text, delimiter=separator), path)
+    except UnicodeDecodeError as error:
+        raise Refused(f"{path.name} is not UTF-8 text.") from error
+    except (EOFError, gzip.BadGzipFile) as error:
+        raise Refused(f"{path.name} is a damaged or incomplete gzip file.") from error
+    except OSError as error:
+        raise Refused(f"{path.name} cannot be read: {error.strerror or error}.") from error
+
+
+def _rows(reader: "csv._reader", path: Path) -> Iterator[RawRow]:
+    begins = 2
+    try:
+        for cells in reader:
+            if cells:
+                yield RawRow(begins, cells)
+            begins = reader.line_num + 2
+    except csv.Error as error:
+        raise Refused(f"{path.name} is no CSV file: line {reader.line_num + 1}: {error}.") from error
+
+
+def _expand(path: Path) -> list[Path]:
+    if path.is_file():
+        return [path]
+    if path.is_dir():
+        return sorted(file for file in path.rglob("*") if file.name.lower().endswith(ENDINGS) and file.is_file())
+    return sorted(Path(match) for match in glob.glob(str(path), recursive=True) if Path(match).is_file())

@@ -1,0 +1,80 @@
+"""Compares a delivery with what the month holds: which rows stay, which are changed, vanished or new.
+
+Rows have no key in FOCUS, and equal rows are legal. So rows are counted, never de-duplicated: a row that is
+delivered twice pairs with two. Only digests are in memory, some 40 bytes a row.
+"""
+
+from array import array
+from bisect import bisect_left
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from charges.models import Charge, Source
+from periods.models import BillingPeriod
+
+
+@dataclass(frozen=True, slots=True)
+class Old:
+    """A charge that the new delivery does not contain unchanged."""
+
+    pk: int
+    identity: int
+
+
+class Snapshot:
+    """The current delivered charges of one source and month, ordered by content."""
+
+    def __init__(self, source: Source, period: BillingPeriod | None) -> None:
+        self.contents, self.identities, self.pks = array("q"), array("q"), array("q")
+        self.held = bytearray()
+        self.accounts: dict[str, int] = {}
+        self.account = array("l")
+        if source.pk and period:
+            self._load(source, period)
+        self.taken = bytearray(len(self.pks))
+        self.next: dict[int, int] = {}
+
+    def _load(self, source: Source, period: BillingPeriod) -> None:
+        charges = Charge.objects.current().filter(source=source, period=period, kind=Charge.Kind.DELIVERED)
+        fields = ("content_digest", "identity_digest", "pk", "billing_account_id", "review_status")
+        for content, identity, pk, account, status in (
+            charges.order_by("content_digest", "pk").values_list(*fields).iterator(chunk_size=5000)
+        ):
+            self.contents.append(content)
+            self.identities.append(identity)
+            self.pks.append(pk)
+            self.account.append(self.accounts.setdefault(account, len(self.accounts)))
+            self.held.append(status == Charge.ReviewStatus.HELD)
+
+    def take(self, content: int) -> int | None:
+        """The index of an equal charge that no earlier row took; it stays as it is."""
+        index = self.next.get(content)
+        if index is None:
+            index = bisect_left(self.contents, content)
+        if not self._has(index, content) or self.taken[index]:
+            return None
+        self.taken[index] = 1
+        if content in self.next or self._has(index + 1, content):
+            self.next[content] = index + 1
+        return index
+
+    def _has(self, index: int, content: int) -> bool:
+        return index < len(self.contents) and self.contents[index] == content
+
+    def left(self, accounts: Iterable[str]) -> Iterator[Old]:
+        """What the delivery speaks for and does not contain: changed or vanished."""
+        covered = {self.accounts[account] for account in accounts if account in self.accounts}
+        for index, pk in enumerate(self.pks):
+            if not self.taken[index] and self.account[index] in covered:
+                yield Old(pk, self.identities[index])
+
+
+def pair(old: Iterable[Old], new: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Pairs (new key, old pk) of equal identity, each once. `new` gives (identity, key)."""
+    waiting: dict[int, deque[int]] = {}
+    for charge in old:
+        waiting.setdefault(charge.identity, deque()).append(charge.pk)
+    for identity, key in new:
+        if candidates := waiting.get(identity):
+            yield key, candidates.popleft()

@@ -1,0 +1,58 @@
+from typing import Any
+
+from django.core.management.base import CommandParser
+from tqdm import tqdm
+
+from charges.importing import Delivery, import_files
+from periods.commands import StageCommand, month
+
+
+class Command(StageCommand):
+    help = "Import FOCUS files as one delivery of a source. Running it again with the same files changes nothing."
+    takes_period = False
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument("files", nargs="+", metavar="FILE", help="a file, a folder (searched downwards), a pattern")
+        parser.add_argument("--source", required=True, metavar="NAME", help="who delivers; made on first use")
+        parser.add_argument("--period", type=month, metavar="YYYY-MM", help="put all rows there, whatever they say")
+        parser.add_argument(
+            "--force", action="store_true", help="load although rows or total fell beyond the threshold"
+        )
+        parser.add_argument("--dry-run", action="store_true", help="read and count; change nothing")
+        parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+    def run(self, *, files: list[str], source: str, period: str | None, by: Any, **options: Any) -> None:
+        with tqdm(unit=" rows", disable=None if not options["json"] else True, leave=False) as bar:
+            delivery = import_files(
+                files,
+                source_name=source,
+                period=period,
+                force=options["force"],
+                dry_run=options["dry_run"],
+                by=by,
+                progress=bar.update,
+            )
+        if options["json"]:
+            self.say_json(delivery.as_json())
+        else:
+            self._tell(delivery)
+
+    def _tell(self, delivery: Delivery) -> None:
+        if delivery.is_repeated:
+            return self.say(f"Nothing to do: {delivery.focus_import} holds the same files already.")
+        verb = "loaded" if delivery.focus_import else "would load"
+        self.say(
+            f"{', '.join(delivery.periods)} {delivery.source}: {delivery.rows:,} rows, {verb} {delivery.loaded:,} "
+            f"({delivery.flagged:,} held for review), {delivery.quarantined:,} in quarantine."
+        )
+        self.say(
+            f"Against what was there: {delivery.added:,} new, {delivery.changed:,} changed, "
+            f"{delivery.removed:,} gone, {delivery.unchanged:,} unchanged."
+        )
+        for currency, columns in delivery.totals.items():
+            sums = ", ".join(f"{column} {total['file']}" for column, total in columns.items())
+            self.say(f"Totals of the files in {currency}: {sums}.")
+        for warning in delivery.warnings:
+            self.say(f"Note: {warning}")
+        return None
