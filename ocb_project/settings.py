@@ -28,6 +28,10 @@ SITE_URL = environment.matching(
 )
 REFERENCE_TAGS = env.list("REFERENCE_TAGS", default=["grant_number", "request_id"])[:2]
 DISPUTE_DAYS = environment.whole_number("DISPUTE_DAYS", default=0)
+DEFAULT_ACCOUNT_CODE = env.str("DEFAULT_ACCOUNT_CODE", default="")[:60]  # where tag, account and source name none
+ADJUSTMENT_ACCOUNT = env.str("ADJUSTMENT_ACCOUNT", default="ADJUSTMENTS")[
+    :100
+]  # the other side, where no source is named
 
 # Django
 SECRET_KEY = environment.secret_key(OCB_HOME)
@@ -110,9 +114,9 @@ SECURE = SITE_URL.startswith("https://")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = SECURE
 SECURE_HSTS_SECONDS = 31_536_000 if SECURE else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = SECURE
-SECURE_PROXY_SSL_HEADER = (
-    ("HTTP_X_FORWARDED_PROTO", "https") if environment.boolean("BEHIND_PROXY", default=False) else None
-)
+BEHIND_PROXY = environment.boolean("BEHIND_PROXY", default=False)
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_PROXY else None
+ALLAUTH_TRUSTED_PROXY_COUNT = int(BEHIND_PROXY)  # whose address the limit on sign-in attempts counts
 CSRF_TRUSTED_ORIGINS = [SITE_URL] if SECURE else []
 X_FRAME_OPTIONS = "SAMEORIGIN"  # the statement page shows its own PDF in a frame
 SESSION_COOKIE_AGE = 12 * 3600
@@ -120,7 +124,7 @@ SESSION_COOKIE_AGE = 12 * 3600
 # Sign-in of PIs and delegates: a code by mail, no password, no sign-up
 AUTHENTICATION_BACKENDS = [
     "django.contrib.auth.backends.ModelBackend",
-    "allauth.account.auth_backends.AuthenticationBackend",
+    "statements.portal.sign_in.MailedCodeBackend",
 ]
 LOGIN_URL = "account_request_login_code"
 LOGIN_REDIRECT_URL = reverse_lazy("portal:home")
@@ -128,6 +132,8 @@ LOGOUT_REDIRECT_URL = ACCOUNT_LOGOUT_REDIRECT_URL = reverse_lazy("portal:home")
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*"]
 ACCOUNT_LOGIN_BY_CODE_ENABLED = True
+ACCOUNT_LOGIN_BY_CODE_TIMEOUT = 600
+ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False  # nobody can make this server mail a stranger
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_ADAPTER = "statements.portal.sign_in.PortalAdapter"

@@ -3,6 +3,6 @@ from django.urls import include, path
 
 urlpatterns = [
     path("admin/", admin.site.urls),
-    path("sign-in/", include("allauth.account.urls")),
+    path("sign-in/", include("statements.portal.sign_in_urls")),
     path("", include("statements.portal.urls")),
 ]

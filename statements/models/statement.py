@@ -28,12 +28,12 @@ class StatementQuerySet(models.QuerySet["Statement"]):
     def visible_to(self, user: Any) -> "StatementQuerySet":
         """The whole access rule of the portal: the PI's own statements, and those of projects one is delegate of.
 
-        Identity is the signed-in user's address, proved by the code mailed to it.
+        Identity is the signed-in user's address, proved by the code mailed to it; case does not matter.
         """
-        email = (user.email or "").lower() if user.is_authenticated else ""
-        if not email:
+        if not (user.is_authenticated and user.is_active and user.email):
             return self.none()
-        mine = Q(pi__email=email) | Q(pi__addresses__email=email) | Q(project__delegates__email=email)
+        by_pi = Q(pi__email=user.email) | Q(pi__addresses__email=user.email)
+        mine = by_pi | Q(project__delegates__email=user.email)
         return self.current().filter(pk__in=Statement.objects.filter(mine).values("pk"))
 
 
@@ -152,3 +152,7 @@ class StatementLine(models.Model):
 
     def __str__(self) -> str:
         return self.description or self.service_name
+
+    @property
+    def discount(self) -> Any:
+        return self.due_amount - self.list_amount

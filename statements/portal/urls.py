@@ -1,4 +1,11 @@
-from django.urls import URLPattern
+from django.urls import path
+
+from statements.portal import views
 
 app_name = "portal"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("", views.home, name="home"),
+    path("statements/<int:number>/", views.statement, name="statement"),
+    path("statements/<int:number>/pdf/", views.pdf, name="pdf"),
+    path("projects/", views.projects, name="projects"),
+]

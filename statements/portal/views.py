@@ -1,0 +1,72 @@
+"""Read-only pages for PIs and delegates. Whatever they show comes through `Statement.objects.visible_to(user)`."""
+
+from typing import Any
+
+from django.core.paginator import Page, Paginator
+from django.db.models import QuerySet
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+
+from charges.models import Charge, Project
+from periods import storage
+from statements.models import ArchivedDocument, Statement, StatementLine
+from statements.portal import contents
+from statements.portal.pages import portal_page
+
+ROWS = 50
+
+
+@portal_page
+def home(request: HttpRequest) -> HttpResponse:
+    statements = Statement.objects.visible_to(request.user).select_related("period", "document")
+    newest_first = statements.order_by("-period__month", "project_code", "number")
+    return render(request, "portal/home.html", {"here": "statements", "page": _page(request, newest_first)})
+
+
+@portal_page
+def statement(request: HttpRequest, number: int) -> HttpResponse:
+    shown = _visible(request, number)
+    lines = list(shown.lines.select_related("source", "funding_account", "adjustment"))
+    charges = Charge.objects.billable().filter(period=shown.period, pi=shown.pi_id, project=shown.project_id)
+    return render(
+        request,
+        "portal/statement.html",
+        {
+            "here": "statements",
+            "statement": shown,
+            "discounts": contents.discounts(shown, lines),
+            "funds": contents.funds(lines),
+            "lines": [line for line in lines if line.kind == StatementLine.Kind.CHARGES],
+            "adjustments": [line for line in lines if line.kind == StatementLine.Kind.ADJUSTMENT],
+            "page": _page(request, charges.order_by("pk")),
+        },
+    )
+
+
+@portal_page
+def pdf(request: HttpRequest, number: int) -> FileResponse:
+    """The archived bytes: nothing is rendered for a download."""
+    document = get_object_or_404(ArchivedDocument, statement=_visible(request, number))
+    path = storage.locate(document.path)
+    if not path.is_file():
+        raise Http404
+    return FileResponse(path.open("rb"), content_type="application/pdf", filename=f"statement-{number:06d}.pdf")
+
+
+@portal_page
+def projects(request: HttpRequest) -> HttpResponse:
+    statements = Statement.objects.visible_to(request.user)
+    mine = Project.objects.filter(pk__in=statements.values("project")).prefetch_related("delegates")
+    page = _page(request, mine)
+    summaries = contents.summarize(page.object_list, statements)
+    return render(request, "portal/projects.html", {"here": "projects", "page": page, "summaries": summaries})
+
+
+def _visible(request: HttpRequest, number: int) -> Statement:
+    """Not there and not yours are the same answer."""
+    statements = Statement.objects.visible_to(request.user).select_related("period", "document")
+    return get_object_or_404(statements, number=number)
+
+
+def _page(request: HttpRequest, rows: QuerySet[Any]) -> Page[Any]:
+    return Paginator(rows, ROWS).get_page(request.GET.get("page"))
