@@ -3,6 +3,8 @@
 import os
 import re
 import secrets
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
@@ -112,14 +114,19 @@ def secret_key(folder: Path) -> str:
         )
     if given:
         return given
-    kept = folder / "secret_key"
-    try:
-        descriptor = os.open(kept, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return kept.read_text()
-    with os.fdopen(descriptor, "w") as file:
-        file.write(secrets.token_urlsafe(64))
-    return kept.read_text()
+    return kept_secret(folder / "secret_key", length=64)
+
+
+def kept_secret(file: Path, *, length: int) -> str:
+    """Random text, made once and kept where only its owner reads it. Of two that start at once, one wins."""
+    if not file.exists():
+        descriptor, draft = tempfile.mkstemp(dir=file.parent, prefix=".secret-")
+        with os.fdopen(descriptor, "w") as opened:
+            opened.write(secrets.token_urlsafe(length))
+        with suppress(FileExistsError):
+            os.link(draft, file)
+        Path(draft).unlink()
+    return file.read_text()
 
 
 def database(folder: Path) -> dict[str, Any]:

@@ -104,7 +104,7 @@ def test_secret_key_of_the_environment_is_not_written_down(tmp_path):
 
 def test_debug_is_off_and_mail_goes_to_files_by_default(tmp_path):
     assert read("DEBUG", home=tmp_path) == "False"
-    assert read("EMAIL_BACKEND", home=tmp_path) == "django.core.mail.backends.filebased.EmailBackend"
+    assert read("EMAIL_BACKEND", home=tmp_path) == "ocb_project.file_mail.EmailBackend"
     assert read("EMAIL_FILE_PATH", home=tmp_path) == str(tmp_path / "mail")
 
 
