@@ -1,0 +1,137 @@
+"""The guards as PostgreSQL writes them: a trigger and its function per table and event.
+
+They run once a statement, over all its rows, so that COPY of a million charges stays cheap. Each locks the months it
+touches before it looks at their state: a write that began while the month was being finalized waits, then
+sees that it is too late.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from django.db.models import Model
+
+from periods.models import AuditEntry, BillingPeriod
+from statements.guards.ways import WAYS, hops, tables
+from statements.models import Seal
+
+PERIODS, SEALS, AUDIT = (model._meta.db_table for model in (BillingPeriod, Seal, AuditEntry))
+REFUSE = "USING ERRCODE = 'integrity_constraint_violation'"
+BODY_AND_TRIGGER = "\n-- "
+
+MONTHS_ARE_OPEN = f"""
+DECLARE period record;
+BEGIN
+  FOR period IN SELECT month, state FROM {PERIODS} WHERE id = ANY(months) ORDER BY id FOR SHARE LOOP
+    IF period.state = 'finalized' THEN
+      RAISE EXCEPTION '%: % is finalized, nothing in it changes', name, period.month {REFUSE};
+    END IF;
+  END LOOP;
+END
+"""
+
+PERIOD_MAY_CHANGE = f"""
+BEGIN
+  IF TG_OP <> 'INSERT' AND OLD.state = 'finalized' THEN
+    RAISE EXCEPTION '{PERIODS}: % is finalized, nothing in it changes', OLD.month {REFUSE};
+  END IF;
+  IF TG_OP = 'DELETE' THEN
+    RETURN OLD;
+  END IF;
+  IF NEW.state = 'finalized' AND NOT EXISTS (SELECT 1 FROM {SEALS} WHERE period_id = NEW.id) THEN
+    RAISE EXCEPTION '{PERIODS}: % has no seal and cannot be finalized', NEW.month {REFUSE};
+  END IF;
+  RETURN NEW;
+END
+"""
+
+NOTHING_IS_FINALIZED = f"""
+BEGIN
+  IF EXISTS (SELECT 1 FROM {PERIODS} WHERE state = 'finalized') THEN
+    RAISE EXCEPTION '%: it holds rows of finalized months and cannot be emptied', TG_TABLE_NAME {REFUSE};
+  END IF;
+  RETURN NULL;
+END
+"""
+
+KEY_STAYS = f"""
+BEGIN
+  IF NEW.id <> OLD.id THEN
+    RAISE EXCEPTION '%: a primary key never changes', TG_TABLE_NAME {REFUSE};
+  END IF;
+  RETURN NEW;
+END
+"""
+
+NEVER = f"""
+BEGIN
+  RAISE EXCEPTION '%: an audit entry never changes', TG_TABLE_NAME {REFUSE};
+END
+"""
+
+
+def wanted(prefix: str) -> dict[str, str]:
+    """Every function by name: its body, and the trigger that calls it as PostgreSQL itself prints it."""
+    functions = dict(_functions(prefix))
+    return {f"{prefix}months_are_open": MONTHS_ARE_OPEN + BODY_AND_TRIGGER, **functions}
+
+
+def installed(cursor: Any, prefix: str) -> dict[str, str]:
+    cursor.execute(
+        "SELECT p.proname, p.prosrc, coalesce(pg_get_triggerdef(t.oid, true), ''), coalesce(t.tgenabled, 'O') "
+        "FROM pg_proc p LEFT JOIN pg_trigger t ON t.tgfoid = p.oid "
+        "WHERE p.pronamespace = current_schema()::regnamespace AND starts_with(p.proname, %s)",
+        [prefix],
+    )
+    return {
+        name: body + BODY_AND_TRIGGER + trigger if enabled == "O" else "disabled"
+        for name, body, trigger, enabled in cursor.fetchall()
+    }
+
+
+def create(cursor: Any, definitions: dict[str, str]) -> None:
+    for name, definition in definitions.items():
+        body, _, trigger = definition.rpartition(BODY_AND_TRIGGER)
+        signature = "() RETURNS trigger" if trigger else "(months bigint[], name text) RETURNS void"
+        cursor.execute(f"CREATE FUNCTION {name}{signature} LANGUAGE plpgsql AS $guard${body}$guard$")
+        if trigger:
+            cursor.execute(trigger)
+
+
+def drop(cursor: Any, names: Iterable[str]) -> None:
+    for name in names:
+        cursor.execute(f"DROP FUNCTION {name} CASCADE")
+
+
+def _functions(prefix: str) -> Iterator[tuple[str, str]]:
+    for model in WAYS:
+        table = model._meta.db_table
+        new, old = _months(model, "new_rows"), _months(model, "old_rows")
+        yield _after(prefix, table, "insert", new, "NEW TABLE AS new_rows")
+        yield _after(prefix, table, "update", f"{old} || {new}", "OLD TABLE AS old_rows NEW TABLE AS new_rows")
+        yield _after(prefix, table, "delete", old, "OLD TABLE AS old_rows")
+    for table in tables():
+        yield _before(f"{prefix}{table}_key", KEY_STAYS, f"UPDATE OF id ON {table}", "ROW")
+        yield _before(f"{prefix}{table}_truncate", NOTHING_IS_FINALIZED, f"TRUNCATE ON {table}", "STATEMENT")
+    yield _before(f"{prefix}{PERIODS}_change", PERIOD_MAY_CHANGE, f"INSERT OR DELETE OR UPDATE ON {PERIODS}", "ROW")
+    yield _before(f"{prefix}{AUDIT}_change", NEVER, f"DELETE OR UPDATE OR TRUNCATE ON {AUDIT}", "STATEMENT")
+
+
+def _after(prefix: str, table: str, event: str, months: str, rows: str) -> tuple[str, str]:
+    name = f"{prefix}{table}_{event}"
+    body = f"\nBEGIN\n  PERFORM {prefix}months_are_open({months}, TG_TABLE_NAME);\n  RETURN NULL;\nEND\n"
+    when = f"AFTER {event.upper()} ON {table} REFERENCING {rows} FOR EACH STATEMENT"
+    return name, f"{body}{BODY_AND_TRIGGER}CREATE TRIGGER {name} {when} EXECUTE FUNCTION {name}()"
+
+
+def _before(name: str, body: str, event: str, each: str) -> tuple[str, str]:
+    trigger = f"CREATE TRIGGER {name} BEFORE {event} FOR EACH {each} EXECUTE FUNCTION {name}()"
+    return name, body + BODY_AND_TRIGGER + trigger
+
+
+def _months(model: type[Model], rows: str) -> str:
+    """The months of all rows of a transition table, as an array."""
+    joins, before = f"{rows} h0", "h0"
+    for number, hop in enumerate(hops(model), 1):
+        joins += f" JOIN {hop.table} h{number} ON h{number}.{hop.column} = {before}.{hop.from_column}"
+        before = f"h{number}"
+    return f"ARRAY(SELECT DISTINCT {before}.id FROM {joins})"
