@@ -20,6 +20,7 @@ BILLIONTH = Decimal("0.000000001")
 BILLION = 10**9
 LARGEST = 2**63 - 1
 ZERO = Decimal(0)
+OUTERMOST_DIGIT = 30  # tens exponent, either way
 EXACT = Context(prec=80)
 
 
@@ -28,7 +29,7 @@ def parse_amount(text: str) -> Decimal:
     if not AMOUNT.fullmatch(text):
         raise ValueError("no number: only digits, a minus, a decimal point and an exponent may stand here")
     amount = EXACT.create_decimal(text)
-    if not -30 < amount.adjusted() < 30:
+    if abs(amount.adjusted()) > OUTERMOST_DIGIT:
         raise ValueError("a number beyond all bounds")
     return amount
 

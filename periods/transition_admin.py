@@ -52,15 +52,15 @@ class Step:
     label: str
     run: Callable[..., str]
     permission: str
-    states: tuple[str, ...]
     explanation: str
+    states: tuple[str, ...] = ()  # none: whatever is_offered says
     form: type[forms.Form] = forms.Form
     icon: str = "arrow_forward"
     is_primary: bool = False
     is_offered: Callable[[Any], bool] = field(default=lambda _document: True)
 
     def is_possible(self, document: Any) -> bool:
-        return document.state in self.states and self.is_offered(document)
+        return (not self.states or document.state in self.states) and self.is_offered(document)
 
 
 class TransitionAdmin(ModelAdmin):  # type: ignore[misc]
@@ -98,8 +98,7 @@ class TransitionAdmin(ModelAdmin):  # type: ignore[misc]
         if not (self.has_view_permission(request, document) and request.user.has_perm(step.permission)):
             raise PermissionDenied
         if not step.is_possible(document):
-            state = document.get_state_display().lower()
-            messages.error(request, f"“{step.label}” is not possible now: {document} is {state}.")
+            messages.error(request, f"“{step.label}” is not possible for {document} now.")
             return redirect(self._change_url(document))
         return self._ask_or_run(request, document, name, step)
 
@@ -128,6 +127,7 @@ class TransitionAdmin(ModelAdmin):  # type: ignore[misc]
             "original": document,
             "step": step,
             "form": form,
+            "media": self.media + form.media,
             "blockers": blockers,
             "is_blocked": any(not (blocker.is_warning or blocker.is_overridable) for blocker in blockers),
             "back": self._change_url(document),

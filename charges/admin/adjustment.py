@@ -1,0 +1,90 @@
+from typing import Any, ClassVar
+
+from django.contrib import admin
+from django.http import HttpRequest
+from import_export.admin import ExportMixin, ImportMixin
+from unfold.contrib.import_export.forms import ExportForm, ImportForm
+from unfold.decorators import display
+from unfold.widgets import UnfoldAdminDecimalFieldWidget
+
+from charges.adjusting import adjust, withdraw
+from charges.admin.display import audit_list, money_column
+from charges.admin.filters import PeriodFilter
+from charges.admin.rules import unsealed_months
+from charges.models import Adjustment
+from charges.money import MoneyField
+from charges.resources import AdjustmentResource
+from periods.models import BillingPeriod
+from periods.plain_admin import StageAdmin
+from periods.transition_admin import ReasonForm, Step, TransitionAdmin
+
+
+def _withdraw(adjustment: Adjustment, **answers: Any) -> str:
+    return f"Withdrawn: {withdraw(adjustment, **answers)}."
+
+
+def _is_in_force(adjustment: Adjustment) -> bool:
+    return adjustment.withdrawn_at is None and adjustment.period.state != BillingPeriod.State.FINALIZED
+
+
+@admin.register(Adjustment)
+class AdjustmentAdmin(ImportMixin, ExportMixin, TransitionAdmin, StageAdmin):  # type: ignore[misc]
+    """Credits, corrections, write-offs and manual charges: entered once, never edited, taken back with a reason."""
+
+    steps: ClassVar = {
+        "withdraw": Step(
+            label="Withdraw",
+            run=_withdraw,
+            permission="charges.withdraw_adjustment",
+            explanation="A withdrawn adjustment stays on record and counts no more. Reissue the statements afterwards.",
+            form=ReasonForm,
+            icon="undo",
+            is_offered=_is_in_force,
+        )
+    }
+    resource_classes: ClassVar = [AdjustmentResource]
+    import_form_class = ImportForm
+    export_form_class = ExportForm
+    formfield_overrides: ClassVar = {MoneyField: {"widget": UnfoldAdminDecimalFieldWidget}}
+    list_display: ClassVar = ["description", "kind", "period", "pi", "project", "listed", "due", "state", "created_by"]
+    list_filter: ClassVar = [PeriodFilter, "kind"]
+    list_select_related: ClassVar = ["period", "pi", "project", "created_by"]
+    search_fields: ClassVar = ["description__startswith", "pi__email__startswith", "project__code__startswith"]
+    autocomplete_fields: ClassVar = ["pi", "project", "funding_account", "borne_by"]
+    raw_id_fields: ClassVar = ["charge"]
+    fieldsets: ClassVar = [
+        ("What", {"fields": [("kind", "period"), "description", ("list_amount", "due_amount"), "reason"]}),
+        ("For whom", {"fields": [("pi", "project"), ("funding_account", "borne_by")]}),
+        ("Where it belongs", {"fields": [("source", "account_code"), "charge"]}),
+    ]
+    add_fieldsets = fieldsets
+
+    listed = money_column("list_amount", "List price")
+    due = money_column("due_amount", "Amount due")
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        known = ("On record", {"fields": [("state", "created_by", "created_at"), "history"]})
+        return [*super().get_fieldsets(request, obj), *([known] if obj else [])]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return ["state", "created_by", "created_at", "history"] if obj else []
+
+    def formfield_for_foreignkey(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
+        return super().formfield_for_foreignkey(db_field, request, **unsealed_months(db_field, kwargs))
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: Any) -> None:
+        obj.pk = adjust(by=request.user, **form.cleaned_data).pk
+
+    def get_import_resource_kwargs(self, request: HttpRequest, **kwargs: Any) -> dict[str, Any]:
+        return {**super().get_import_resource_kwargs(request, **kwargs), "by": request.user}
+
+    @display(description="State", label={"In force": "success", "Withdrawn": "warning"})
+    def state(self, adjustment: Adjustment) -> str:
+        return "Withdrawn" if adjustment.withdrawn_at else "In force"
+
+    @display(description="History")
+    def history(self, adjustment: Adjustment) -> str:
+        return audit_list(adjustment)

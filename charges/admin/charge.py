@@ -1,0 +1,193 @@
+"""The review queue: held charges first, decided one by one or thousands at once."""
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils.html import format_html, format_html_join
+from unfold.contrib.filters.admin import AutocompleteSelectFilter
+from unfold.decorators import display
+
+from charges.admin.decisions import STAGES, STEPS, count
+from charges.admin.display import audit_list, link, money_column
+from charges.admin.filters import FlagFilter, PeriodFilter, SourceFilter, StatusFilter
+from charges.flags import LABELS
+from charges.models import Charge
+from periods.errors import NotPermitted, Refused
+from periods.plain_admin import ReadOnlyAdmin
+from periods.transition_admin import TransitionAdmin
+
+Action = Callable[["ChargeAdmin", HttpRequest, QuerySet[Charge]], HttpResponse | None]
+
+
+def bulk_action(name: str) -> Action:
+    """Asks for a reason on a page between, then decides on exactly as many charges as were shown there."""
+    step = STEPS[name]
+
+    def action(model_admin: "ChargeAdmin", request: HttpRequest, queryset: QuerySet[Charge]) -> HttpResponse | None:
+        if not request.user.has_perm(step.permission):
+            raise PermissionDenied
+        charges = Charge.objects.filter(pk__in=queryset.order_by().values("pk"))
+        number = charges.count()
+        form = step.form(request.POST if "shown" in request.POST else None)
+        if form.is_bound and form.is_valid():
+            if request.POST["shown"] != str(number):
+                form.add_error(None, f"The selection has changed meanwhile: it is now {number} charges. Look again.")
+            elif model_admin.decide(request, name, charges, form):
+                return None
+        return model_admin.ask(request, name, number, form)
+
+    action.__name__ = name
+    action.short_description = step.label  # type: ignore[attr-defined]
+    action.allowed_permissions = (step.permission.partition(".")[2].partition("_")[0],)  # type: ignore[attr-defined]
+    return action
+
+
+@admin.register(Charge)
+class ChargeAdmin(TransitionAdmin, ReadOnlyAdmin):
+    steps = STEPS
+    actions: ClassVar = [bulk_action(name) for name in STEPS]
+    list_display: ClassVar = [
+        "what", "source", "month", "pi", "project", "fund", "list_price", "amount_due", "status", "why",
+    ]  # fmt: skip
+    list_filter: ClassVar = [
+        PeriodFilter,
+        StatusFilter,
+        FlagFilter,
+        SourceFilter,
+        ("pi", AutocompleteSelectFilter),
+        ("project", AutocompleteSelectFilter),
+    ]
+    list_filter_sheet = True
+    list_fullwidth = True
+    list_select_related: ClassVar = ["period", "source", "pi", "project", "funding_account"]
+    search_fields: ClassVar = ["resource_id__startswith", "resource_name__startswith", "pi__email__startswith"]
+    search_help_text = "The beginning of a resource or of a PI's address"
+    ordering: ClassVar = ["pk"]
+    sortable_by: ClassVar = ["list_price", "amount_due"]
+    fieldsets: ClassVar = [
+        ("Amounts", {"fields": [
+            ("list_price", "amount_due"), ("provider_discount", "subsidy"), "funder", "exchange_rate", "adjusted",
+        ]}),
+        ("Who pays", {"fields": [
+            ("pi", "project"), ("funding_account", "fund_step"), "rule", ("account_code", "subsidy_fund"),
+            ("reference_1", "reference_2"),
+        ]}),
+        ("Review", {"fields": [("status", "decided"), "decision_reason", "flags_in_words", "history"]}),
+        ("Where it came from", {"fields": [
+            ("source", "period"), ("file", "line_number"), ("loaded_by", "superseded_by"), ("kind", "origin", "replaces"),
+        ]}),
+        ("As delivered", {"fields": [
+            ("service_name", "service_category"), ("resource_id", "resource_name"),
+            ("charge_category", "charge_class"), "charge_description", ("charge_period_start", "charge_period_end"),
+            ("delivered_list", "delivered_contracted"), ("delivered_billed", "delivered_effective"),
+            ("pricing_quantity", "pricing_unit", "list_unit_price"), ("provider_name", "sku_id"),
+            ("billing_account_id", "sub_account_id", "sub_account_name"), ("billing_currency", "invoice_id"),
+            ("commitment_discount_id", "commitment_discount_status"),
+        ]}),
+    ]  # fmt: skip
+
+    list_price = money_column("list_amount", "List price")
+    amount_due = money_column("due_amount", "Amount due")
+    delivered_list = money_column("list_cost", "List cost", currency="billing_currency")
+    delivered_contracted = money_column("contracted_cost", "Contracted cost", currency="billing_currency")
+    delivered_billed = money_column("billed_cost", "Billed cost", currency="billing_currency")
+    delivered_effective = money_column("effective_cost", "Effective cost", currency="billing_currency")
+    provider_discount = money_column(lambda charge: charge.contracted_amount - charge.list_amount, "Provider discount")
+    subsidy = money_column(lambda charge: charge.due_amount - charge.contracted_amount, "Subsidy")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        rows = [row for _title, options in self.fieldsets for row in options["fields"]]
+        return [name for row in rows for name in ([row] if isinstance(row, str) else row)]
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        every = Charge.objects.select_related(*self.list_select_related, "rule", "file", "decided_by")
+        return every.filter(pk=object_id).first() if object_id.isdecimal() else None
+
+    def has_review_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("charges.review_charge")
+
+    def has_reattribute_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("charges.reattribute_charge")
+
+    def decide(self, request: HttpRequest, name: str, charges: QuerySet[Charge], form: forms.Form) -> bool:
+        stage, done = STAGES[name]
+        try:
+            messages.success(request, count(stage(charges, by=request.user, **form.cleaned_data), done))
+        except NotPermitted as refusal:
+            raise PermissionDenied(str(refusal)) from refusal
+        except Refused as refusal:
+            form.add_error(None, str(refusal))
+            return False
+        return True
+
+    def ask(self, request: HttpRequest, name: str, number: int, form: forms.Form) -> TemplateResponse:
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"{STEPS[name].label}: {count(number, 'selected').rstrip('.')}",
+            "opts": self.opts,
+            "step": STEPS[name],
+            "form": form,
+            "media": self.media + form.media,
+            "back": request.get_full_path(),
+            "hidden": [
+                ("action", name),
+                ("shown", number),
+                ("select_across", request.POST.get("select_across", "0")),
+                *((ACTION_CHECKBOX_NAME, pk) for pk in request.POST.getlist(ACTION_CHECKBOX_NAME)),
+            ],
+        }
+        return TemplateResponse(request, "admin/transition_confirm.html", context)
+
+    @display(description="What")
+    def what(self, charge: Charge) -> str:
+        name = charge.resource_name or charge.resource_id or charge.charge_description or str(charge)
+        return format_html("{}<br><small>{}</small>", name, charge.service_name)
+
+    @display(description="Month")
+    def month(self, charge: Charge) -> str:
+        return str(charge.period)
+
+    @display(description="Fund")
+    def fund(self, charge: Charge) -> str:
+        return str(charge.funding_account or ("split" if charge.fund_step == "split" else "—"))
+
+    @display(
+        description="Status",
+        label={"Held for review": "warning", "Approved": "success", "Clear": "success", "Excluded": "danger"},
+    )
+    def status(self, charge: Charge) -> str:
+        return charge.get_review_status_display()
+
+    @display(description="Why")
+    def why(self, charge: Charge) -> str:
+        reasons = ((LABELS.get(flag, flag), reason) for flag, reason in charge.flags.items())
+        lines = format_html_join("", '<span title="{1}"><b>{0}</b></span>', reasons)
+        return format_html('<span class="ocb-flags">{}</span>', lines)
+
+    @display(description="Flags")
+    def flags_in_words(self, charge: Charge) -> str:
+        reasons = ((LABELS.get(flag, flag), reason) for flag, reason in charge.flags.items())
+        lines = format_html_join("", "<span><b>{}</b> {}</span>", reasons)
+        return format_html('<span class="ocb-flags">{}</span>', lines) if charge.flags else "None"
+
+    @display(description="Decided")
+    def decided(self, charge: Charge) -> str:
+        if charge.decided_at is None:
+            return "Not yet"
+        return f"{charge.decided_at:%Y-%m-%d %H:%M} by {charge.decided_by or 'cron'}"
+
+    @display(description="Adjustments")
+    def adjusted(self, charge: Charge) -> str:
+        found = charge.adjustments.filter(withdrawn_at=None)
+        return format_html_join(", ", "{}", ((link(adjustment),) for adjustment in found)) or "None"
+
+    @display(description="History")
+    def history(self, charge: Charge) -> str:
+        return audit_list(charge)

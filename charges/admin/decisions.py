@@ -1,0 +1,120 @@
+"""The forms behind a reviewer's decisions, on one charge or on thousands."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.contrib.admin.widgets import AutocompleteSelect
+
+from charges import review
+from charges.models import Charge, FundingAccount, PrincipalInvestigator, Project
+from periods.models import BillingPeriod
+from periods.transition_admin import ReasonForm, Step, reason_field
+
+Status = Charge.ReviewStatus
+DECIDABLE = (Status.CLEAR, Status.HELD, Status.APPROVED, Status.EXCLUDED, Status.DEFERRED)
+
+
+class OptionalReasonForm(forms.Form):
+    reason = reason_field(required=False)
+
+
+def payer_field(name: str, label: str, model: Any) -> forms.ModelChoiceField:  # type: ignore[type-arg]
+    """Searches as one types: a university has thousands of them."""
+    widget = AutocompleteSelect(
+        Charge._meta.get_field(name),
+        admin.site,
+        attrs={"class": "unfold-admin-autocomplete"},
+    )
+    return forms.ModelChoiceField(model.objects.all(), label=label, required=False, widget=widget)
+
+
+class ReattributeForm(forms.Form):
+    pi = payer_field("pi", "PI", PrincipalInvestigator)
+    project = payer_field("project", "Project", Project)
+    funding_account = payer_field("funding_account", "Funding account", FundingAccount)
+    reason = reason_field()
+
+    def clean(self) -> dict[str, Any]:
+        answers = super().clean() or {}
+        if not any(answers.get(name) for name in ("pi", "project", "funding_account")):
+            raise forms.ValidationError("Name a PI, a project or a funding account; what is left empty stays as it is.")
+        return answers
+
+
+def on_one(stage: Callable[..., int], done: str) -> Callable[..., str]:
+    def run(charge: Charge, **answers: Any) -> str:
+        return count(stage(Charge.objects.filter(pk=charge.pk), **answers), done)
+
+    return run
+
+
+def count(changed: int, done: str) -> str:
+    return f"{changed} {'charge' if changed == 1 else 'charges'} {done}."
+
+
+def is_in(*statuses: str) -> Callable[[Charge], bool]:
+    def is_offered(charge: Charge) -> bool:
+        is_live = charge.superseded_by_id is None and charge.period.state != BillingPeriod.State.FINALIZED
+        return is_live and charge.review_status in statuses
+
+    return is_offered
+
+
+STAGES: dict[str, tuple[Callable[..., int], str]] = {
+    "approve": (review.approve, "approved"),
+    "reattribute": (review.reattribute, "given to another payer"),
+    "exclude": (review.exclude, "excluded"),
+    "defer": (review.defer, "deferred"),
+    "undo": (review.undo, "put back to undecided"),
+}
+
+STEPS: dict[str, Step] = {
+    "approve": Step(
+        label="Approve",
+        run=on_one(*STAGES["approve"]),
+        permission="charges.review_charge",
+        explanation="Approved charges go onto the statement of their PI and project as they are.",
+        form=OptionalReasonForm,
+        icon="check",
+        is_primary=True,
+        is_offered=is_in(Status.HELD),
+    ),
+    "reattribute": Step(
+        label="Say who pays",
+        run=on_one(*STAGES["reattribute"]),
+        permission="charges.reattribute_charge",
+        explanation="What you name is set; what you leave empty stays. Flags that this answers fall away.",
+        form=ReattributeForm,
+        icon="person_search",
+        is_offered=is_in(*DECIDABLE),
+    ),
+    "exclude": Step(
+        label="Exclude",
+        run=on_one(*STAGES["exclude"]),
+        permission="charges.review_charge",
+        explanation="Excluded charges are billed to nobody. This can be undone until the month is finalized.",
+        form=ReasonForm,
+        icon="block",
+        is_offered=is_in(Status.CLEAR, Status.HELD, Status.APPROVED, Status.DEFERRED),
+    ),
+    "defer": Step(
+        label="Defer",
+        run=on_one(*STAGES["defer"]),
+        permission="charges.review_charge",
+        explanation="Deferred charges stay unbilled in this month; finalizing carries them into the next open one.",
+        form=ReasonForm,
+        icon="schedule",
+        is_offered=is_in(Status.CLEAR, Status.HELD, Status.APPROVED, Status.EXCLUDED),
+    ),
+    "undo": Step(
+        label="Undo the decision",
+        run=on_one(*STAGES["undo"]),
+        permission="charges.review_charge",
+        explanation="The charges are undecided again: held where they have flags, clear where they have none.",
+        form=OptionalReasonForm,
+        icon="undo",
+        is_offered=is_in(Status.APPROVED, Status.EXCLUDED, Status.DEFERRED),
+    ),
+}

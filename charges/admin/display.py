@@ -1,0 +1,49 @@
+"""How amounts, links and the audit trail look on admin pages."""
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import Model
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from unfold.decorators import display
+
+from charges.money import printed
+from periods.models import AuditEntry
+
+
+def money_column(
+    value: str | Callable[[Any], Decimal | None], description: str, *, currency: str = ""
+) -> Callable[[Any, Any], str]:
+    """A right-aligned amount: of a field, or computed. Its currency is the period's unless the row names its own."""
+    read = value if callable(value) else lambda row: getattr(row, value)
+
+    @display(description=description, ordering=value if isinstance(value, str) else None)
+    def column(_admin: Any, row: Any) -> str:
+        amount = read(row)
+        if amount is None:
+            return "—"
+        unit = getattr(row, currency) if currency else row.period.currency
+        return format_html('<span class="ocb-amount">{}</span>', printed(amount, unit))
+
+    return column
+
+
+def link(row: Model, text: str = "") -> str:
+    url = reverse(f"admin:{row._meta.label_lower.replace('.', '_')}_change", args=[row.pk])
+    return format_html('<a href="{}" class="ocb-link">{}</a>', url, text or row)
+
+
+def audit_list(row: Model) -> str:
+    """Who did what to this very row, latest first."""
+    entries = AuditEntry.objects.filter(
+        subject_model=row._meta.label_lower,
+        subject_id=row.pk,
+    ).select_related("by")
+    lines = (
+        (timezone.localtime(entry.at).strftime("%Y-%m-%d %H:%M"), entry.action, entry.by or "cron", entry.reason)
+        for entry in entries
+    )
+    return format_html("<ul>{}</ul>", format_html_join("", "<li>{} · {} by {}. {}</li>", lines)) if entries else "—"

@@ -1,0 +1,69 @@
+"""Filters of long lists: their choices come from small tables, never from the rows themselves."""
+
+from typing import Any
+
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from unfold.contrib.filters.admin import DropdownFilter
+
+from charges.flags import LABELS
+from charges.models import Charge, Source
+from periods.models import BillingPeriod
+
+
+class PeriodFilter(DropdownFilter):  # type: ignore[misc]
+    title = "month"
+    parameter_name = "period__id__exact"
+    all_option = ("", "Open and closed months")
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(str(period.pk), str(period)) for period in BillingPeriod.objects.all()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.value():
+            return queryset.filter(period=self.value())
+        unfinalized = BillingPeriod.objects.exclude(state=BillingPeriod.State.FINALIZED)
+        return queryset.filter(period__in=list(unfinalized.values_list("pk", flat=True)))
+
+
+class SourceFilter(DropdownFilter):  # type: ignore[misc]
+    title = "source"
+    parameter_name = "source__id__exact"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(str(source.pk), source.name) for source in Source.objects.all()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(source=self.value()) if self.value() else queryset
+
+
+class StatusFilter(DropdownFilter):  # type: ignore[misc]
+    """Held charges unless another status is asked for: the list is a work queue."""
+
+    title = "status"
+    parameter_name = "review_status__exact"
+    all_option = None
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        held, *others = sorted(Charge.ReviewStatus.choices, key=lambda choice: choice[0] != "held")
+        return [held, ("all", "All current charges"), *others, ("superseded", "Superseded by a later delivery")]
+
+    def value(self) -> str:
+        return super().value() or Charge.ReviewStatus.HELD
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> QuerySet[Any]:
+        if self.value() == "superseded":
+            return queryset.exclude(superseded_by=None)
+        current = queryset.current()
+        return current if self.value() == "all" else current.filter(review_status=self.value())
+
+
+class FlagFilter(DropdownFilter):  # type: ignore[misc]
+    title = "flag"
+    parameter_name = "flag"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return list(LABELS.items())
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(flags__has_key=self.value()) if self.value() else queryset

@@ -1,0 +1,139 @@
+from decimal import Decimal
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib import admin
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest
+from unfold.admin import TabularInline
+from unfold.decorators import display
+from unfold.forms import PaginationInlineFormSet
+
+from charges.admin.reference import HistoryAdmin, ReferenceAdmin
+from charges.models import AttributionRule, ExchangeRate, FundingShare, FundingSplit, ReviewRule
+from charges.resources import AttributionRuleResource
+from periods import calendar
+from periods.models import BillingPeriod
+from periods.plain_admin import RefusableForm
+
+HUNDRED = Decimal(100)
+
+
+@admin.register(AttributionRule)
+class AttributionRuleAdmin(ReferenceAdmin):
+    resource_classes: ClassVar = [AttributionRuleResource]
+    list_display: ClassVar = ["order", "matches", "says", "mode", "valid_from", "valid_until"]
+    list_display_links: ClassVar = ["order", "matches"]
+    list_filter: ClassVar = ["mode"]
+    list_select_related: ClassVar = ["source", "pi", "project", "funding_account"]
+    search_fields: ClassVar = ["resource_prefix", "sub_account_id", "service_name", "tag", "project__code", "pi__email"]
+    autocomplete_fields: ClassVar = ["pi", "project", "funding_account"]
+    fieldsets: ClassVar = [
+        ("Which charges", {"fields": [
+            ("source", "sub_account_id"), ("resource_prefix", "service_name"), "tag", ("valid_from", "valid_until"),
+        ]}),
+        ("Who pays for them", {"fields": [("pi", "project", "funding_account")]}),
+        ("When it applies", {"fields": [("mode", "order")]}),
+    ]  # fmt: skip
+
+    @display(description="Matches")
+    def matches(self, rule: AttributionRule) -> str:
+        parts = {
+            "source": rule.source,
+            "sub-account": rule.sub_account_id,
+            "resource": rule.resource_prefix and f"{rule.resource_prefix}…",
+            "service": rule.service_name,
+            "tag": rule.tag,
+        }
+        return ", ".join(f"{name} {value}" for name, value in parts.items() if value)
+
+    @display(description="Says")
+    def says(self, rule: AttributionRule) -> str:
+        parts = {"PI": rule.pi, "project": rule.project, "fund": rule.funding_account}
+        return ", ".join(f"{name} {value}" for name, value in parts.items() if value)
+
+
+@admin.register(ReviewRule)
+class ReviewRuleAdmin(HistoryAdmin):
+    list_display: ClassVar = ["kind", "pattern", "source", "is_active"]
+    list_select_related: ClassVar = ["source"]
+    fields: ClassVar = ["kind", "pattern", ("source", "is_active")]
+
+
+class ShareFormSet(PaginationInlineFormSet):  # type: ignore[misc]
+    def clean(self) -> None:
+        super().clean()
+        rows = [form.cleaned_data for form in self.forms if hasattr(form, "cleaned_data")]
+        percents = [row["percent"] for row in rows if row.get("percent") and not row.get("DELETE")]
+        if sum(percents) > HUNDRED:
+            raise ValidationError(
+                f"The shares come to {sum(percents)} %: at most 100 % may leave nothing for the remainder account."
+            )
+
+
+class ShareInline(TabularInline):  # type: ignore[misc]
+    model = FundingShare
+    formset = ShareFormSet
+    extra = 1
+    autocomplete_fields: ClassVar = ["funding_account"]
+
+
+class SplitForm(RefusableForm):
+    def clean_first_month(self) -> str:
+        return _month(self.cleaned_data["first_month"])
+
+    def clean_last_month(self) -> str:
+        month = self.cleaned_data["last_month"]
+        if month and _month(month) < self.cleaned_data.get("first_month", ""):
+            raise ValidationError("The last month is before the first.")
+        return month
+
+
+@admin.register(FundingSplit)
+class FundingSplitAdmin(HistoryAdmin):
+    form = SplitForm
+    list_display: ClassVar = ["project", "service_name", "first_month", "last_month", "division"]
+    list_select_related: ClassVar = ["project", "remainder_account"]
+    search_fields: ClassVar = ["project__code", "project__name"]
+    autocomplete_fields: ClassVar = ["project", "remainder_account"]
+    fields: ClassVar = [("project", "service_name"), ("first_month", "last_month"), "remainder_account"]
+    inlines: ClassVar = [ShareInline]
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).prefetch_related("shares__funding_account")
+
+    @display(description="Division")
+    def division(self, split: FundingSplit) -> str:
+        return ", ".join(f"{percent.normalize():f} % {account}" for account, percent in split.parts())
+
+
+@admin.register(ExchangeRate)
+class ExchangeRateAdmin(HistoryAdmin):
+    list_display: ClassVar = ["currency", "rate", "period", "source", "rate_date", "origin", "by"]
+    list_select_related: ClassVar = ["period", "source", "by"]
+    fields: ClassVar = [("source", "period"), ("currency", "rate"), ("rate_date", "origin")]
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        is_sealed = obj is not None and obj.period.state == BillingPeriod.State.FINALIZED
+        return not is_sealed and super().has_change_permission(request, obj)
+
+    def formfield_for_foreignkey(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
+        return super().formfield_for_foreignkey(db_field, request, **unsealed_months(db_field, kwargs))
+
+    def save_model(self, request: HttpRequest, obj: Any, form: forms.ModelForm, change: Any) -> None:  # type: ignore[type-arg]
+        BillingPeriod.objects.lock_unsealed(obj.period_id)
+        obj.by = request.user
+        super().save_model(request, obj, form, change)
+
+
+def unsealed_months(db_field: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Only months that may still change are offered."""
+    if db_field.name == "period":
+        kwargs["queryset"] = BillingPeriod.objects.exclude(state=BillingPeriod.State.FINALIZED)
+    return kwargs
+
+
+def _month(text: str) -> str:
+    if not calendar.MONTH.fullmatch(text):
+        raise ValidationError("Write the month as YYYY-MM.")
+    return text

@@ -1,0 +1,55 @@
+from typing import Any, ClassVar
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils.html import format_html
+from unfold.decorators import display
+
+from charges.admin.reference import HistoryAdmin
+from charges.admin.rules import unsealed_months
+from charges.models import Source, SourceWaiver
+from periods import audit
+from periods.lifecycle import require_reason
+from periods.models import BillingPeriod
+from periods.plain_admin import StageAdmin
+
+
+@admin.register(Source)
+class SourceAdmin(HistoryAdmin):
+    list_display: ClassVar = ["name", "basis_in_short", "subsidy_by", "credited_account", "is_expected_monthly"]
+    search_fields: ClassVar = ["name"]
+    fieldsets: ClassVar = [
+        ("Source", {"fields": ["name", ("basis", "is_own_service"), "is_expected_monthly"]}),
+        ("Who pays the subsidy", {"fields": [("funder", "subsidy_fund")]}),
+        ("Ledger", {"fields": [("account_code", "journal_account")]}),
+        ("When a delivery differs from the last one", {"fields": [("approval_threshold", "fall_threshold")]}),
+    ]
+
+    @display(description="Amount due is")
+    def basis_in_short(self, source: Source) -> str:
+        return source.get_basis_display().partition(" (")[0]
+
+    @display(description="Subsidy paid by")
+    def subsidy_by(self, source: Source) -> str:
+        return source.funder or format_html("<small>{}</small>", "nobody named")
+
+
+@admin.register(SourceWaiver)
+class SourceWaiverAdmin(StageAdmin):
+    """Once given it stays: the month was closed on the strength of it."""
+
+    list_display: ClassVar = ["source", "period", "reason", "by"]
+    list_select_related: ClassVar = ["source", "period", "by"]
+    fields: ClassVar = [("source", "period"), "reason"]
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def formfield_for_foreignkey(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
+        return super().formfield_for_foreignkey(db_field, request, **unsealed_months(db_field, kwargs))
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: Any) -> None:
+        period = BillingPeriod.objects.lock_unsealed(obj.period_id)
+        obj.by, obj.reason = request.user, require_reason(obj.reason)
+        super().save_model(request, obj, form, change)
+        audit.record(by=request.user, action="waive", subject=obj, period=period, reason=obj.reason)

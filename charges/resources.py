@@ -1,0 +1,149 @@
+"""Spreadsheets in and out, with a preview: adjustments, and the reference data that staff keep."""
+
+from decimal import Decimal
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from import_export import fields, resources, widgets
+
+from charges.adjusting import adjust
+from charges.models import (
+    Adjustment,
+    AttributionRule,
+    FundingAccount,
+    PrincipalInvestigator,
+    Project,
+    Source,
+)
+from charges.money import parse_amount
+from periods.errors import Refused
+from periods.models import BillingPeriod
+
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+class AmountWidget(widgets.Widget):  # type: ignore[misc]
+    """An exact amount: never through a float, never with a currency sign or thousands separators."""
+
+    def clean(self, value: Any, row: Any = None, **kwargs: Any) -> Decimal:
+        if value in (None, ""):
+            return Decimal(0)
+        try:
+            return parse_amount(str(value).strip())
+        except ValueError as error:
+            raise ValueError(f"{value!r} is {error}.") from error
+
+    def render(self, value: Any, obj: Any = None, **kwargs: Any) -> str:
+        return "" if value is None else f"{value.normalize():f}"
+
+
+class NamedWidget(widgets.ForeignKeyWidget):  # type: ignore[misc]
+    """A row named by what people write; an unknown name is refused in a sentence."""
+
+    def clean(self, value: Any, row: Any = None, **kwargs: Any) -> Any:
+        try:
+            return super().clean(str(value).strip() if value else value, row, **kwargs)
+        except self.model.DoesNotExist as error:
+            raise ValueError(f"There is no {self.model._meta.verbose_name} {value!r}.") from error
+
+
+def named(name: str, model: Any, key: str, column: str = "") -> fields.Field:
+    return fields.Field(attribute=name, column_name=column or name, widget=NamedWidget(model, key))
+
+
+class Spreadsheet(resources.ModelResource):  # type: ignore[misc]
+    """Text that a spreadsheet would run as a formula leaves with an apostrophe before it, and comes back without."""
+
+    def export_field(self, field: Any, instance: Any, **kwargs: Any) -> Any:
+        value = super().export_field(field, instance, **kwargs)
+        is_formula = isinstance(value, str) and value.startswith(FORMULA_STARTS)
+        return f"'{value}" if is_formula and not isinstance(field.widget, AmountWidget) else value
+
+    def before_import_row(self, row: Any, **kwargs: Any) -> None:
+        super().before_import_row(row, **kwargs)
+        for column, value in row.items():
+            if isinstance(value, str) and value.startswith("'") and value[1:].startswith(FORMULA_STARTS):
+                row[column] = value[1:]
+
+
+class AdjustmentResource(Spreadsheet):
+    """Each row goes through `adjust`, in the preview too: what the stage would refuse, the preview shows."""
+
+    period = named("period", BillingPeriod, "month")
+    source = named("source", Source, "name")
+    pi = named("pi", PrincipalInvestigator, "email", "pi_email")
+    project = named("project", Project, "code", "project_id")
+    funding_account = named("funding_account", FundingAccount, "code", "fund_org")
+    borne_by = named("borne_by", FundingAccount, "code")
+    list_amount = fields.Field("list_amount", "list_amount", widget=AmountWidget())
+    due_amount = fields.Field("due_amount", "due_amount", widget=AmountWidget())
+
+    class Meta:
+        model = Adjustment
+        fields = (
+            "period", "kind", "pi", "project", "funding_account", "source", "account_code", "borne_by",
+            "description", "list_amount", "due_amount", "reason",
+        )  # fmt: skip
+        import_id_fields = ()
+        force_init_instance = True
+        store_instance = True
+
+    def __init__(self, by: Any = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.by = by
+
+    def do_instance_save(self, instance: Adjustment, is_create: bool) -> None:  # noqa: FBT001
+        answers = {name: getattr(instance, name, None) for name in self.Meta.fields}
+        missing = [name for name in ("period", "pi", "project") if answers[name] is None]
+        if missing:
+            raise ValidationError(f"Give {' and '.join(missing)}.")
+        try:
+            instance.pk = adjust(by=self.by, **answers).pk
+        except Refused as refusal:
+            raise ValidationError(str(refusal)) from refusal
+
+
+class ProjectResource(Spreadsheet):
+    default_fund = named("default_fund", FundingAccount, "code")
+    fallback_fund = named("fallback_fund", FundingAccount, "code")
+
+    class Meta:
+        model = Project
+        fields = ("code", "name", "department", "cost_center", "end_date", "default_fund", "fallback_fund")
+        import_id_fields = ("code",)
+        clean_model_instances = True
+        skip_unchanged = True
+
+
+class FundingAccountResource(Spreadsheet):
+    class Meta:
+        model = FundingAccount
+        fields = ("code", "description", "account_code", "valid_from", "valid_until")
+        import_id_fields = ("code",)
+        clean_model_instances = True
+        skip_unchanged = True
+
+
+class PrincipalInvestigatorResource(Spreadsheet):
+    class Meta:
+        model = PrincipalInvestigator
+        fields = ("email", "name", "department")
+        import_id_fields = ("email",)
+        clean_model_instances = True
+        skip_unchanged = True
+
+
+class AttributionRuleResource(Spreadsheet):
+    source = named("source", Source, "name")
+    pi = named("pi", PrincipalInvestigator, "email", "pi_email")
+    project = named("project", Project, "code", "project_id")
+    funding_account = named("funding_account", FundingAccount, "code", "fund_org")
+
+    class Meta:
+        model = AttributionRule
+        fields = (
+            "id", "order", "mode", "source", "sub_account_id", "resource_prefix", "service_name", "tag",
+            "valid_from", "valid_until", "pi", "project", "funding_account",
+        )  # fmt: skip
+        clean_model_instances = True
+        skip_unchanged = True
