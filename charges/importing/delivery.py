@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from periods.errors import PeriodNotOpen, Refused
 from periods.lifecycle import require_permission, require_reason, run_transition
 from periods.models import BillingPeriod
 
+LONGEST_SOURCE = 60
 COST_NAMES = {"billed_cost": "BilledCost", "effective_cost": "EffectiveCost", "list_cost": "ListCost"}
 
 
@@ -115,8 +116,8 @@ def reverse(focus_import: FocusImport, *, reason: str, by: Any = None) -> FocusI
 
 def _source(name: str, *, may_create: bool) -> Source:
     name = name.strip()
-    if not name or len(name) > 60 or not name.isprintable():
-        raise Refused("Name the source in 1 to 60 printable characters.")
+    if not (name.isprintable() and 0 < len(name) <= LONGEST_SOURCE):
+        raise Refused(f"Name the source in 1 to {LONGEST_SOURCE} printable characters.")
     source = Source.objects.filter(name=name).first()
     if source or not may_create:
         return source or Source(name=name)
@@ -150,7 +151,7 @@ def _repeated(source: Source, sha256: str, period: str | None) -> Delivery | Non
                 f"{scope.period} is {scope.period.get_state_display().lower()}, and holds this file already: "
                 "nothing was loaded, and nothing needs to be done."
             )
-    return _of(earlier, added=0, changed=0, removed=0, unchanged=earlier.loaded, is_repeated=True)
+    return replace(_of(earlier), added=0, changed=0, removed=0, unchanged=earlier.loaded, is_repeated=True)
 
 
 def _is_overtaken(scope: ImportScope) -> bool:
@@ -226,18 +227,23 @@ def _delete_staged(focus_import: FocusImport) -> None:
     ImportIssue.objects.filter(focus_import=focus_import).delete()
 
 
-def _of(focus_import: FocusImport, *, is_repeated: bool = False, **changed: int) -> Delivery:
-    numbers = ("rows", "loaded", "quarantined", "flagged", "added", "changed", "removed", "unchanged")
+def _of(focus_import: FocusImport) -> Delivery:
     months = focus_import.scopes.values_list("period__month", flat=True).distinct()
     return Delivery(
         focus_import=focus_import,
         source=focus_import.source.name,
         periods=sorted(set(months)),
         totals=focus_import.totals,
+        rows=focus_import.rows,
+        loaded=focus_import.loaded,
+        quarantined=focus_import.quarantined,
+        flagged=focus_import.flagged,
+        added=focus_import.added,
+        changed=focus_import.changed,
+        removed=focus_import.removed,
+        unchanged=focus_import.unchanged,
         change_set=focus_import.change_set,
         warnings=focus_import.warnings,
-        is_repeated=is_repeated,
-        **{name: getattr(focus_import, name) for name in numbers} | changed,
     )
 
 

@@ -101,10 +101,10 @@ def _refuse_fall(staging: Staging, left: dict[str, list[Old]], *, force: bool) -
     fall = (vanished - sum(len(place.identities) for place in staging.places.values())) * 100
     if held and fall > threshold * held:
         raise Refused(f"The delivery has {fall // held} % fewer rows than the last one. Use --force if that is right.")
-    _refuse_fall_of_total(staging, left, threshold)
+    _refuse_fall_of_total(staging, threshold)
 
 
-def _refuse_fall_of_total(staging: Staging, left: dict[str, list[Old]], threshold: int) -> None:
+def _refuse_fall_of_total(staging: Staging, threshold: int) -> None:
     delta = sum((Decimal(row["due"]) for row in change_set(staging)), ZERO)
     held = Charge.objects.current().filter(
         source=staging.source, period__in=[place.period for place in staging.places.values()]
@@ -144,7 +144,7 @@ def _carry_decisions(pairs: dict[int, int], source: Source) -> None:
 
 
 def _carry(old: Charge, new: Charge, source: Source) -> None:
-    if old.decided_at and not (old.pi_id, old.project_id) == (new.pi_id, new.project_id):
+    if old.decided_at:
         new.pi_id, new.project_id = old.pi_id or new.pi_id, old.project_id or new.project_id
     if old.fund_step == Charge.FundStep.DECISION:
         new.funding_account_id, new.fund_step = old.funding_account_id, old.fund_step
@@ -193,7 +193,7 @@ def _check_totals(staging: Staging, places: list[Place]) -> None:
                 raise TotalsDiffer(f"{column} adds up to {held} {currency}, the delivery to {total.stored}.")
 
 
-def _sums(source: Source, place: Place) -> QuerySet[Charge, dict[str, Any]]:
+def _sums(source: Source, place: Place) -> Iterable[dict[str, Any]]:
     charges = Charge.objects.filter(
         Q(loaded_by__state=FocusImport.State.LOADED) | Q(loaded_by__in=_staged(source)),
         superseded_by=None,

@@ -76,4 +76,8 @@ def _expand(path: Path) -> list[Path]:
         return [path]
     if path.is_dir():
         return sorted(file for file in path.rglob("*") if file.name.lower().endswith(ENDINGS) and file.is_file())
-    return sorted(Path(match) for match in glob.glob(str(path), recursive=True) if Path(match).is_file())
+    return sorted(
+        Path(match)
+        for match in glob.iglob(str(path), recursive=True)  # noqa: PTH207 - absolute patterns
+        if Path(match).is_file()
+    )

@@ -46,6 +46,10 @@ class Row:
     identity: int
     content: int
 
+    @property
+    def category(self) -> str:
+        return self.texts.get("charge_category", "")
+
 
 class RowReader:
     """Types the rows of one file. The same texts come again and again, so readings are remembered."""

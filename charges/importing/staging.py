@@ -15,24 +15,20 @@ from django.conf import settings
 from django.db import transaction
 
 from charges import pricing
-from charges.attribution import Attributor, Payer, Usage
-from charges.flags import Facts, Reviewer
 from charges.focus import Header
 from charges.importing import writing
-from charges.importing.directory import Directory, Found
+from charges.importing.assessing import Assessment, Assessor
 from charges.importing.reading import RawRow, open_rows
 from charges.importing.rows import BadRow, Row, RowReader
 from charges.importing.snapshot import Snapshot
 from charges.importing.totals import ControlTotals
 from charges.models import Charge, FocusImport, ImportIssue, ReceivedFile, Source
-from charges.money import ZERO, to_billionths
-from charges.pricing import Price
+from charges.money import ZERO
 from periods.errors import PeriodNotOpen, Refused
 from periods.models import BillingPeriod
 
 CHUNK = 5000
 HOPELESS = 10_000
-Status = Charge.ReviewStatus
 Progress = Callable[[int], None]
 
 
@@ -45,7 +41,7 @@ class Place:
     currency: str
     snapshot: Snapshot
     accounts: dict[str, int] = field(default_factory=dict)
-    identities: array = field(default_factory=lambda: array("q"))  # type: ignore[type-arg]
+    identities: "array[int]" = field(default_factory=lambda: array("q"))
 
 
 @dataclass(slots=True)
@@ -62,9 +58,8 @@ class Staging:
         self, source: Source, focus_import: FocusImport | None, *, target_month: str | None, progress: Progress | None
     ) -> None:
         self.source, self.focus_import = source, focus_import
-        self.target_month, self.progress = target_month, progress or (lambda rows: None)
-        self.attributor, self.reviewer = Attributor(source), Reviewer(source)
-        self.directory = Directory(may_create=focus_import is not None)
+        self.target_month, self.progress = target_month, progress or (lambda _rows: None)
+        self.assessor = Assessor(source, may_create=focus_import is not None)
         self.places: dict[str, Place] = {}
         self.totals = ControlTotals()
         self.rows = self.loaded = self.quarantined = self.unchanged = self.flagged = 0
@@ -91,8 +86,9 @@ class Staging:
         """Give the issues without a readable month to the first month. Raises Refused where there is none."""
         if not self.places:
             raise Refused("No row can be used, and none says which month it is of: is this a FOCUS file?")
+        first = next(iter(self.places.values()))
         for issue in self._homeless:
-            issue.period = next(iter(self.places.values())).period  # type: ignore[assignment]
+            issue.period_id = first.period.pk if first.period else 0
         self._issues, self._homeless = self._homeless, []
         with transaction.atomic():
             self._flush()
@@ -115,99 +111,22 @@ class Staging:
         index = place.snapshot.take(row.content)
         if index is None:
             place.identities.append(row.identity)
-            self._charges.append(self._charge(row, place, file))
+            assessment = self.assessor.assess(row, month=place.month, currency=place.currency)
+            self.flagged += assessment.status == Charge.ReviewStatus.HELD
+            self._count_delta(assessment)
+            self._charges.append(assessment.columns(row) | self._origin(row, place, file))
         else:
             self.unchanged += 1
             self.flagged += place.snapshot.held[index]
 
-    def _charge(self, row: Row, place: Place, file: ReceivedFile | None) -> dict[str, Any]:
-        texts = row.texts
-        usage = Usage(
-            tags=row.tags,
-            sub_account_id=texts.get("sub_account_id", ""),
-            resource_id=texts.get("resource_id", ""),
-            resource_name=texts.get("resource_name", ""),
-            service_name=texts.get("service_name", ""),
-            day=row.day,
-        )
-        payer = self.attributor.payer(usage)
-        found = self.directory.find(payer, service_name=usage.service_name, month=place.month, day=row.day)
-        price = self._price(row, payer)
-        flags = self._flags(row, place, payer, found, price)
-        status = self._status(row, flags)
-        self.flagged += status == Status.HELD
-        self._count_delta(payer.project_code, price)
+    def _origin(self, row: Row, place: Place, file: ReceivedFile | None) -> dict[str, Any]:
         return {
-            **writing.BLANK,
-            **texts,
-            **_costs(row),
-            **_payer(payer, found),
             "period_id": place.period.pk if place.period else None,
             "source_id": self.source.pk,
             "loaded_by_id": self.focus_import.pk if self.focus_import else None,
             "file_id": file.pk if file else None,
             "line_number": row.line,
-            "identity_digest": row.identity,
-            "content_digest": row.content,
-            "billing_currency": row.currency,
-            "charge_period_start": writing.instant(row.starts_at),
-            "charge_period_end": writing.instant(row.ends_at),
-            "list_amount": to_billionths(price.list),
-            "contracted_amount": to_billionths(price.contracted),
-            "due_amount": to_billionths(price.due),
-            "flags": writing.flags(flags if status == Status.HELD else {}),
-            "review_status": status.value,
         }
-
-    def _price(self, row: Row, payer: Payer) -> Price:
-        return pricing.price(
-            row.costs,
-            row.due,
-            category=row.texts.get("charge_category", ""),
-            commitment_id=row.texts.get("commitment_discount_id", ""),
-            is_own_service=self.source.is_own_service,
-            funder=payer.funder,
-        )
-
-    def _flags(self, row: Row, place: Place, payer: Payer, found: Found, price: Price) -> dict[str, str]:
-        texts = row.texts
-        return self.reviewer.flags(
-            Facts(
-                pi=payer.pi_email,
-                unusable_email=payer.unusable_email,
-                project=payer.project_code,
-                fund=found.fund_code,
-                has_due=bool(row.due),
-                is_split=found.is_split,
-                fund_expired_on=found.expired_on,
-                month=place.month,
-                stated_month=row.month,
-                currency=row.currency,
-                period_currency=place.currency,
-                category=texts.get("charge_category", ""),
-                has_list=price.has_list or "ListCost" not in row.amounts,
-                has_odd_purchase_costs=pricing.has_odd_purchase_costs(
-                    row.costs,
-                    basis=self.source.basis,
-                    category=texts.get("charge_category", ""),
-                    commitment_id=texts.get("commitment_discount_id", ""),
-                ),
-                names=(texts.get("service_name", ""), texts.get("resource_name", ""), texts.get("resource_id", "")),
-            )
-        )
-
-    def _status(self, row: Row, flags: dict[str, str]) -> Charge.ReviewStatus:
-        """A prepaid row needs no payer and no review, unless its own costs contradict each other."""
-        is_prepaid = pricing.is_prepaid(
-            row.costs,
-            row.due,
-            basis=self.source.basis,
-            category=row.texts.get("charge_category", ""),
-            commitment_status=row.texts.get("commitment_discount_status", ""),
-        )
-        if is_prepaid and "purchase_costs" not in flags:
-            return Status.NOT_BILLABLE
-        return Status.HELD if flags else Status.CLEAR
 
     def _quarantine(
         self, bad: BadRow, raw: RawRow, reader: RowReader, header: Header, file: ReceivedFile | None
@@ -259,11 +178,11 @@ class Staging:
         currency = period.currency if period else settings.CURRENCY
         return Place(month, period, currency, Snapshot(self.source, period))
 
-    def _count_delta(self, project: str, price: Price) -> None:
-        delta = self.deltas.setdefault(project, ProjectDelta())
+    def _count_delta(self, assessment: Assessment) -> None:
+        delta = self.deltas.setdefault(assessment.payer.project_code, ProjectDelta())
         delta.rows += 1
-        delta.list += price.list
-        delta.due += price.due
+        delta.list += assessment.price.list
+        delta.due += assessment.price.due
 
     def _warn(self, sentence: str) -> None:
         self.warnings[sentence] = self.warnings.get(sentence, 0) + 1
@@ -284,31 +203,6 @@ def _chunks(rows: Iterator[RawRow]) -> Iterator[list[RawRow]]:
             chunk = []
     if chunk:
         yield chunk
-
-
-def _costs(row: Row) -> dict[str, int | None]:
-    costs = row.costs
-    return {
-        "billed_cost": None if costs.billed is None else to_billionths(costs.billed),
-        "effective_cost": None if costs.effective is None else to_billionths(costs.effective),
-        "list_cost": None if costs.list is None else to_billionths(costs.list),
-        "contracted_cost": None if costs.contracted is None else to_billionths(costs.contracted),
-    }
-
-
-def _payer(payer: Payer, found: Found) -> dict[str, Any]:
-    return {
-        "pi_id": found.pi,
-        "project_id": found.project,
-        "funding_account_id": found.fund,
-        "fund_step": found.fund_step if found.fund or found.is_split else "",
-        "rule_id": payer.rule,
-        "account_code": payer.account_code,
-        "funder": payer.funder,
-        "subsidy_fund": payer.subsidy_fund,
-        "reference_1": payer.reference_1,
-        "reference_2": payer.reference_2,
-    }
 
 
 def _raw(header: Header, raw: RawRow) -> dict[str, str]:
