@@ -142,7 +142,9 @@ def database(folder: Path) -> dict[str, Any]:
         raise ImproperlyConfigured(_wrong_database(url)) from error
     if settings.get("ENGINE") == "django.db.backends.sqlite3":
         settings["OPTIONS"] = {"transaction_mode": "IMMEDIATE", "timeout": 20, "init_command": WAL}
-    elif settings.get("ENGINE") != "django.db.backends.postgresql":
+    elif settings.get("ENGINE") == "django.db.backends.postgresql":
+        settings.setdefault("OPTIONS", {}).setdefault("options", "-c lock_timeout=20s")  # as SQLite's timeout
+    else:
         raise ImproperlyConfigured(_wrong_database(url))
     return dict(settings)
 

@@ -3,13 +3,14 @@
 import argparse
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import OperationalError
 
 from periods import calendar
-from periods.errors import Refused
+from periods.errors import BUSY, Refused, is_busy
 from periods.models import BillingPeriod
 
 
@@ -18,11 +19,18 @@ class StageCommand(BaseCommand):
 
     run: Callable[..., None]
     takes_period = True
-    requires_system_checks: list[str] = []  # cron runs often; `check` and start-up run them
+    period_is_optional = False
+    requires_system_checks: ClassVar[list[str]] = []  # cron runs often; `check` and start-up run them
 
     def add_arguments(self, parser: CommandParser) -> None:
         if self.takes_period:
-            parser.add_argument("period", type=month, metavar="PERIOD", help="YYYY-MM, current or previous")
+            parser.add_argument(
+                "period",
+                type=month,
+                nargs="?" if self.period_is_optional else None,
+                metavar="PERIOD",
+                help="YYYY-MM, current or previous",
+            )
         parser.add_argument("--by", metavar="USERNAME", help="who does it (default: cron)")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -33,6 +41,10 @@ class StageCommand(BaseCommand):
             self.run(**options)
         except Refused as refusal:
             raise CommandError(str(refusal)) from refusal
+        except OperationalError as error:
+            if not is_busy(error):
+                raise
+            raise CommandError(BUSY) from error
 
     def say(self, text: str) -> None:
         self.stdout.write(text)

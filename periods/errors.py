@@ -19,3 +19,12 @@ class PeriodNotOpen(Refused):
 
 class PeriodLocked(Refused):
     """The month is finalized: nothing in it changes, ever."""
+
+
+BUSY = "A large month is being sealed, or a large file loaded. Nothing was changed: try again in a few minutes."
+LOCKED_OUT = {"55P03", "40P01"}  # PostgreSQL: lock not available, deadlock detected
+
+
+def is_busy(error: Exception) -> bool:
+    """Whether a database error only says that somebody else is writing, which doors show as BUSY."""
+    return "is locked" in str(error) or getattr(error.__cause__, "sqlstate", None) in LOCKED_OUT
