@@ -1,5 +1,6 @@
 """Runs transitions: lock, state, permission, blockers, act, save, audit. One place for every document."""
 
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from django.core.exceptions import PermissionDenied
@@ -27,10 +28,20 @@ class Blocked(Refused):
 
 
 @transaction.atomic
-def run_transition(document: D, name: str, *, by: Any, reason: str = "", override: bool = False, **details: Any) -> D:
+def run_transition(
+    document: D,
+    name: str,
+    *,
+    by: Any,
+    reason: str = "",
+    override: bool = False,
+    work: Callable[[D], object] | None = None,
+    **details: Any,
+) -> D:
     """Move a document to its next state and return it as stored.
 
-    `by` is the user, or None for cron, which may everything. Raises WrongState, NotPermitted, Blocked.
+    `by` is the user, or None for cron, which may everything. `work` is done under the same lock, once nothing
+    stands in the way and before the state changes. Raises WrongState, NotPermitted, Blocked.
     """
     locked = type(document)._default_manager.select_for_update().get(pk=document.pk)
     act = getattr(locked, name)
@@ -39,6 +50,8 @@ def run_transition(document: D, name: str, *, by: Any, reason: str = "", overrid
     require(by is None or has_transition_perm(act, by), by=by, what=f"{name} {locked}")
     if isinstance(locked, BillingPeriod):
         _require_unblocked(locked, name, override=override)
+    if work:
+        work(locked)
     before = locked.state
     try:
         act(by=by, **details)
