@@ -49,7 +49,7 @@ def hops(model: type[Model]) -> list[Hop]:
     return found
 
 
-def unique_keys(model: type[Model]) -> Iterator[list[str]]:
+def unique_keys(model: type[Model]) -> Iterator[list[Any]]:
     """Columns that find another row which SQLite's REPLACE would delete unseen.
 
     A key that holds the first column of the way is left out: with it, the new row is in the same month.
@@ -61,7 +61,7 @@ def unique_keys(model: type[Model]) -> Iterator[list[str]]:
 
 
 def tables() -> list[str]:
-    models = [*WAYS, BillingPeriod]
+    models: list[type[Model]] = [*WAYS, BillingPeriod]
     return [model._meta.db_table for model in models]
 
 
@@ -73,7 +73,7 @@ def _joined_columns(relation: Any) -> tuple[str, str]:
     return near.column, far.column
 
 
-def _all_keys(model: type[Model]) -> Iterator[list[str]]:
+def _all_keys(model: type[Model]) -> Iterator[list[Any]]:
     for field in model._meta.concrete_fields:
         if field.unique:
             yield [field.column]
