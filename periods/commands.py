@@ -3,7 +3,7 @@
 import argparse
 import json
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -20,7 +20,7 @@ class StageCommand(BaseCommand):
     run: Callable[..., None]
     takes_period = True
     period_is_optional = False
-    requires_system_checks: ClassVar[list[str]] = []  # cron runs often; `check` and start-up run them
+    requires_system_checks = ()  # cron runs often; `check` and start-up run them
 
     def add_arguments(self, parser: CommandParser) -> None:
         if self.takes_period:
