@@ -6,6 +6,7 @@ from typing import Any
 
 from charges.models import Charge, FocusImport, FundingAccount, ImportScope, PrincipalInvestigator, Project, Source
 from periods.models import BillingPeriod
+from statements.models import Statement, StatementLine
 
 numbers = count(1)
 
@@ -74,6 +75,53 @@ def make_charge(
             "project": make_project(),
             "funding_account": make_fund(),
             "fund_step": "tag",
+            **kwargs,
+        }
+    )
+
+
+def make_statement(
+    *, list_amount: Any = "100", due_amount: Any = "0", period: BillingPeriod | None = None, **kwargs: Any
+) -> Statement:
+    """An issued statement of ada's project engine without lines; all of its discount is a subsidy."""
+    period = period or make_period()
+    pi, project = kwargs.pop("pi", None) or make_pi(), kwargs.pop("project", None) or make_project()
+    list_amount, due_amount = Decimal(list_amount), Decimal(due_amount)
+    return Statement.objects.create(
+        **{
+            "period": period,
+            "pi": pi,
+            "project": project,
+            "number": next(numbers),
+            "state": Statement.State.ISSUED,
+            "currency": period.currency,
+            "pi_name": pi.name,
+            "pi_email": pi.email,
+            "project_code": project.code,
+            "project_name": project.name,
+            "list_amount": list_amount,
+            "provider_discount": Decimal(0),
+            "subsidy": due_amount - list_amount,
+            "adjustments": Decimal(0),
+            "due_amount": due_amount,
+            **kwargs,
+        }
+    )
+
+
+def make_line(statement: Statement, *, list_amount: Any = "100", due_amount: Any = "0", **kwargs: Any) -> StatementLine:
+    list_amount, due_amount = Decimal(list_amount), Decimal(due_amount)
+    return StatementLine.objects.create(
+        **{
+            "statement": statement,
+            "source": make_source(),
+            "service_name": "HPC Cluster",
+            "funding_account": make_fund(),
+            "credit_account": "cluster",
+            "list_amount": list_amount,
+            "provider_discount": Decimal(0),
+            "subsidy": due_amount - list_amount,
+            "due_amount": due_amount,
             **kwargs,
         }
     )
