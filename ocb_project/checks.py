@@ -1,1 +1,48 @@
 """System checks: an unsafe or half-made installation says so before it bills anyone."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004
+
+LOCAL = {"127.0.0.1", "localhost", "[::1]", "testserver"}
+
+
+@register(Tags.security)
+def spreadsheet_permissions(**_: Any) -> list[CheckMessage]:
+    """django-import-export asks for no permission at all unless it is told which."""
+    names = ("IMPORT_EXPORT_IMPORT_PERMISSION_CODE", "IMPORT_EXPORT_EXPORT_PERMISSION_CODE")
+    return [
+        Error(f"{name} is not set: any staff user could import and export.", id=f"openchargeback.E00{number}")
+        for number, name in enumerate(names, start=1)
+        if not getattr(settings, name, None)
+    ]
+
+
+@register(Tags.security)
+def debug_is_local(**_: Any) -> list[CheckMessage]:
+    if settings.DEBUG and not set(settings.ALLOWED_HOSTS) <= LOCAL:
+        return [
+            Error(
+                "DEBUG is on while ALLOWED_HOSTS names other machines: error pages would show data to anyone.",
+                hint="Unset DEBUG, or leave ALLOWED_HOSTS at its default.",
+                id="openchargeback.E003",
+            )
+        ]
+    return []
+
+
+@register(Tags.security, deploy=True)
+def institution_is_named(**_: Any) -> list[CheckMessage]:
+    """Defaults that are right for a trial and wrong for real statements."""
+    trial = {
+        "INSTITUTION_NAME is the default: it heads every statement.": settings.INSTITUTION_NAME == "Research Computing",
+        "MAIL_DOMAIN is the default: tags without @ would name nobody.": settings.MAIL_DOMAIN == "example.edu",
+        "EMAIL_URL is not set: mail goes to files, not to people.": "file" in settings.EMAIL_BACKEND,
+        "SITE_URL is not https: sign-in would travel in the clear.": not settings.SITE_URL.startswith("https://"),
+    }
+    return [
+        Warning(sentence, hint=f"Set {sentence.partition(' ')[0]}.", id=f"openchargeback.W00{number}")
+        for number, (sentence, is_trial) in enumerate(trial.items(), start=1)
+        if is_trial
+    ]

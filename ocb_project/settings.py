@@ -6,6 +6,7 @@ from django.urls import reverse_lazy
 
 from ocb_project import environment
 from ocb_project.environment import env
+from ocb_project.navigation import UNFOLD  # noqa: F401 - a setting
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 OCB_HOME = environment.home(BASE_DIR)
@@ -28,10 +29,11 @@ SITE_URL = environment.matching(
 )
 REFERENCE_TAGS = env.list("REFERENCE_TAGS", default=["grant_number", "request_id"])[:2]
 DISPUTE_DAYS = environment.whole_number("DISPUTE_DAYS", default=0)
-DEFAULT_ACCOUNT_CODE = env.str("DEFAULT_ACCOUNT_CODE", default="")[:60]  # where tag, account and source name none
-ADJUSTMENT_ACCOUNT = env.str("ADJUSTMENT_ACCOUNT", default="ADJUSTMENTS")[
-    :100
-]  # the other side, where no source is named
+# Ledger: the code where tag, account and source name none; the other side of a credit that names no source
+DEFAULT_ACCOUNT_CODE = environment.matching("DEFAULT_ACCOUNT_CODE", default="", pattern=".{0,60}", example="54000")
+ADJUSTMENT_ACCOUNT = environment.matching(
+    "ADJUSTMENT_ACCOUNT", default="ADJUSTMENTS", pattern=".{1,100}", example="RC-ADJUSTMENTS"
+)
 
 # Django
 SECRET_KEY = environment.secret_key(OCB_HOME)
@@ -47,6 +49,7 @@ USE_TZ = True
 
 INSTALLED_APPS = [
     "unfold",
+    "unfold.contrib.filters",
     "unfold.contrib.import_export",
     "unfold.contrib.simple_history",
     "ocb_project.apps.AdminConfig",
