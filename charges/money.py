@@ -21,14 +21,17 @@ BILLION = 10**9
 LARGEST = 2**63 - 1
 ZERO = Decimal(0)
 OUTERMOST_DIGIT = 30  # tens exponent, either way
-EXACT = Context(prec=80)
+LONGEST_AMOUNT = 60
+EXACT = Context(prec=120)  # holds any sum of such amounts to the last digit
 
 
 def parse_amount(text: str) -> Decimal:
     """The amount that FOCUS NumericFormat writes. Raises ValueError for `$5`, `1,000`, `1_000`, `NaN`, ` 5`."""
     if not AMOUNT.fullmatch(text):
         raise ValueError("no number: only digits, a minus, a decimal point and an exponent may stand here")
-    amount = EXACT.create_decimal(text)
+    if len(text) > LONGEST_AMOUNT:
+        raise ValueError(f"longer than {LONGEST_AMOUNT} characters")
+    amount = Decimal(text)
     if abs(amount.adjusted()) > OUTERMOST_DIGIT:
         raise ValueError("a number beyond all bounds")
     return amount

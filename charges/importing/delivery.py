@@ -173,6 +173,7 @@ def _dry_run(files: Sequence[Path], source: Source, period: str | None, progress
     for path in files:
         staging.read(path, None)
     staging.finish()
+    against = counts(staging)
     return Delivery(
         focus_import=None,
         source=source.name,
@@ -182,9 +183,12 @@ def _dry_run(files: Sequence[Path], source: Source, period: str | None, progress
         quarantined=staging.quarantined,
         flagged=staging.flagged,
         totals=staging.totals.as_text(),
+        added=against.added,
+        changed=against.changed,
+        removed=against.removed,
+        unchanged=against.unchanged,
         change_set=change_set(staging),
         warnings=list(staging.warnings),
-        **counts(staging),
     )
 
 

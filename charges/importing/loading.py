@@ -1,6 +1,7 @@
 """Makes a staged delivery current: one short transaction that supersedes, carries decisions over, and checks."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -9,7 +10,7 @@ from django.db.models import Count, F, Q, QuerySet, Sum
 
 from charges.importing.snapshot import Old, pair
 from charges.importing.staging import Place, ProjectDelta, Staging
-from charges.importing.totals import plain
+from charges.importing.totals import short
 from charges.models import Charge, FocusImport, ImportIssue, ImportScope, Source
 from charges.money import ZERO
 from charges.review import settle_payer_flags
@@ -59,15 +60,24 @@ def load(staging: Staging, *, before: set[int], by: Any, force: bool) -> FocusIm
     return run_transition(focus_import, "load", by=by)
 
 
-def counts(staging: Staging) -> dict[str, int]:
-    """added, changed, removed, unchanged: the same numbers in a dry run as when loaded."""
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Rows against what the months held; the same numbers in a dry run as when loaded."""
+
+    added: int
+    changed: int
+    removed: int
+    unchanged: int
+
+
+def counts(staging: Staging) -> Counts:
     changed = left = new = 0
     for place in staging.places.values():
         old = list(place.snapshot.left(place.accounts))
         changed += sum(1 for _ in pair(old, ((identity, 0) for identity in place.identities)))
         left += len(old)
         new += len(place.identities)
-    return {"added": new - changed, "changed": changed, "removed": left - changed, "unchanged": staging.unchanged}
+    return Counts(added=new - changed, changed=changed, removed=left - changed, unchanged=staging.unchanged)
 
 
 def change_set(staging: Staging) -> list[dict[str, Any]]:
@@ -80,7 +90,7 @@ def change_set(staging: Staging) -> list[dict[str, Any]]:
                 delta.list -= list_amount
                 delta.due -= due
     ordered = sorted(deltas.items(), key=lambda item: (-abs(item[1].due), -abs(item[1].list), item[0]))
-    return [{"project": code, "rows": d.rows, "list": plain(d.list), "due": plain(d.due)} for code, d in ordered]
+    return [{"project": code, "rows": d.rows, "list": short(d.list), "due": short(d.due)} for code, d in ordered]
 
 
 def _record_scopes(focus_import: FocusImport, places: list[Place]) -> None:
@@ -111,7 +121,7 @@ def _refuse_fall_of_total(staging: Staging, threshold: int) -> None:
     )
     total = held.aggregate(due=Sum("due_amount"))["due"] or ZERO
     if total > 0 and -delta * 100 > threshold * total:
-        raise Refused(f"The amount due falls by {plain(-delta)} of {plain(total)}. Use --force if that is right.")
+        raise Refused(f"The amount due falls by {short(-delta)} of {short(total)}. Use --force if that is right.")
 
 
 def _supersede(staging: Staging, place: Place, left: list[Old]) -> None:
@@ -157,7 +167,7 @@ def _carry(old: Charge, new: Charge, source: Source) -> None:
         if moved <= source.approval_threshold and _has_payer(new):
             new.review_status = Status.APPROVED
         else:
-            new.flags["changed_after_approval"] = f"Due was {plain(old.due_amount)} when it was approved."
+            new.flags["changed_after_approval"] = f"Due was {short(old.due_amount)} when it was approved."
 
 
 def _has_payer(charge: Charge) -> bool:
@@ -193,7 +203,7 @@ def _check_totals(staging: Staging, places: list[Place]) -> None:
                 raise TotalsDiffer(f"{column} adds up to {held} {currency}, the delivery to {total.stored}.")
 
 
-def _sums(source: Source, place: Place) -> Iterable[dict[str, Any]]:
+def _sums(source: Source, place: Place) -> Any:
     charges = Charge.objects.filter(
         Q(loaded_by__state=FocusImport.State.LOADED) | Q(loaded_by__in=_staged(source)),
         superseded_by=None,
@@ -213,8 +223,9 @@ def _staged(source: Source) -> list[int]:
 def _save_counts(staging: Staging) -> None:
     focus_import = staging.focus_import
     assert focus_import is not None
-    for name, value in counts(staging).items():
-        setattr(focus_import, name, value)
+    against = counts(staging)
+    focus_import.added, focus_import.changed = against.added, against.changed
+    focus_import.removed, focus_import.unchanged = against.removed, against.unchanged
     focus_import.rows, focus_import.loaded = staging.rows, staging.loaded
     focus_import.quarantined, focus_import.flagged = staging.quarantined, staging.flagged
     focus_import.totals, focus_import.change_set = staging.totals.as_text(), change_set(staging)

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from charges.focus import Header
 from periods.errors import Refused
@@ -39,28 +40,28 @@ def find_files(given: Sequence[str | Path]) -> list[Path]:
 
 
 @contextmanager
-def open_rows(path: Path) -> Iterator[tuple[Header, Iterator[RawRow]]]:
-    """The file's header and its rows. Raises Refused for what is unreadable, saying why and where."""
+def open_rows(path: Path, name: str) -> Iterator[tuple[Header, Iterator[RawRow]]]:
+    """The header and the rows of a file that people know as `name`. Raises Refused for what is unreadable, saying why and where."""
     try:
         with path.open("rb") as raw:
-            packed = raw.peek(2)[:2] == GZIP_MAGIC  # type: ignore[attr-defined]
+            packed = raw.peek(2)[:2] == GZIP_MAGIC
             binary = gzip.GzipFile(fileobj=raw) if packed else raw
-            text = io.TextIOWrapper(binary, encoding="utf-8-sig", newline="")  # type: ignore[arg-type]
+            text = io.TextIOWrapper(binary, encoding="utf-8-sig", newline="")
             first = text.readline()
             if not first.strip():
-                raise Refused(f"{path.name} is empty.")
+                raise Refused(f"{name} is empty.")
             separator = max(SEPARATORS, key=first.count)
             header = Header.of(next(csv.reader([first], delimiter=separator)))
-            yield header, _rows(csv.reader(text, delimiter=separator), path)
+            yield header, _rows(csv.reader(text, delimiter=separator), name)
     except UnicodeDecodeError as error:
-        raise Refused(f"{path.name} is not UTF-8 text.") from error
+        raise Refused(f"{name} is not UTF-8 text.") from error
     except (EOFError, gzip.BadGzipFile) as error:
-        raise Refused(f"{path.name} is a damaged or incomplete gzip file.") from error
+        raise Refused(f"{name} is a damaged or incomplete gzip file.") from error
     except OSError as error:
-        raise Refused(f"{path.name} cannot be read: {error.strerror or error}.") from error
+        raise Refused(f"{name} cannot be read: {error.strerror or error}.") from error
 
 
-def _rows(reader: "csv._reader", path: Path) -> Iterator[RawRow]:
+def _rows(reader: Any, name: str) -> Iterator[RawRow]:
     begins = 2
     try:
         for cells in reader:
@@ -68,7 +69,7 @@ def _rows(reader: "csv._reader", path: Path) -> Iterator[RawRow]:
                 yield RawRow(begins, cells)
             begins = reader.line_num + 2
     except csv.Error as error:
-        raise Refused(f"{path.name} is no CSV file: line {reader.line_num + 1}: {error}.") from error
+        raise Refused(f"{name} is no CSV file: line {reader.line_num + 1}: {error}.") from error
 
 
 def _expand(path: Path) -> list[Path]:

@@ -71,9 +71,10 @@ class Staging:
 
     def read(self, path: Path, file: ReceivedFile | None) -> None:
         """Stage all rows of one file."""
-        with open_rows(path) as (header, rows):
+        known_as = file.name if file else path.name
+        with open_rows(path, known_as) as (header, rows):
             for name in header.missing:
-                self._warn(f"{path.name if file is None else file.name} has no column {name}.")
+                self._warn(f"{known_as} has no column {name}.")
             reader = RowReader(header, basis=self.source.basis, currency=settings.CURRENCY)
             for chunk in _chunks(rows):
                 with transaction.atomic():
@@ -88,7 +89,8 @@ class Staging:
             raise Refused("No row can be used, and none says which month it is of: is this a FOCUS file?")
         first = next(iter(self.places.values()))
         for issue in self._homeless:
-            issue.period_id = first.period.pk if first.period else 0
+            if first.period:
+                issue.period = first.period
         self._issues, self._homeless = self._homeless, []
         with transaction.atomic():
             self._flush()
@@ -166,10 +168,9 @@ class Staging:
 
     def _open(self, month: str) -> Place:
         """The month must take imports; it is made by the first row that names it. Raises PeriodNotOpen."""
-        if self.focus_import:
-            period, _ = BillingPeriod.objects.get_or_create(month=month)
-        else:
-            period = BillingPeriod.objects.filter(month=month).first()
+        period = BillingPeriod.objects.filter(month=month).first()
+        if self.focus_import and period is None:
+            period = BillingPeriod.objects.get_or_create(month=month)[0]
         if period and period.state != BillingPeriod.State.OPEN:
             raise PeriodNotOpen(
                 f"{period} is {period.get_state_display().lower()}: nothing was loaded. Reopen the month "

@@ -61,3 +61,8 @@ class ControlTotals:
 def plain(amount: Decimal) -> str:
     """Digits without an exponent, as people and spreadsheets read them."""
     return f"{amount:f}"
+
+
+def short(amount: Decimal) -> str:
+    """The same without trailing zeros."""
+    return f"{amount.normalize(EXACT):f}"

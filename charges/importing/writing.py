@@ -25,7 +25,7 @@ pick = itemgetter(*NAMES)
 def write(rows: Iterable[Mapping[str, Any]]) -> None:
     """Insert rows given as column → database value; amounts are billionths, instants from `instant`."""
     table = connection.ops.quote_name(Charge._meta.db_table)
-    columns = ", ".join(connection.ops.quote_name(field.column) for field in FIELDS)
+    columns = ", ".join(connection.ops.quote_name(str(field.column)) for field in FIELDS)
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             with cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy:
@@ -33,7 +33,7 @@ def write(rows: Iterable[Mapping[str, Any]]) -> None:
                     copy.write_row(pick(row))
         else:
             places = ", ".join(["%s"] * len(FIELDS))
-            cursor.executemany(f"INSERT INTO {table} ({columns}) VALUES ({places})", map(pick, rows))  # noqa: S608
+            cursor.executemany(f"INSERT INTO {table} ({columns}) VALUES ({places})", [pick(row) for row in rows])  # noqa: S608
 
 
 @lru_cache(maxsize=10_000)

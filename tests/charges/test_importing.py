@@ -1,0 +1,461 @@
+"""A delivery goes in whole or not at all; nothing disappears; a restated month supersedes its predecessor."""
+
+from decimal import Decimal
+from itertools import count
+from pathlib import Path
+
+import pytest
+from django.contrib.auth.models import User
+from django.db.models import Sum
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from charges import review
+from charges.importing import Delivery, discard, import_files, reverse
+from charges.models import (
+    Charge,
+    FocusImport,
+    FundingAccount,
+    ImportIssue,
+    PrincipalInvestigator,
+    Project,
+    ReceivedFile,
+    Source,
+)
+from periods import storage
+from periods.errors import NotPermitted, PeriodNotOpen, Refused
+from periods.lifecycle import close_period
+from periods.models import BillingPeriod
+from tests.charges.focus_files import focus_row, write_focus
+
+pytestmark = pytest.mark.django_db
+examples = count(1)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    return inbox
+
+
+def deliver(folder: Path, *rows: dict, name: str = "jan.csv", source: str = "aws", **options) -> Delivery:
+    return import_files([write_focus(folder / name, *rows)], source_name=source, **options)
+
+
+def numbers(delivery: Delivery) -> tuple[int, int, int, int]:
+    return delivery.added, delivery.changed, delivery.removed, delivery.unchanged
+
+
+def test_a_clean_file_needs_no_registration(folder: Path) -> None:
+    delivery = deliver(folder, focus_row(tags={"pi_name": "Ada Lovelace", "project_name": "The Engine"}))
+
+    charge = Charge.objects.billable().get()
+    assert (charge.pi.email, charge.pi.name) == ("ada@example.edu", "Ada Lovelace")
+    assert (charge.project.code, charge.project.name) == ("engine", "The Engine")
+    assert (charge.funding_account.code, charge.fund_step) == ("NSF-1", "tag")
+    assert (charge.list_amount, charge.due_amount, charge.flags) == (Decimal(100), Decimal(80), {})
+    assert (charge.period.month, charge.source.name, charge.billing_currency) == ("2025-01", "aws", "USD")
+    assert delivery.focus_import.state == "loaded"
+
+
+def test_json_is_the_contract(folder: Path) -> None:
+    bad = focus_row(EffectiveCost="$1.00")
+    delivery = deliver(folder, focus_row(), focus_row(tags={"pi_email": ""}, BilledCost="0.00000000001"), bad)
+
+    assert delivery.as_json() == {
+        "import": delivery.focus_import.pk,
+        "source": "aws",
+        "periods": ["2025-01"],
+        "rows": 3,
+        "loaded": 2,
+        "quarantined": 1,
+        "flagged": 1,
+        "added": 2,
+        "changed": 0,
+        "removed": 0,
+        "unchanged": 0,
+        "billed_cost": "80.00000000001",
+        "effective_cost": "160.00",
+        "list_cost": "200.00",
+        "currency": "USD",
+    }
+
+
+def test_currencies_are_never_added_together(folder: Path) -> None:
+    row = focus_row(BillingCurrency="USD")
+
+    found = deliver(folder, row, row | {"BillingCurrency": "EUR"}).as_json()
+
+    sums = {"billed_cost": "80.00", "effective_cost": "80.00", "list_cost": "100.00"}
+    assert (found["currency"], found["billed_cost"]) == (None, None)
+    assert found["by_currency"] == {"USD": sums, "EUR": sums}
+    assert list(Charge.objects.held()[0].flags) == ["foreign_currency"]
+
+
+@pytest.mark.parametrize(
+    ("row", "column", "value"),
+    [
+        (focus_row(BilledCost="$10,000.00 "), "BilledCost", "$10,000.00 "),
+        (focus_row(ListCost="NaN"), "ListCost", "NaN"),
+        (focus_row(EffectiveCost="1_000"), "EffectiveCost", "1_000"),
+        (focus_row(EffectiveCost="99999999999"), "EffectiveCost", "99999999999"),
+        (focus_row(EffectiveCost="", BilledCost="NULL"), "EffectiveCost", ""),
+        (focus_row(BillingPeriodStart="01/31/2025"), "BillingPeriodStart", "01/31/2025"),
+        (focus_row(ChargePeriodStart="2025-01-01T30:00:00Z"), "ChargePeriodStart", "2025-01-01T30:00:00Z"),
+        (focus_row(ChargePeriodEnd="2025-02-31"), "ChargePeriodEnd", "2025-02-31"),
+        (focus_row(BillingPeriodStart=""), "BillingPeriodStart", ""),
+        (focus_row(BillingCurrency="Dollars"), "BillingCurrency", "DOLLARS"),
+    ],
+)
+def test_a_row_that_cannot_be_used_is_put_aside_with_its_place(
+    folder: Path, row: dict, column: str, value: str
+) -> None:
+    delivery = deliver(folder, focus_row(BillingCurrency="USD"), row)
+
+    issue = ImportIssue.objects.get()
+    assert (delivery.rows, delivery.loaded, delivery.quarantined) == (2, 1, 1)
+    assert (issue.column, issue.raw_value, issue.line_number, issue.status) == (column, value, 3, "open")
+    assert issue.raw_row["ResourceId"] == "i-1"
+    assert issue.period.month == "2025-01"
+
+
+def test_a_row_of_another_length_is_put_aside(folder: Path) -> None:
+    path = write_focus(folder / "a.csv", focus_row())
+    path.write_text(path.read_text() + "1,2,3\n")
+
+    import_files([path], source_name="aws")
+
+    assert ImportIssue.objects.get().sentence == "The row has 3 cells, the header 12."
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ("", "jan.csv is empty."),
+        ("a,b\n1,2\n", "This is no FOCUS file: it has no column BillingPeriodStart."),
+        (
+            "BillingPeriodStart,ListCost\n2025-01-01,5\n",
+            "The file has neither of the columns EffectiveCost and BilledCost: there is nothing to bill.",
+        ),
+        (
+            "BillingPeriodStart,BilledCost,billed cost\n2025-01-01,5,6\n",
+            "The header names a column twice: BilledCost.",
+        ),
+        (
+            "BillingPeriodStart,BilledCost\n",
+            "No row can be used, and none says which month it is of: is this a FOCUS file?",
+        ),
+    ],
+)
+def test_a_file_that_is_no_bill_is_refused(folder: Path, content: str, sentence: str) -> None:
+    (folder / "jan.csv").write_text(content)
+
+    with pytest.raises(Refused) as refusal:
+        import_files([folder / "jan.csv"], source_name="aws")
+
+    assert str(refusal.value) == sentence
+    assert [i.state for i in FocusImport.objects.all()] == ["discarded"]
+    assert not BillingPeriod.objects.exists()
+
+
+def test_damaged_gzip_and_other_encodings_are_refused(folder: Path) -> None:
+    whole = write_focus(folder / "a.csv.gz", *[focus_row(ResourceId=f"i-{n}") for n in range(500)])
+    (folder / "cut.csv.gz").write_bytes(whole.read_bytes()[:-100])
+    (folder / "latin.csv").write_bytes(
+        write_focus(folder / "l.csv", focus_row(ServiceName="Rechnér")).read_text().encode("latin-1")
+    )
+
+    with pytest.raises(Refused, match=r"cut\.csv\.gz is a damaged or incomplete gzip file"):
+        import_files([folder / "cut.csv.gz"], source_name="aws")
+    with pytest.raises(Refused, match=r"latin\.csv is not UTF-8 text"):
+        import_files([folder / "latin.csv"], source_name="aws")
+    assert not Charge.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("a.csv.gz", {}),
+        ("a.csv", {"encoding": "utf-8-sig"}),
+        ("a.csv", {"separator": ";"}),
+        ("a.csv", {"separator": "\t"}),
+    ],
+)
+def test_containers_and_separators_do_not_matter(folder: Path, name: str, options: dict) -> None:
+    path = write_focus(folder / name, focus_row(), **options)
+
+    assert import_files([path], source_name="aws").loaded == 1
+
+
+def test_header_is_matched_without_case_order_spaces_and_by_older_names(folder: Path) -> None:
+    path = folder / "old.csv"
+    path.write_text(" tags ,Amortized Cost,BILLINGPERIODSTART,Provider\n{},1.5,2025-01-01T00:00Z,Oracle\n")
+
+    import_files([path], source_name="oci")
+
+    charge = Charge.objects.get()
+    assert (charge.effective_cost, charge.provider_name) == (Decimal("1.5"), "Oracle")
+
+
+def test_folder_is_searched_downwards_and_globs_expand(folder: Path) -> None:
+    (folder / "deep").mkdir()
+    write_focus(folder / "deep" / "a.csv", focus_row())
+    write_focus(folder / "b.csv", focus_row(ResourceId="i-2"))
+    (folder / "notes.txt").write_text("not a bill")
+
+    assert import_files([folder], source_name="aws").loaded == 2
+    assert import_files([str(folder / "**" / "*.csv")], source_name="aws").is_repeated
+    with pytest.raises(Refused, match="There is no FOCUS file at"):
+        import_files([folder / "none*.csv"], source_name="aws")
+
+
+def test_the_file_is_kept_byte_for_byte(folder: Path) -> None:
+    path = write_focus(folder / "jan.csv", focus_row())
+
+    import_files([path], source_name="aws")
+
+    kept = ReceivedFile.objects.get()
+    assert storage.locate(f"received/{kept.sha256[:2]}/{kept.sha256}").read_bytes() == path.read_bytes()
+    assert (kept.name, kept.size) == ("jan.csv", path.stat().st_size)
+
+
+def test_the_same_file_again_changes_nothing(folder: Path) -> None:
+    first = deliver(folder, focus_row(), focus_row())
+    again = deliver(folder, focus_row(), focus_row())
+
+    assert again.as_json() == first.as_json() | {"added": 0, "unchanged": 2}
+    assert (FocusImport.objects.count(), Charge.objects.count()) == (1, 2)
+
+
+def test_the_same_bytes_under_another_source_are_refused(folder: Path) -> None:
+    deliver(folder, focus_row())
+
+    with pytest.raises(Refused, match="loaded as a delivery of aws"):
+        deliver(folder, focus_row(), source="azure")
+
+
+def test_equal_rows_are_never_merged(folder: Path) -> None:
+    deliver(folder, focus_row(), focus_row(), focus_row())
+    later = deliver(folder, focus_row(), focus_row())
+
+    assert numbers(later) == (0, 0, 1, 2)
+    assert Charge.objects.billable().count() == 2
+
+
+def test_a_snapshot_leaves_unchanged_rows_and_supersedes_the_others(folder: Path) -> None:
+    stays, moves, goes = (focus_row(ResourceId=name) for name in ("stays", "moves", "goes"))
+    deliver(folder, stays, moves, goes)
+    kept = Charge.objects.get(resource_id="stays")
+
+    second = deliver(folder, stays, moves | {"EffectiveCost": "70"}, focus_row(ResourceId="new"))
+
+    assert numbers(second) == (1, 1, 1, 1)
+    current = Charge.objects.current().order_by("resource_id")
+    assert list(current.values_list("resource_id", "due_amount")) == [("moves", 70), ("new", 80), ("stays", 80)]
+    assert current.get(resource_id="stays").pk == kept.pk
+    assert Charge.objects.filter(superseded_by=second.focus_import).count() == 2
+    assert current.get(resource_id="moves").replaces.due_amount == 80
+
+
+def test_a_dry_run_gives_the_same_numbers_and_writes_nothing(folder: Path) -> None:
+    deliver(folder, focus_row(ResourceId="a"), focus_row(ResourceId="b"))
+    rows = [focus_row(ResourceId="a", EffectiveCost="1"), focus_row(ResourceId="c", EffectiveCost="x")]
+    before = (FocusImport.objects.count(), Charge.objects.count(), ImportIssue.objects.count())
+
+    dry = deliver(folder, *rows, dry_run=True)
+
+    assert (FocusImport.objects.count(), Charge.objects.count(), ImportIssue.objects.count()) == before
+    wet = deliver(folder, *rows)
+    assert wet.as_json() == dry.as_json() | {"import": wet.focus_import.pk}
+    assert dry.change_set == wet.change_set == [{"project": "engine", "rows": 1, "list": "-100", "due": "-159"}]
+
+
+def test_a_dry_run_makes_no_source_no_period_and_no_payer(folder: Path) -> None:
+    deliver(folder, focus_row(), dry_run=True)
+
+    assert not any(m.objects.exists() for m in (Source, BillingPeriod, PrincipalInvestigator, Project, FundingAccount))
+
+
+def test_other_accounts_of_the_source_are_left_alone(folder: Path) -> None:
+    deliver(folder, focus_row(BillingAccountId="1"), focus_row(BillingAccountId="2"))
+
+    second = deliver(folder, focus_row(BillingAccountId="2", EffectiveCost="5"))
+
+    assert numbers(second) == (0, 1, 0, 0)
+    assert Charge.objects.current().aggregate(due=Sum("due_amount"))["due"] == 85
+
+
+def test_several_months_in_one_file_go_to_their_own(folder: Path) -> None:
+    feb = focus_row(BillingPeriodStart="2025-02-01T00:00:00Z", ChargePeriodStart="2025-02-01")
+
+    assert deliver(folder, focus_row(), feb).periods == ["2025-01", "2025-02"]
+
+
+def test_period_takes_all_rows_and_flags_those_that_say_otherwise(folder: Path) -> None:
+    feb = focus_row(BillingPeriodStart="2025-02-01", ResourceId="late")
+
+    delivery = deliver(folder, focus_row(), feb, period="2025-01")
+
+    assert delivery.periods == ["2025-01"]
+    assert Charge.objects.held().get().flags == {"period_mismatch": "The file says 2025-02."}
+
+
+def test_a_closed_month_is_refused_and_nothing_of_the_file_is_loaded(folder: Path) -> None:
+    deliver(folder, focus_row())
+    close_period(BillingPeriod.objects.get())
+    feb = focus_row(BillingPeriodStart="2025-02-01")
+
+    with pytest.raises(PeriodNotOpen, match="January 2025 is closed"):
+        deliver(folder, feb, focus_row(EffectiveCost="1"), name="both.csv")
+    with pytest.raises(PeriodNotOpen, match="January 2025 is closed"):
+        deliver(folder, focus_row())
+    with pytest.raises(PeriodNotOpen):
+        deliver(folder, focus_row(EffectiveCost="2"), dry_run=True, name="dry.csv")
+    assert Charge.objects.current().get().due_amount == 80
+
+
+def test_a_reviewers_decisions_survive_a_restated_month(folder: Path) -> None:
+    names = ["approved", "moved", "excluded", "deferred", "assigned"]
+    rows = {name: focus_row(ResourceId=name, tags={"fund_org": ""}) for name in names}
+    deliver(folder, *rows.values())
+    fund = FundingAccount.objects.create(code="GIFT")
+    charges = Charge.objects.current()
+    review.reattribute(charges.filter(resource_id="assigned"), funding_account=fund, reason="Their own gift fund")
+    review.exclude(charges.filter(resource_id="excluded"), reason="A test machine of ours")
+    review.defer(charges.filter(resource_id="deferred"), reason="Fund comes next month")
+
+    deliver(folder, *(row | {"EffectiveCost": "79.99"} for row in rows.values()))
+
+    status = dict(Charge.objects.current().values_list("resource_id", "review_status"))
+    assert status == {
+        "approved": "held", "moved": "held", "excluded": "excluded", "deferred": "deferred", "assigned": "clear"
+    }  # fmt: skip
+    assert Charge.objects.current().get(resource_id="assigned").funding_account == fund
+
+
+@pytest.mark.parametrize(("threshold", "status"), [("0", "held"), ("0.50", "approved")])
+def test_an_approval_survives_unless_due_moves_beyond_the_threshold(folder: Path, threshold: str, status: str) -> None:
+    row = focus_row(BillingPeriodStart="2025-02-01")
+    deliver(folder, row, period="2025-01")
+    Source.objects.update(approval_threshold=Decimal(threshold))
+    review.approve(Charge.objects.held())
+
+    deliver(folder, row | {"EffectiveCost": "80.50"}, period="2025-01")
+
+    charge = Charge.objects.current().get()
+    assert charge.review_status == status
+    assert ("changed_after_approval" in charge.flags) is (status == "held")
+
+
+def test_a_sudden_fall_needs_force(folder: Path) -> None:
+    deliver(folder, *(focus_row(ResourceId=f"i-{n}") for n in range(10)))
+    Source.objects.update(fall_threshold=20)
+
+    with pytest.raises(Refused, match="90 % fewer rows"):
+        deliver(folder, focus_row(ResourceId="i-1"))
+
+    assert Charge.objects.current().count() == 10
+    assert deliver(folder, focus_row(ResourceId="i-1"), force=True).removed == 9
+
+
+def test_reversing_the_latest_delivery_brings_the_earlier_one_back(folder: Path) -> None:
+    first = deliver(folder, focus_row()).focus_import
+    second = deliver(folder, focus_row(EffectiveCost="5")).focus_import
+
+    with pytest.raises(Refused, match="Only the latest delivery"):
+        reverse(first, reason="wrong file uploaded")
+    reverse(second, reason="wrong file uploaded")
+
+    assert Charge.objects.current().get().due_amount == 80
+    assert not deliver(folder, focus_row(EffectiveCost="5")).is_repeated
+
+
+def test_quarantined_rows_of_a_replaced_delivery_need_no_decision(folder: Path) -> None:
+    deliver(folder, focus_row(), focus_row(EffectiveCost="x"))
+    deliver(folder, focus_row(), focus_row(EffectiveCost="4"))
+
+    assert ImportIssue.objects.get().status == "replaced"
+
+
+def test_a_staged_import_counts_for_nothing_and_can_be_discarded(folder: Path) -> None:
+    staged = FocusImport.objects.create(source=Source.objects.create(name="aws"))
+
+    assert discard(staged).state == "discarded"
+
+
+def test_only_those_permitted_may_load(folder: Path, auditor: User, billing_admin: User) -> None:
+    with pytest.raises(NotPermitted):
+        deliver(folder, focus_row(), by=auditor)
+
+    assert deliver(folder, focus_row(), by=billing_admin).focus_import.created_by == billing_admin
+
+
+def test_a_prepaid_purchase_is_kept_and_billed_to_nobody(folder: Path) -> None:
+    purchase = focus_row(
+        tags="", ChargeCategory="Purchase", BilledCost="1000", EffectiveCost="0", CommitmentDiscountId="sp"
+    )
+    odd = purchase | {"EffectiveCost": "1000"}
+
+    deliver(folder, purchase, odd)
+
+    assert sorted(Charge.objects.values_list("review_status", flat=True)) == ["held", "not_billable"]
+    assert "purchase_costs" in Charge.objects.held().get().flags
+
+
+def test_hostile_tags_and_texts_do_no_harm(folder: Path) -> None:
+    nested = '{"a":' * 50_000
+    rows = [
+        focus_row(tags=nested),
+        focus_row(tags='{"pi_email": "a@b.edu\\nBcc: all@x.edu", "project_id": "\\ud800"}'),
+        focus_row(tags={"project_id": "x" * 5000}, ResourceName="y" * 200_000),
+        focus_row(tags={"pi_email": True, "project_id": None, "fund_org": {"deep": 1}}),
+        focus_row(tags='["pi_email"]', ServiceName="=cmd()"),
+    ]
+
+    delivery = deliver(folder, *rows)
+
+    assert (delivery.loaded, delivery.flagged) == (5, 5)
+    assert all("missing_project" in charge.flags for charge in Charge.objects.held())
+
+
+good = st.decimals(min_value=-(10**6), max_value=10**6, places=12).map(lambda amount: f"{amount:f}")
+bad = st.sampled_from(["", "NULL", "1,5", "€3", "1e400", "--1", "Infinity"])
+cells = st.fixed_dictionaries({"BilledCost": good | bad, "EffectiveCost": good | bad, "ListCost": good | bad})
+
+
+@given(st.lists(cells, min_size=1, max_size=8))
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_nothing_is_lost_whatever_the_file_holds(folder: Path, rows: list[dict]) -> None:
+    first = focus_row(ResourceId="first")
+
+    delivery = deliver(folder, first, *(focus_row(**row) for row in rows), dry_run=True)
+
+    readable = [row for row in rows if all(_is_amount(text) for text in row.values())]
+    billed = sum((Decimal(row["BilledCost"]) for row in readable if _is_given(row["BilledCost"])), Decimal(80))
+    assert delivery.rows == delivery.loaded + delivery.quarantined == len(rows) + 1
+    assert Decimal(delivery.as_json()["billed_cost"]) == billed
+
+
+def _is_given(text: str) -> bool:
+    return text not in ("", "NULL")
+
+
+def _is_amount(text: str) -> bool:
+    return not _is_given(text) or (text.lstrip("-").replace(".", "").isdigit() and not text.startswith("--"))
+
+
+snapshots = st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 3)), min_size=1, max_size=5)
+
+
+@given(st.lists(snapshots, min_size=1, max_size=5))
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_sequence_of_snapshots_ends_in_the_last_ones_totals(folder: Path, deliveries: list) -> None:
+    source = f"source {next(examples)}"
+    for rows in deliveries:
+        written = (focus_row(ResourceId=name, EffectiveCost=str(due), ResourceName=source) for name, due in rows)
+        delivery = deliver(folder, *written, source=source)
+        assert delivery.added + delivery.changed + delivery.unchanged == len(rows)
+
+    held = Charge.objects.current().filter(source__name=source).aggregate(due=Sum("due_amount"))["due"]
+    assert held == sum(due for _, due in deliveries[-1])

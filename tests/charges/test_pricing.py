@@ -1,0 +1,106 @@
+"""Amount due, list and contract price of one row, case by case."""
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from charges.pricing import Costs, amount_due, has_odd_purchase_costs, is_prepaid, price
+
+
+def costs(billed: object = None, effective: object = None, list: object = None, contracted: object = None) -> Costs:  # noqa: A002
+    given = (billed, effective, list, contracted)
+    return Costs(*(None if value is None else Decimal(str(value)) for value in given))
+
+
+def priced(
+    given: Costs, due: object, *, category: str = "Usage", commitment_id: str = "", own: bool = False, funder: str = ""
+) -> tuple[Decimal, Decimal, Decimal]:
+    """(list, provider discount, subsidy)"""
+    result = price(
+        given, Decimal(str(due)), category=category, commitment_id=commitment_id, is_own_service=own, funder=funder
+    )
+    return result.list, result.contracted - result.list, result.due - result.contracted
+
+
+@pytest.mark.parametrize(
+    ("row", "basis", "is_commitment_purchase", "due"),
+    [
+        (costs(billed=5, effective=3), "effective_cost", False, "3"),
+        (costs(billed=5, effective=3), "billed_cost", False, "5"),
+        (costs(billed=5), "effective_cost", False, "5"),
+        (costs(billed=5), "effective_cost", True, "0"),
+        (costs(effective=0, billed=5), "effective_cost", False, "0"),
+        (costs(effective=-4), "effective_cost", False, "-4"),
+    ],
+)
+def test_due_follows_the_basis(row: Costs, basis: str, is_commitment_purchase: bool, due: str) -> None:
+    assert amount_due(row, basis=basis, is_commitment_purchase=is_commitment_purchase) == Decimal(due)
+
+
+def test_a_row_without_any_amount_has_no_due() -> None:
+    assert amount_due(costs(list=5), basis="effective_cost", is_commitment_purchase=False) is None
+    assert amount_due(costs(effective=5), basis="billed_cost", is_commitment_purchase=False) is None
+
+
+@pytest.mark.parametrize(
+    ("row", "due", "options", "expected"),
+    [
+        # negotiated with the provider
+        (costs(list=100, contracted=85), 85, {}, ("100", "-15", "0")),
+        # the cluster: list = contracted, nothing due
+        (costs(list=2400, contracted=2400), 0, {}, ("2400", "0", "-2400")),
+        # both
+        (costs(list=100, contracted=85), 40, {}, ("100", "-15", "-45")),
+        # list unknown: null, zero, smaller, or of the other sign
+        (costs(), 40, {}, ("40", "0", "0")),
+        (costs(list=0), 40, {}, ("40", "0", "0")),
+        (costs(list=30), 40, {}, ("40", "0", "0")),
+        (costs(list=-50), 40, {}, ("40", "0", "0")),
+        # contract unknown: due where nobody funds, list where somebody does
+        (costs(list=100), 40, {}, ("100", "-60", "0")),
+        (costs(list=100), 40, {"funder": "Provost"}, ("100", "0", "-60")),
+        (costs(list=100, contracted=0), 40, {"funder": "Provost"}, ("100", "0", "-60")),
+        (costs(list=100, contracted=120), 40, {}, ("100", "-60", "0")),
+        # an own service, a commitment, a credit
+        (costs(list=100, contracted=85), 40, {"own": True}, ("100", "0", "-60")),
+        (costs(list=100, contracted=85), 40, {"commitment_id": "sp-1"}, ("100", "-60", "0")),
+        (costs(list=-7, contracted=-7), -7, {"category": "Credit", "funder": "Provost"}, ("0", "-7", "0")),
+    ],
+)
+def test_discount_is_split(row: Costs, due: object, options: dict[str, object], expected: tuple[str, ...]) -> None:
+    assert priced(row, due, **options) == tuple(map(Decimal, expected))  # type: ignore[arg-type]
+
+
+money = st.none() | st.decimals(min_value=-(10**6), max_value=10**6, places=2)
+
+
+@given(list_cost=money, contracted=money, due=st.decimals(min_value=-(10**6), max_value=10**6, places=2))
+def test_a_row_and_its_refund_cancel_in_every_figure(list_cost: Decimal, contracted: Decimal, due: Decimal) -> None:
+    refund = costs(
+        list=None if list_cost is None else -list_cost, contracted=None if contracted is None else -contracted
+    )
+
+    row = priced(costs(list=list_cost, contracted=contracted), due)
+
+    assert priced(refund, -due) == tuple(-figure for figure in row)
+    assert sum(row) == due
+
+
+def test_the_prepaid_purchase_and_the_usage_it_covers_are_not_billed_twice() -> None:
+    purchase, covered = costs(billed=1000, effective=0), costs(billed=0, effective=8)
+
+    assert is_prepaid(purchase, Decimal(0), basis="effective_cost", category="Purchase", commitment_status="")
+    assert not is_prepaid(covered, Decimal(8), basis="effective_cost", category="Usage", commitment_status="Used")
+    assert is_prepaid(covered, Decimal(0), basis="billed_cost", category="Usage", commitment_status="Used")
+    assert not is_prepaid(purchase, Decimal(1000), basis="billed_cost", category="Purchase", commitment_status="")
+
+
+@pytest.mark.parametrize(("effective", "is_odd"), [(None, True), (0, False), (5, True)])
+def test_commitment_purchase_with_an_effective_cost_is_odd(effective: object, is_odd: bool) -> None:
+    row = costs(billed=5, effective=effective)
+
+    found = has_odd_purchase_costs(row, basis="effective_cost", category="Purchase", commitment_id="sp-1")
+
+    assert found is is_odd
