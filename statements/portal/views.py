@@ -46,11 +46,13 @@ def statement(request: HttpRequest, number: int) -> HttpResponse:
 @portal_page
 def pdf(request: HttpRequest, number: int) -> FileResponse:
     """The archived bytes: nothing is rendered for a download."""
-    document = get_object_or_404(ArchivedDocument, statement=_visible(request, number))
+    shown = _visible(request, number)
+    document = get_object_or_404(ArchivedDocument, statement=shown)
     path = storage.locate(document.path)
     if not path.is_file():
         raise Http404
-    return FileResponse(path.open("rb"), content_type="application/pdf", filename=f"statement-{number:06d}.pdf")
+    slug = shown.printed_number.replace(".", "").replace(" ", "-")
+    return FileResponse(path.open("rb"), content_type="application/pdf", filename=f"statement-{slug}.pdf")
 
 
 @portal_page
