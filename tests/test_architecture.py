@@ -4,11 +4,15 @@ import ast
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import pytest
 from django.apps import apps
 from django.db import models
 from django.test.utils import isolate_apps
+from django.utils.text import capfirst
 from importlinter.cli import lint_imports
 from simple_history.models import HistoricalChanges
+
+from periods.states import Document
 
 ROOT = Path(__file__).resolve().parent.parent
 RANK = {"periods": 0, "charges": 1, "statements": 2}  # a relation points at its own rank or below
@@ -106,3 +110,23 @@ def test_a_long_function_is_named():
 def test_files_stay_short():
     limits = {file: LONGEST_TEST if "tests" in file.parts else LONGEST_FILE for file in python_files()}
     assert [str(file) for file, limit in limits.items() if len(file.read_text().splitlines()) > limit] == []
+
+
+def diagram(model: Model) -> str:
+    """The life of a document as Mermaid draws it."""
+    state = model._meta.get_field("state")
+    steps = {(step.source, step.target, step.name) for step in state.get_all_transitions(model)}
+    order = [value for value, _ in state.choices]
+    lines = [
+        f"    {source} --> {target}: {name}"
+        for source, target, name in sorted(steps, key=lambda step: (order.index(step[0]), order.index(step[1])))
+    ]
+    return "\n".join(["```mermaid", "stateDiagram-v2", f"    [*] --> {state.default}", *lines, "```"])
+
+
+@pytest.mark.parametrize(
+    "model", [model for model in apps.get_models() if issubclass(model, Document)], ids=lambda model: model.__name__
+)
+def test_architecture_page_draws_the_life_of_each_document(model):
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    assert f"### {capfirst(model._meta.verbose_name)}\n\n{diagram(model)}\n" in page

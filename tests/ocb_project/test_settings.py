@@ -1,6 +1,7 @@
 """Settings are read when the process starts, so each test starts one."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -127,3 +128,10 @@ def test_deployment_check_fails_over_plain_http(tmp_path):
         **{**PRODUCTION, "SITE_URL": "http://billing.larkspur.edu"},
     )  # fmt: skip
     assert done.returncode == 1
+
+
+def test_operating_page_lists_every_variable():
+    source = (ROOT / "ocb_project/settings.py").read_text() + (ROOT / "ocb_project/environment.py").read_text()
+    read_names = set(re.findall(r'(?:env\.\w+|environment\.\w+|boolean|matching|whole_number)\(\s*"([A-Z_]+)"', source))
+    page = (ROOT / "docs/operating.md").read_text()
+    assert set(re.findall(r"^\| `([A-Z_]+)` \|", page, re.MULTILINE)) == read_names
