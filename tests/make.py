@@ -4,15 +4,33 @@ from decimal import Decimal
 from itertools import count
 from typing import Any
 
+from django.utils import timezone
+
 from charges.models import Charge, FocusImport, FundingAccount, ImportScope, PrincipalInvestigator, Project, Source
 from periods.models import BillingPeriod
-from statements.models import Statement, StatementLine
+from statements.models import Seal, Statement, StatementLine
 
 numbers = count(1)
 
 
 def make_period(month: str = "2025-01", **kwargs: Any) -> BillingPeriod:
     return BillingPeriod.objects.get_or_create(month=month, defaults=kwargs)[0]
+
+
+def make_closed(period: BillingPeriod) -> BillingPeriod:
+    """Closed whatever stands in the way: blockers have tests of their own."""
+    BillingPeriod.objects.filter(pk=period.pk).update(state="closed")
+    return BillingPeriod.objects.get(pk=period.pk)
+
+
+def make_finalized(period: BillingPeriod) -> BillingPeriod:
+    """Finalized under a seal that says nothing: sealing has tests of its own."""
+    number = Seal.objects.count() + 1
+    Seal.objects.create(
+        period=period, number=number, algorithm=0, head=f"head {number}", counts={}, totals={}, sealed_at=timezone.now()
+    )
+    BillingPeriod.objects.filter(pk=period.pk).update(state="finalized")
+    return BillingPeriod.objects.get(pk=period.pk)
 
 
 def make_source(name: str = "cluster", **kwargs: Any) -> Source:
