@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 os.environ["OCB_HOME"] = tempfile.mkdtemp(prefix="ocb-test-")
@@ -12,6 +13,8 @@ import pytest
 from django.conf import LazySettings
 from django.contrib.auth.models import Group, User
 
+from statements import guards
+
 SHARED = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
 
 
@@ -21,6 +24,18 @@ def home(settings: LazySettings, tmp_path: Path) -> Path:
     settings.OCB_HOME = tmp_path
     settings.EMAIL_FILE_PATH = tmp_path / "mail"
     return tmp_path
+
+
+@pytest.fixture(autouse=True)
+def _lift_guards_after_commits(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A test that commits is followed by emptying all tables, which the guards refuse; a flush installs them anew."""
+    marker = request.node.get_closest_marker("django_db")
+    commits = bool(marker and marker.kwargs.get("transaction")) or "live_server" in request.fixturenames
+    if commits:
+        request.getfixturevalue("transactional_db")
+    yield
+    if commits:
+        guards.lift()
 
 
 @pytest.fixture
