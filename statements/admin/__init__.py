@@ -1,0 +1,3 @@
+from statements.admin import seal, statement
+
+__all__ = ["seal", "statement"]

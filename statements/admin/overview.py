@@ -1,0 +1,133 @@
+"""Everything one asks about a month, on one page: the start page shows it, and the month's own page."""
+
+from typing import Any
+
+from django.db.models import Count, F, Max, Q, Sum
+from django.urls import NoReverseMatch, reverse
+
+from charges.models import Charge, ImportScope, Source
+from charges.money import ZERO, printed
+from periods.blockers import checklist
+from periods.models import AuditEntry, BillingPeriod
+from statements.issuing import figures
+from statements.models import Journal, Seal, Statement
+from statements.progress import NextStep, next_step
+
+State = BillingPeriod.State
+LABELS = {
+    "import": "Import files",
+    "review": "Review charges",
+    "close": "Close the month",
+    "issue": "Issue statements",
+    "render": "Render PDFs",
+    "email": "E-mail statements",
+    "export": "Export the journal",
+    "acknowledge": "Acknowledge the journal",
+    "finalize": "Finalize the month",
+}
+GUARDED = {State.OPEN: ("close", "To close the month"), State.CLOSED: ("finalize", "To finalize the month")}
+
+
+def overview(period: BillingPeriod) -> dict[str, Any]:
+    transition, heading = GUARDED.get(State(period.state), ("", ""))
+    return {
+        "period": period,
+        "period_url": reverse("admin:periods_billingperiod_change", args=[period.pk]),
+        "figures": _figures(period),
+        "next": _button(period, next_step(period)),
+        "held": _held(period),
+        "checklist_heading": heading,
+        "blockers": checklist(period, transition) if transition else [],
+        "sources": _sources(period),
+        "statements": Statement.objects.filter(period=period).current().count(),
+        "statements_url": f"{reverse('admin:statements_statement_changelist')}?period__id__exact={period.pk}",
+        "unfunded": _unfunded(period),
+        "journals": Journal.objects.filter(period=period).annotate(debits=Sum("lines__debit")),
+        "seal": Seal.objects.filter(period=period).first(),
+    }
+
+
+def history(period: BillingPeriod, most: int = 30) -> Any:
+    return AuditEntry.objects.filter(period=period).select_related("by")[:most]
+
+
+def _figures(period: BillingPeriod) -> dict[str, str]:
+    found = figures(period)
+    return {name: printed(getattr(found, name), period.currency) for name in ("list", "discount", "due")}
+
+
+def _button(period: BillingPeriod, step: NextStep) -> dict[str, str]:
+    return {"sentence": step.sentence, "url": step.link or _url(period, step.action), "label": _label(step)}
+
+
+def _label(step: NextStep) -> str:
+    return "Show" if step.link else LABELS.get(step.action, "")
+
+
+def _url(period: BillingPeriod, action: str) -> str:
+    if action == "review":
+        return review_url(period)
+    if action == "import":
+        return import_url()
+    return reverse("admin:periods_billingperiod_step", args=[period.pk, action]) if action else ""
+
+
+def review_url(period: BillingPeriod) -> str:
+    return f"{reverse('admin:charges_charge_changelist')}?period__id__exact={period.pk}"
+
+
+def import_url() -> str:
+    try:
+        return reverse("admin:charges_focusimport_import")
+    except NoReverseMatch:
+        return ""
+
+
+def _held(period: BillingPeriod) -> dict[str, Any]:
+    """Amounts in the period's currency; a foreign one cannot be added before its rate is known."""
+    held = Charge.objects.filter(period=period).held()
+    due = held.filter(billing_currency=period.currency).aggregate(due=Sum("due_amount"))["due"] or ZERO
+    return {"charges": held.count(), "due": printed(due, period.currency), "url": review_url(period)}
+
+
+def _sources(period: BillingPeriod) -> list[dict[str, Any]]:
+    """What each source delivered last for the month; those expected and missing come first."""
+    delivered = (
+        ImportScope.objects.filter(period=period, focus_import__state="loaded")
+        .values("focus_import__source")
+        .annotate(deliveries=Count("focus_import", distinct=True), last=Max("focus_import__loaded_at"))
+    )
+    by_source = {row["focus_import__source"]: row for row in delivered}
+    sums = (
+        Charge.objects.filter(period=period)
+        .current()
+        .values("source")
+        .annotate(charges=Count("pk"), list=Sum("list_amount"), due=Sum("due_amount"))
+    )
+    amounts = {row["source"]: row for row in sums.filter(billing_currency=period.currency)}
+    shown = [source for source in Source.objects.all() if source.pk in by_source or source.is_expected_monthly]
+    rows = [_source_row(period, source, by_source.get(source.pk), amounts.get(source.pk)) for source in shown]
+    return sorted(rows, key=lambda row: row["delivered"] is not None)
+
+
+def _source_row(period: BillingPeriod, source: Source, delivered: Any, amounts: Any) -> dict[str, Any]:
+    return {
+        "source": source,
+        "url": reverse("admin:charges_source_change", args=[source.pk]),
+        "delivered": delivered,
+        "charges": amounts["charges"] if amounts else 0,
+        "list": printed(amounts["list"], period.currency) if amounts else "—",
+        "due": printed(amounts["due"], period.currency) if amounts else "—",
+    }
+
+
+def _unfunded(period: BillingPeriod) -> list[Source]:
+    """Sources whose charges are discounted, not by a contract, while nobody is named who pays for it."""
+    is_uncontracted = Q(contracted_cost=None) | Q(contracted_cost=0) | ~Q(due_amount=F("contracted_amount"))
+    discounted = (
+        Charge.objects.filter(is_uncontracted, period=period, funder="", commitment_discount_id="")
+        .billable()
+        .exclude(due_amount=F("list_amount"))
+        .exclude(charge_category="Credit")
+    )
+    return list(Source.objects.filter(funder="", pk__in=discounted.values("source")))

@@ -1,0 +1,136 @@
+from typing import Any, ClassVar
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db.models import F, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html, format_html_join
+from unfold.contrib.filters.admin import AutocompleteSelectFilter
+from unfold.decorators import display
+
+from charges.admin.display import audit_list, link, money_column
+from charges.admin.filters import PeriodFilter
+from periods import storage
+from periods.errors import Refused
+from periods.plain_admin import ReadOnlyAdmin, ReadOnlyInline
+from statements.models import Statement, StatementLine
+from statements.rendering import preview
+
+
+class LineInline(ReadOnlyInline):
+    model = StatementLine
+    fields: ClassVar = ["what", "funding_account", "percent", "account_code", "charges", "listed", "negotiated",
+                        "subsidized", "adjusted", "due"]  # fmt: skip
+    readonly_fields = fields
+
+    listed = money_column("list_amount", "List", currency="currency")
+    negotiated = money_column("provider_discount", "Provider", currency="currency")
+    subsidized = money_column("subsidy", "Subsidy", currency="currency")
+    adjusted = money_column("adjustments", "Adjusted", currency="currency")
+    due = money_column("due_amount", "Due", currency="currency")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        lines = super().get_queryset(request).select_related("source", "funding_account", "statement")
+        return lines.annotate(currency=F("statement__currency"))
+
+    @display(description="What")
+    def what(self, line: StatementLine) -> str:
+        return " · ".join(str(part) for part in (line.source, line.description or line.service_name) if part)
+
+
+@admin.register(Statement)
+class StatementAdmin(ReadOnlyAdmin):
+    list_display: ClassVar = ["number_printed", "period", "pi_name", "project_code", "listed", "discounted", "due",
+                              "status", "pdf"]  # fmt: skip
+    list_filter: ClassVar = [PeriodFilter, "state", ("pi", AutocompleteSelectFilter)]
+    list_select_related: ClassVar = ["period", "document"]
+    search_fields: ClassVar = ["pi_email__startswith", "pi_name__startswith", "project_code__startswith", "=number"]
+    search_help_text = "The beginning of a PI's name or address or of a project, or a statement's number"
+    ordering: ClassVar = ["-number", "-revision"]
+    fieldsets: ClassVar = [
+        (None, {"fields": [
+            ("number_printed", "status", "period"), ("pi_name", "pi_email", "department"),
+            ("project_code", "project_name"), ("listed", "discounted", "due"), ("negotiated", "subsidized", "adjusted"),
+            ("issued_at", "dispute_until"), "sent", "document_hash", "seal", "history", "frame",
+        ]}),
+    ]  # fmt: skip
+    inlines: ClassVar = [LineInline]
+
+    listed = money_column("list_amount", "List price", currency="currency")
+    discounted = money_column("discount", "Discounts", currency="currency")
+    due = money_column("due_amount", "Amount due", currency="currency")
+    negotiated = money_column("provider_discount", "Provider discount", currency="currency")
+    subsidized = money_column("subsidy", "Subsidy", currency="currency")
+    adjusted = money_column("adjustments", "Adjustments", currency="currency")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        rows = [row for _title, options in self.fieldsets for row in options["fields"]]
+        return [name for row in rows for name in ([row] if isinstance(row, str) else row)]
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.pdf_view)
+        return [path("<int:object_id>/pdf/", view, name="statements_statement_pdf"), *super().get_urls()]
+
+    def pdf_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        """The archived bytes; before there are any, a draft marked as one."""
+        statement = self.get_object(request, str(object_id))
+        if statement is None:
+            raise Http404
+        if not self.has_view_permission(request, statement):
+            raise PermissionDenied
+        try:
+            content = _pdf(statement)
+        except Refused as refusal:
+            return HttpResponse(str(refusal), status=409, content_type="text/plain")
+        name = f"statement-S-{statement.number:06d}-{statement.period.month}.pdf"
+        headers = {"Content-Disposition": f'inline; filename="{name}"', "X-Content-Type-Options": "nosniff"}
+        return HttpResponse(content, content_type="application/pdf", headers=headers)
+
+    @display(description="Statement", ordering="number")
+    def number_printed(self, statement: Statement) -> str:
+        return statement.printed_number
+
+    @display(description="State", label={"Issued": "success", "Superseded": "warning", "Void": "danger"})
+    def status(self, statement: Statement) -> str:
+        return statement.get_state_display()
+
+    @display(description="PDF")
+    def pdf(self, statement: Statement) -> str:
+        url = reverse("admin:statements_statement_pdf", args=[statement.pk])
+        text = "PDF" if hasattr(statement, "document") else "Draft"
+        return format_html('<a href="{}" class="ocb-link" target="_blank">{}</a>', url, text)
+
+    @display(description="Preview")
+    def frame(self, statement: Statement) -> str:
+        url = reverse("admin:statements_statement_pdf", args=[statement.pk])
+        return format_html('<iframe class="ocb-pdf" src="{}" title="Statement as PDF" loading="lazy"></iframe>', url)
+
+    @display(description="Mailed")
+    def sent(self, statement: Statement) -> str:
+        mails = statement.deliveries.all()
+        lines = ((link(mail, mail.recipient), mail.get_status_display().lower()) for mail in mails)
+        return format_html_join(", ", "{} {}", lines) or "Not yet"
+
+    @display(description="SHA-256 of the PDF")
+    def document_hash(self, statement: Statement) -> str:
+        if not hasattr(statement, "document"):
+            return "Not rendered yet"
+        return format_html('<span class="ocb-hash">{}</span>', statement.document.sha256)
+
+    @display(description="Seal chain when issued")
+    def seal(self, statement: Statement) -> str:
+        return format_html('<span class="ocb-hash">{}</span>', statement.seal_head or "No month was finalized yet")
+
+    @display(description="History")
+    def history(self, statement: Statement) -> str:
+        return audit_list(statement)
+
+
+def _pdf(statement: Statement) -> bytes:
+    if not hasattr(statement, "document"):
+        return preview(statement)
+    try:
+        return storage.locate(statement.document.path).read_bytes()
+    except OSError as error:
+        raise Refused(f"The archived PDF {statement.document.path} cannot be read: {error.strerror}.") from error
