@@ -30,7 +30,6 @@ NAVIGATION = [
         "title": "Bill the month",
         "separator": True,
         "items": [
-            page("Imports", "upload_file", "charges.focusimport"),
             page("Review", "fact_check", "charges.charge"),
             page("Adjustments", "tune", "charges.adjustment"),
             page("Disputes", "gavel", "charges.dispute"),
