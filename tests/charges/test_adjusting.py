@@ -1,0 +1,88 @@
+"""An adjustment is added beside the facts: signed, with a reason and an author."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+
+from charges.adjusting import adjust, withdraw
+from charges.models import Adjustment
+from periods.errors import NotPermitted, PeriodLocked, Refused
+from periods.models import AuditEntry
+from tests.make import make_closed, make_finalized, make_fund, make_period, make_pi, make_project, make_source
+
+pytestmark = pytest.mark.django_db
+REASON = "The cluster was down for two days"
+
+
+def adjusted(**changes: Any) -> Adjustment:
+    given = {
+        "period": make_period(),
+        "kind": "credit",
+        "pi": make_pi(),
+        "project": make_project(),
+        "description": "Outage credit",
+        "reason": REASON,
+        "due_amount": Decimal(-20),
+        "funding_account": make_fund(),
+    }
+    return adjust(**given | changes)
+
+
+def test_an_old_disk_is_a_manual_charge_with_list_and_nothing_due(billing_admin: User) -> None:
+    made = adjusted(
+        kind="manual", source=make_source("shelf"), list_amount=Decimal(40), due_amount=Decimal(0),
+        description="Hand-me-down SSD", by=billing_admin, funding_account=None,
+    )  # fmt: skip
+
+    assert (made.list_amount, made.due_amount, made.created_by) == (40, 0, billing_admin)
+    entry = AuditEntry.objects.get()
+    assert (entry.action, entry.by, entry.reason) == ("adjust", billing_admin, REASON)
+    assert entry.after == {"kind": "manual", "list": "40", "due": "0", "pi": "ada@example.edu", "project": "engine"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"reason": "oops"}, "at least 10 characters"),
+        ({"due_amount": Decimal(20)}, "give a negative amount"),
+        ({"list_amount": Decimal(5)}, "credit_and_write_off_have_no_list"),
+        ({"kind": "manual", "due_amount": Decimal(5)}, "manual_charge_has_source"),
+        ({"kind": "write_off"}, "write_off_names_its_bearer"),
+        ({"funding_account": None}, "adjustment_with_due_has_fund"),
+        ({"kind": "gift"}, "not a valid choice"),
+        ({"description": ""}, "cannot be blank"),
+    ],
+)
+def test_an_adjustment_that_breaks_a_rule_is_refused(changes: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(Refused, match=sentence):
+        adjusted(**changes)
+
+    assert not Adjustment.objects.exists()
+
+
+def test_a_closed_month_takes_adjustments_and_a_finalized_one_does_not() -> None:
+    period = make_closed(make_period())
+    adjusted(period=period)
+
+    make_finalized(period)
+    with pytest.raises(PeriodLocked):
+        adjusted(period=period)
+
+
+def test_a_withdrawn_adjustment_stays_and_is_withdrawn_once() -> None:
+    made = adjusted()
+
+    withdraw(made, reason="Entered for the wrong lab")
+
+    made.refresh_from_db()
+    assert made.withdrawn_at is not None
+    with pytest.raises(Refused, match="is withdrawn already"):
+        withdraw(made, reason="Entered for the wrong lab")
+
+
+@pytest.mark.parametrize("name", ["auditor", "finance", "outsider"])
+def test_only_those_permitted_adjust(name: str, request: pytest.FixtureRequest) -> None:
+    with pytest.raises(NotPermitted):
+        adjusted(by=request.getfixturevalue(name))
