@@ -60,14 +60,14 @@ class Journal(Document):
         self.acknowledged_at, self.reference = timezone.now(), reference
 
     @transition("state", source=State.EXPORTED, target=State.REJECTED, permission="statements.acknowledge_journal")
-    def reject(self, *, by: Any, reason: str) -> None:
-        self.reason = reason
+    def reject(self, *, by: Any, why: str) -> None:
+        self.reason = why
 
     @transition(
         "state", source=[State.DRAFT, State.EXPORTED], target=State.VOIDED, permission="statements.void_journal"
     )
-    def void(self, *, by: Any, reason: str) -> None:
-        self.reason = reason
+    def void(self, *, by: Any, why: str) -> None:
+        self.reason = why
 
 
 class JournalLine(models.Model):

@@ -1,0 +1,99 @@
+"""What about its charges keeps a month from being closed or finalized."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from django.db.models import Exists, OuterRef, Q
+
+from charges.models import Adjustment, Charge, Dispute, FocusImport, ImportIssue, ImportScope, Source, SourceWaiver
+from periods.blockers import Blocker, changelist, counted, register
+from periods.models import BillingPeriod
+
+
+@register("close", "finalize")
+def staged_imports(period: BillingPeriod) -> Iterator[Blocker]:
+    """A delivery is in scope of a month only once loaded; until then its rows say which months it is about."""
+    rows = [
+        Exists(model.objects.filter(period=period, **{owner: OuterRef("pk")}))
+        for model, owner in ((Charge, "loaded_by"), (ImportIssue, "focus_import"), (ImportScope, "focus_import"))
+    ]
+    staged = FocusImport.objects.filter(rows[0] | rows[1] | rows[2], state=FocusImport.State.STAGED)
+    for focus_import in staged.select_related("source"):
+        yield Blocker(
+            f"{str(focus_import).capitalize()} is staged: load it or discard it.",
+            changelist(FocusImport, state__exact=FocusImport.State.STAGED),
+        )
+
+
+@register("close")
+def missing_deliveries(period: BillingPeriod) -> Iterator[Blocker]:
+    delivered = ImportScope.objects.filter(
+        period=period,
+        focus_import__source=OuterRef("pk"),
+        focus_import__state=FocusImport.State.LOADED,
+        focus_import__kind=FocusImport.Kind.DELIVERY,
+    )
+    waived = SourceWaiver.objects.filter(period=period, source=OuterRef("pk"))
+    for source in Source.objects.filter(~Exists(delivered), ~Exists(waived), is_expected_monthly=True):
+        yield Blocker(
+            f"{source} is expected every month and has delivered nothing: import its files, or waive it for this month.",
+            changelist(SourceWaiver),
+        )
+
+
+@register("close")
+def charges_to_review(period: BillingPeriod) -> Iterator[Blocker]:
+    """A warning: a closed month is still reviewed, so closing need not wait."""
+    for blocker in held_charges(period):
+        yield replace(blocker, is_warning=True)
+
+
+@register("finalize")
+def held_charges(period: BillingPeriod) -> Iterator[Blocker]:
+    held = Charge.objects.filter(period=period).held().count()
+    if held:
+        yield Blocker(
+            counted(held, "charge awaits review", "charges await review"),
+            changelist(Charge, period__id__exact=period.pk, review_status__exact=Charge.ReviewStatus.HELD),
+        )
+
+
+@register("finalize")
+def quarantined_rows(period: BillingPeriod) -> Iterator[Blocker]:
+    undecided = ImportIssue.objects.filter(
+        period=period, status=ImportIssue.Status.OPEN, focus_import__state=FocusImport.State.LOADED
+    ).count()
+    if undecided:
+        yield Blocker(
+            counted(undecided, "quarantined row is undecided", "quarantined rows are undecided"),
+            changelist(ImportIssue, period__id__exact=period.pk, status__exact=ImportIssue.Status.OPEN),
+        )
+
+
+@register("finalize")
+def open_disputes(period: BillingPeriod) -> Iterator[Blocker]:
+    undecided = Dispute.objects.filter(period=period, state=Dispute.State.OPEN).count()
+    if undecided:
+        yield Blocker(
+            counted(undecided, "dispute is open", "disputes are open"),
+            changelist(Dispute, period__id__exact=period.pk, state__exact=Dispute.State.OPEN),
+        )
+
+
+@register("finalize")
+def adjustments_on_superseded_charges(period: BillingPeriod) -> Iterator[Blocker]:
+    """They stay in force until a person decides: what they corrected is no longer what the month holds."""
+    standing = Adjustment.objects.filter(_is_superseded(), period=period, withdrawn_at=None).count()
+    if standing:
+        yield Blocker(
+            counted(
+                standing,
+                "adjustment is on a charge that a later delivery replaced: withdraw it, or enter it anew without it",
+                "adjustments are on charges that a later delivery replaced: withdraw them, or enter them anew",
+            ),
+            changelist(Adjustment, period__id__exact=period.pk),
+        )
+
+
+def _is_superseded() -> Q:
+    return Q(charge__superseded_by__isnull=False) | Q(charge__loaded_by__state=FocusImport.State.REVERSED)
