@@ -14,6 +14,8 @@ from periods.errors import Refused
 class PlainAdmin(ModelAdmin):  # type: ignore[misc]
     show_full_result_count = False
     show_facets = ShowFacets.NEVER
+    empty_value_display = "—"
+    change_form_template = "admin/record_change_form.html"
     list_per_page = 50
     list_filter_sheet = False
     compressed_fields = True

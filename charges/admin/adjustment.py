@@ -2,14 +2,13 @@ from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.http import HttpRequest
-from import_export.admin import ExportMixin, ImportMixin
-from unfold.contrib.import_export.forms import ExportForm, ImportForm
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminDecimalFieldWidget
 
 from charges.adjusting import adjust, withdraw
 from charges.admin.display import audit_list, money_column
 from charges.admin.filters import PeriodFilter
+from charges.admin.reference import SpreadsheetAdmin
 from charges.admin.rules import unsealed_months
 from charges.models import Adjustment
 from charges.money import MoneyField
@@ -28,7 +27,7 @@ def _is_in_force(adjustment: Adjustment) -> bool:
 
 
 @admin.register(Adjustment)
-class AdjustmentAdmin(ImportMixin, ExportMixin, TransitionAdmin, StageAdmin):  # type: ignore[misc]
+class AdjustmentAdmin(SpreadsheetAdmin, TransitionAdmin, StageAdmin):
     """Credits, corrections, write-offs and manual charges: entered once, never edited, taken back with a reason."""
 
     steps: ClassVar = {
@@ -43,8 +42,6 @@ class AdjustmentAdmin(ImportMixin, ExportMixin, TransitionAdmin, StageAdmin):  #
         )
     }
     resource_classes: ClassVar = [AdjustmentResource]
-    import_form_class = ImportForm
-    export_form_class = ExportForm
     formfield_overrides: ClassVar = {MoneyField: {"widget": UnfoldAdminDecimalFieldWidget}}
     list_display: ClassVar = ["description", "kind", "period", "pi", "project", "listed", "due", "state", "created_by"]
     list_filter: ClassVar = [PeriodFilter, "kind"]

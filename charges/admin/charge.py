@@ -93,14 +93,16 @@ class ChargeAdmin(TransitionAdmin, ReadOnlyAdmin):
         ]}),
     ]  # fmt: skip
 
-    list_price = money_column("list_amount", "List price")
-    amount_due = money_column("due_amount", "Amount due")
+    list_price = money_column("list_amount", "List price", currency="currency")
+    amount_due = money_column("due_amount", "Amount due", currency="currency")
     delivered_list = money_column("list_cost", "List cost", currency="billing_currency")
     delivered_contracted = money_column("contracted_cost", "Contracted cost", currency="billing_currency")
     delivered_billed = money_column("billed_cost", "Billed cost", currency="billing_currency")
     delivered_effective = money_column("effective_cost", "Effective cost", currency="billing_currency")
-    provider_discount = money_column(lambda charge: charge.contracted_amount - charge.list_amount, "Provider discount")
-    subsidy = money_column(lambda charge: charge.due_amount - charge.contracted_amount, "Subsidy")
+    provider_discount = money_column(
+        lambda charge: charge.contracted_amount - charge.list_amount, "Provider discount", currency="currency"
+    )
+    subsidy = money_column(lambda charge: charge.due_amount - charge.contracted_amount, "Subsidy", currency="currency")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         rows = [row for _title, options in self.fieldsets for row in options["fields"]]

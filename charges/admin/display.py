@@ -10,14 +10,17 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from unfold.decorators import display
 
-from charges.money import printed
+from charges.money import printed, round_to_currency
 from periods.models import AuditEntry
 
 
 def money_column(
     value: str | Callable[[Any], Decimal | None], description: str, *, currency: str = ""
 ) -> Callable[[Any, Any], str]:
-    """A right-aligned amount: of a field, or computed. Its currency is the period's unless the row names its own."""
+    """An amount, of a field or computed, in the period's currency unless the row has its own.
+
+    Rounded to coins, with every digit on hovering; what is less than a coin is never shown as zero.
+    """
     read = value if callable(value) else lambda row: getattr(row, value)
 
     @display(description=description, ordering=value if isinstance(value, str) else None)
@@ -26,7 +29,8 @@ def money_column(
         if amount is None:
             return "—"
         unit = getattr(row, currency) if currency else row.period.currency
-        return format_html('<span class="ocb-amount">{}</span>', printed(amount, unit))
+        coins = round_to_currency(amount, unit)
+        return format_html('<span title="{}">{}</span>', printed(amount, unit), printed(coins or amount, unit))
 
     return column
 

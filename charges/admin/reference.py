@@ -3,6 +3,7 @@
 from typing import Any, ClassVar
 
 from import_export.admin import ImportExportMixin
+from import_export.formats.base_formats import CSV, XLSX
 from simple_history.admin import SimpleHistoryAdmin
 from unfold.contrib.import_export.forms import ExportForm, ImportForm
 from unfold.widgets import UnfoldAdminDecimalFieldWidget
@@ -15,6 +16,13 @@ class HistoryAdmin(SimpleHistoryAdmin, StageAdmin):  # type: ignore[misc]
     formfield_overrides: ClassVar[dict[Any, Any]] = {MoneyField: {"widget": UnfoldAdminDecimalFieldWidget}}
 
 
-class ReferenceAdmin(ImportExportMixin, HistoryAdmin):  # type: ignore[misc]
+class SpreadsheetAdmin(ImportExportMixin):  # type: ignore[misc]
+    """The two formats that everybody has."""
+
+    formats: ClassVar = [CSV, XLSX]
     import_form_class = ImportForm
     export_form_class = ExportForm
+
+
+class ReferenceAdmin(SpreadsheetAdmin, HistoryAdmin):
+    pass

@@ -2,13 +2,13 @@ from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.utils.html import format_html_join
-from statements.emailing import retry
 from unfold.decorators import display
 
 from charges.admin.display import audit_list, link
 from charges.admin.filters import PeriodFilter
 from periods.plain_admin import ReadOnlyAdmin
 from periods.transition_admin import ReasonForm, Step, TransitionAdmin
+from statements.emailing import retry
 from statements.models import EmailDelivery
 
 Status = EmailDelivery.Status

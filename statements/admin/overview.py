@@ -1,12 +1,13 @@
 """Everything one asks about a month, on one page: the start page shows it, and the month's own page."""
 
+from decimal import Decimal
 from typing import Any
 
 from django.db.models import Count, F, Max, Q, Sum
 from django.urls import NoReverseMatch, reverse
 
 from charges.models import Charge, ImportScope, Source
-from charges.money import ZERO, printed
+from charges.money import ZERO, printed, round_to_currency
 from periods.blockers import checklist
 from periods.models import AuditEntry, BillingPeriod
 from statements.issuing import figures
@@ -87,7 +88,7 @@ def _held(period: BillingPeriod) -> dict[str, Any]:
     """Amounts in the period's currency; a foreign one cannot be added before its rate is known."""
     held = Charge.objects.filter(period=period).held()
     due = held.filter(billing_currency=period.currency).aggregate(due=Sum("due_amount"))["due"] or ZERO
-    return {"charges": held.count(), "due": printed(due, period.currency), "url": review_url(period)}
+    return {"charges": held.count(), "due": _rounded(due, period), "url": review_url(period)}
 
 
 def _sources(period: BillingPeriod) -> list[dict[str, Any]]:
@@ -116,9 +117,13 @@ def _source_row(period: BillingPeriod, source: Source, delivered: Any, amounts: 
         "url": reverse("admin:charges_source_change", args=[source.pk]),
         "delivered": delivered,
         "charges": amounts["charges"] if amounts else 0,
-        "list": printed(amounts["list"], period.currency) if amounts else "—",
-        "due": printed(amounts["due"], period.currency) if amounts else "—",
+        "list": _rounded(amounts["list"], period) if amounts else "—",
+        "due": _rounded(amounts["due"], period) if amounts else "—",
     }
+
+
+def _rounded(amount: Decimal, period: BillingPeriod) -> str:
+    return printed(round_to_currency(amount, period.currency), period.currency)
 
 
 def _unfunded(period: BillingPeriod) -> list[Source]:

@@ -7,7 +7,6 @@ from django import forms
 from django.contrib import admin
 from django.db.models import OuterRef, QuerySet, Subquery, Sum
 from django.http import HttpRequest, HttpResponse
-from statements.emailing import email_statements
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminSelectWidget
 
@@ -18,6 +17,7 @@ from periods.plain_admin import ReadOnlyAdmin
 from periods.transition_admin import ReasonForm, Step, TransitionAdmin, text_field
 from statements.admin.overview import history, overview
 from statements.archiving import finalize_period
+from statements.emailing import email_statements
 from statements.issuing import issue_statements
 from statements.journaling import acknowledge_journal, export_journal, templates
 from statements.models import Statement
@@ -86,7 +86,7 @@ def step(label: str, run: Callable[..., str], permission: str, state: str, expla
 
 STEPS: dict[str, Step] = {
     "close": step(
-        "Close", _close, "periods.close_billingperiod", OPEN,
+        "Close the month", _close, "periods.close_billingperiod", OPEN,
         "No more imports after this. Review, adjustments and disputes go on; statements can be issued.",
         icon="lock",
     ),
@@ -117,12 +117,12 @@ STEPS: dict[str, Step] = {
         form=ReferenceForm, icon="task_alt",
     ),
     "finalize": step(
-        "Finalize", _finalize, "periods.finalize_billingperiod", CLOSED,
+        "Finalize the month", _finalize, "periods.finalize_billingperiod", CLOSED,
         "Seals the month: nothing in it can change afterwards, ever. Later corrections go into an open month.",
         icon="verified",
     ),
     "reopen": step(
-        "Reopen", _reopen, "periods.reopen_billingperiod", CLOSED,
+        "Reopen the month", _reopen, "periods.reopen_billingperiod", CLOSED,
         "The month takes imports again. Issued statements stay, and are revised where their charges change.",
         form=ReasonForm, icon="lock_open",
     ),
