@@ -1,0 +1,127 @@
+"""What a statement's template gets: plain typed values, so that whoever changes the template need not know the models."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Institution:
+    name: str
+    contact: str
+    logo: str  # a file of the template folders, or empty
+
+
+@dataclass(frozen=True, slots=True)
+class Discount:
+    """One part of what was taken off; `funder` only where somebody is named who pays it."""
+
+    kind: str  # negotiated, subsidy, discount, adjustments
+    amount: Decimal
+    funder: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    source: str
+    service: str
+    fund: str
+    list_amount: Decimal
+    due_amount: Decimal
+    reason: str = ""
+
+    @property
+    def discount(self) -> Decimal:
+        return self.due_amount - self.list_amount
+
+
+@dataclass(frozen=True, slots=True)
+class FundTotal:
+    code: str
+    due_amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    service: str
+    list_amount: Decimal
+    due_amount: Decimal
+    list_width: int
+    due_width: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChargeRow:
+    """A charge, or all charges of a resource; amounts are exact, so smaller than a coin at times."""
+
+    when: str
+    resource: str
+    service: str
+    description: str
+    quantity: str
+    list_amount: Decimal
+    due_amount: Decimal
+    charges: int = 1
+
+    @property
+    def discount(self) -> Decimal:
+        return self.due_amount - self.list_amount
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """Charges that are not listed: their number and their sums."""
+
+    charges: int
+    list_amount: Decimal
+    due_amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    rows: list[ChargeRow]
+    charges: int
+    is_folded: bool
+    rest: Rest | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    label: str
+    values: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class StatementContext:
+    is_draft: bool
+    page_size: str
+    language: str
+    institution: Institution
+    number: str
+    revision: int
+    month: str
+    issued_at: datetime | None
+    currency: str
+    pi_name: str
+    pi_email: str
+    department: str
+    project_code: str
+    project_name: str
+    references: list[Reference]
+    list_amount: Decimal
+    due_amount: Decimal
+    discounts: list[Discount]
+    provider_credits: Decimal
+    lines: list[Line]
+    adjustments: list[Line]
+    funds: list[FundTotal]
+    bars: list[Bar]  # of the largest services; none where there is only one
+    services: int
+    detail: Detail
+    held: Rest | None
+    dispute_until: date | None
+    seal_head: str
+
+    @property
+    def discount(self) -> Decimal:
+        return self.due_amount - self.list_amount

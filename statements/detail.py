@@ -1,0 +1,113 @@
+"""The charges behind a statement: all of them where they can be read, folded by resource where they cannot."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from babel.dates import format_interval
+from babel.numbers import format_decimal
+from django.conf import settings
+from django.db.models import Count, F, Q, Sum
+from django.db.models.functions import Abs
+
+from charges.models import Charge
+from charges.models.charge import ChargeQuerySet
+from charges.money import ZERO, total
+from statements.context import ChargeRow, Detail, Reference, Rest
+
+MOST_ROWS = 200  # a statement of thousands of rows is not read, and takes minutes to set
+MOST_REFERENCES = 6
+
+
+def detail(charges: ChargeQuerySet) -> Detail:
+    """One row a charge; where they are too many, one a resource, the largest first."""
+    count = charges.count()
+    if count <= MOST_ROWS:
+        ordered = charges.select_related("source").order_by("source__name", "service_name", "charge_period_start", "pk")
+        return Detail([_row(charge) for charge in ordered], count, is_folded=False, rest=None)
+    by_resource = (
+        charges.values("source__name", "service_name", "resource_id", "resource_name")
+        .annotate(charges=Count("pk"), list_sum=Sum("list_amount"), due_sum=Sum("due_amount"))
+        .order_by(Abs(F("list_sum")).desc(), Abs(F("due_sum")).desc(), "source__name", "service_name", "resource_id")
+    )
+    rows = [_resource_row(found) for found in by_resource[:MOST_ROWS]]
+    return Detail(rows, count, is_folded=True, rest=_rest(charges, rows, count))
+
+
+def _row(charge: Charge) -> ChargeRow:
+    return ChargeRow(
+        when=_when(charge.charge_period_start, charge.charge_period_end),
+        resource=charge.resource_name or charge.resource_id,
+        service=_named(charge.source.name, charge.service_name),
+        description=charge.charge_description,
+        quantity=_quantity(charge.pricing_quantity, charge.pricing_unit),
+        list_amount=charge.list_amount,
+        due_amount=charge.due_amount,
+    )
+
+
+def _resource_row(found: Mapping[str, Any]) -> ChargeRow:
+    return ChargeRow(
+        when="",
+        resource=found["resource_name"] or found["resource_id"],
+        service=_named(found["source__name"], found["service_name"]),
+        description="",
+        quantity="",
+        list_amount=found["list_sum"],
+        due_amount=found["due_sum"],
+        charges=found["charges"],
+    )
+
+
+def _rest(charges: ChargeQuerySet, rows: Sequence[ChargeRow], count: int) -> Rest | None:
+    """What the printed rows leave out, so that the reader can add up."""
+    left = count - sum(row.charges for row in rows)
+    if not left:
+        return None
+    sums = charges.aggregate(list=Sum("list_amount"), due=Sum("due_amount"))
+    list_amount = sums["list"] - total([row.list_amount for row in rows])
+    return Rest(left, list_amount=list_amount, due_amount=sums["due"] - total([row.due_amount for row in rows]))
+
+
+def held(charges: ChargeQuerySet, currency: str) -> Rest | None:
+    """Amounts of the period's currency only: what has no exchange rate yet is counted, not added."""
+    convertible = Q(billing_currency=currency) | Q(exchange_rate__isnull=False)
+    found = charges.aggregate(
+        charges=Count("pk"),
+        list_amount=Sum("list_amount", filter=convertible),
+        due_amount=Sum("due_amount", filter=convertible),
+    )
+    if not found["charges"]:
+        return None
+    return Rest(found["charges"], found["list_amount"] or ZERO, found["due_amount"] or ZERO)
+
+
+def references(charges: ChargeQuerySet) -> Iterator[Reference]:
+    for tag, field in zip(settings.REFERENCE_TAGS, ("reference_1", "reference_2"), strict=False):
+        found = charges.exclude(**{field: ""}).values_list(field, flat=True).distinct().order_by(field)
+        values = list(found[: MOST_REFERENCES + 1])
+        if values:
+            more = ["…"] if len(values) > MOST_REFERENCES else []
+            yield Reference(tag.replace("_", " ").capitalize(), values[:MOST_REFERENCES] + more)
+
+
+def _when(start: datetime | None, end: datetime | None) -> str:
+    """The days in UTC, as FOCUS has them: another clock would move the first of a month into the month before."""
+    if start is None:
+        return ""
+    first = start.astimezone(UTC).date()
+    last = (end - timedelta(microseconds=1)).astimezone(UTC).date() if end and end > start else first
+    return str(format_interval(first, last, "MMMd", locale=settings.LOCALE))
+
+
+def _quantity(quantity: str, unit: str) -> str:
+    try:
+        number = format_decimal(Decimal(quantity), "#,##0.###", locale=settings.LOCALE)
+    except InvalidOperation:
+        number = quantity
+    return f"{number} {unit}".strip()
+
+
+def _named(source: str, service: str) -> str:
+    return f"{source} · {service}" if service else source

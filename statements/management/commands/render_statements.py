@@ -1,0 +1,24 @@
+import os
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+
+from periods.commands import StageCommand
+from periods.models import BillingPeriod
+from periods.progress import progress
+from statements.rendering import render_statements
+
+
+class Command(StageCommand):
+    help = "Make the PDF of every issued statement that has none yet."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, metavar="N", help="processes at once")
+
+    def run(self, *, period: BillingPeriod, by: Any, workers: int, **_: Any) -> None:
+        with progress(self.say, "PDFs") as tell:
+            done = render_statements(period, by=by, workers=workers, progress=tell)
+        self.say(f"{done.rendered} rendered, {done.unchanged} were there already.")
+        if done.failed:
+            raise CommandError("\n".join(f"{number}: {sentence}" for number, sentence in done.failed.items()))

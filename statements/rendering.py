@@ -1,0 +1,131 @@
+"""Renders issued statements to PDF, once: what was archived is what every download and mail gives for ever."""
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
+from functools import partial
+from multiprocessing import get_context
+from typing import Any
+
+from django.db import transaction
+
+from periods import audit, storage
+from periods.errors import Refused
+from periods.lifecycle import require_permission
+from periods.models import BillingPeriod
+from periods.progress import Progress
+from statements import pdf, templating
+from statements.composing import compose
+from statements.context import StatementContext
+from statements.issuing import compute
+from statements.models import ArchivedDocument, Statement, StatementLine
+
+TEMPLATE = "statements/statement.html"
+STYLE = "statements/statement.css"
+TASKS_A_PROCESS = 500  # then a fresh one: the memory of long-lived ones grows
+
+Written = Callable[[], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    rendered: int
+    unchanged: int
+    failed: dict[str, str] = field(default_factory=dict)  # printed number: why, in words
+
+
+def render_statements(
+    period: BillingPeriod, *, by: Any = None, workers: int = 1, progress: Progress | None = None
+) -> Rendered:
+    """A PDF for every issued statement that has none. One that fails is named, and stops no other."""
+    require_permission(by, "statements.render_statement", "render statements")
+    current = Statement.objects.filter(period=period).current()
+    waiting = list(current.filter(document=None).order_by("number").values_list("pk", flat=True))
+    failed: dict[str, str] = {}
+    rendered = 0
+    for done, (statement, written) in enumerate(_written(_pages(period, waiting, failed), workers), start=1):
+        try:
+            rendered += _archive(statement, written(), by=by)
+        except (Refused, pdf.NotRendered) as error:
+            failed[statement.printed_number] = str(error)
+        except BrokenProcessPool as error:
+            raise Refused("A rendering process was ended from outside, perhaps for lack of memory.") from error
+        if progress:
+            progress(done, len(waiting))
+    return Rendered(rendered, current.count() - rendered - len(failed), failed)
+
+
+def preview(statement: Statement, lines: Sequence[StatementLine] | None = None) -> bytes:
+    """A draft, marked as one and never kept; `lines` for a statement that was never saved."""
+    return _page(compose(statement, _lines(statement) if lines is None else lines, is_draft=True))()
+
+
+def _pages(
+    period: BillingPeriod, waiting: Sequence[int], failed: dict[str, str]
+) -> Iterator[tuple[Statement, Written]]:
+    """Each statement with what makes its PDF. The database is read here, never in the processes that make it."""
+    issued = {_payer(draft.statement): draft.statement.lines_sha256 for draft in compute(period)} if waiting else {}
+    for pk in waiting:
+        statement = Statement.objects.select_related("period").get(pk=pk)
+        try:
+            _require_current(statement, issued.get(_payer(statement)))
+            yield statement, _page(compose(statement, _lines(statement)))
+        except Refused as refusal:
+            failed[statement.printed_number] = str(refusal)
+
+
+def _require_current(statement: Statement, content: str | None) -> None:
+    if content != statement.lines_sha256:
+        raise Refused(f"Its charges changed after the issue: run issue_statements {statement.period.month} first.")
+
+
+def _written(pages: Iterator[tuple[Statement, Written]], workers: int) -> Iterator[tuple[Statement, Written]]:
+    """The same, made by a pool that is kept a little ahead of whoever takes the PDFs."""
+    if workers < 2:  # noqa: PLR2004
+        yield from pages
+        return
+    fresh = get_context("spawn")  # a forked process would share the database connection
+    with ProcessPoolExecutor(workers, fresh, max_tasks_per_child=TASKS_A_PROCESS) as pool:
+        ahead: deque[tuple[Statement, Written]] = deque()
+        for statement, write in pages:
+            ahead.append((statement, pool.submit(write).result))
+            if len(ahead) > 2 * workers:
+                yield ahead.popleft()
+        yield from ahead
+
+
+def _page(context: StatementContext) -> Written:
+    values = {name: getattr(context, name) for name in (*context.__dataclass_fields__, "discount")}
+    html = templating.render(TEMPLATE, autoescape=True, **values)
+    css = templating.render(STYLE, autoescape=False, **values)
+    return partial(pdf.write, html, css, templating.folders())
+
+
+@transaction.atomic
+def _archive(statement: Statement, content: bytes, *, by: Any) -> bool:
+    """Keep the PDF, unless another run was faster or the statement was superseded meanwhile."""
+    period = BillingPeriod.objects.lock_unsealed(statement.period_id)
+    if not Statement.objects.current().filter(pk=statement.pk, document=None).exists():
+        return False
+    kept = storage.keep([content], folder="statements", suffix=".pdf")
+    ArchivedDocument.objects.create(
+        period=period,
+        kind=ArchivedDocument.Kind.STATEMENT,
+        statement=statement,
+        template=TEMPLATE,
+        path=kept.path,
+        sha256=kept.sha256,
+        size=kept.size,
+    )
+    audit.record(by=by, action="render", subject=statement, period=period, after={"sha256": kept.sha256})
+    return True
+
+
+def _lines(statement: Statement) -> list[StatementLine]:
+    return list(statement.lines.select_related("source", "funding_account", "adjustment"))
+
+
+def _payer(statement: Statement) -> tuple[int, int]:
+    return statement.pi_id, statement.project_id
