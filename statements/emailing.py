@@ -1,0 +1,272 @@
+"""Mails statements: one message a PI, claimed before it is sent, so that nobody ever gets it twice."""
+
+import hashlib
+import os
+import socket
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from itertools import groupby
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+from django.core.mail import EmailMessage, get_connection
+from django.core.mail.backends.base import BaseEmailBackend
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from periods import audit
+from periods.errors import Refused, WrongState
+from periods.lifecycle import require_permission, require_reason
+from periods.models import BillingPeriod
+from periods.progress import Progress
+from statements.message import compose_message
+from statements.models import EmailDelivery, Statement
+from statements.outcomes import Outcome, outcome_of
+
+MOST_ATTEMPTS = 5
+LOST_AFTER = timedelta(minutes=10)  # no mail server keeps a sender waiting that long
+Status = EmailDelivery.Status
+Contents = dict[int, str]  # by PI: the hash of all PDFs that are theirs now
+
+
+@dataclass(frozen=True, slots=True)
+class Emailed:
+    """What a run did, and in `problems`, for a person, every message that is not where it should be, and why."""
+
+    sent: int = 0
+    skipped: int = 0  # sent before
+    waiting: int = 0
+    failed: int = 0
+    unclear: int = 0
+    problems: list[str] = field(default_factory=list)
+    preview: list[str] = field(default_factory=list)  # of a dry run: who would get what
+
+
+def email_statements(
+    period: BillingPeriod,
+    *,
+    by: Any = None,
+    dry_run: bool = False,
+    limit: int | None = None,
+    progress: Progress | None = None,
+) -> Emailed:
+    """Send what was not sent yet. Running it again, or twice at once, sends nothing twice."""
+    require_permission(by, "statements.email_statement", "e-mail statements")
+    contents = _contents(period)
+    if dry_run:
+        return Emailed(preview=[_in_words(period, pi) for pi in _unsent(period, contents)[:limit]])
+    _give_up_on_lost(period, by=by)
+    _queue(period, contents, by=by)
+    queued = [delivery.pk for delivery in _deliveries(period, contents) if delivery.status == Status.QUEUED][:limit]
+    sent = 0
+    for done, pk in enumerate(queued, start=1):
+        sent += _send(EmailDelivery.objects.select_related("period", "pi").get(pk=pk), by=by)
+        if progress:
+            progress(done, len(queued))
+    return _summary(_deliveries(period, contents), sent)
+
+
+@transaction.atomic
+def retry(delivery: EmailDelivery, *, reason: str, by: Any) -> EmailDelivery:
+    """Queue again what failed, or what a person found was never delivered. The next run sends it."""
+    require_permission(by, "statements.retry_emaildelivery", "queue a delivery again")
+    locked = EmailDelivery.objects.select_for_update().select_related("pi", "period").get(pk=delivery.pk)
+    if locked.status not in {Status.FAILED, Status.UNCLEAR}:
+        raise WrongState(
+            f"The message to {locked} is {locked.get_status_display().lower()}: there is nothing to retry."
+        )
+    before = {"status": locked.status, "error": locked.error}
+    locked.status, locked.error, locked.attempts, locked.recipient = Status.QUEUED, "", 0, locked.pi.email
+    locked.save()
+    audit.record(
+        by=by, action="retry", subject=locked, period=locked.period, before=before, reason=require_reason(reason)
+    )
+    return locked
+
+
+# What there is to send
+
+
+def _contents(period: BillingPeriod) -> Contents:
+    current = Statement.objects.filter(period=period).current()
+    unrendered = current.filter(document=None).count()
+    if unrendered:
+        raise Refused(f"{unrendered} statements of {period} have no PDF: run render_statements {period.month} first.")
+    if not Statement.objects.filter(period=period).exists():
+        raise Refused(f"No statement of {period} is issued: run issue_statements {period.month} first.")
+    hashes = current.order_by("pi_id", "document__sha256").values_list("pi_id", "document__sha256")
+    return {pi: _key(sha256 for _, sha256 in own) for pi, own in groupby(hashes, key=lambda row: row[0])}
+
+
+def _key(hashes: Iterator[str]) -> str:
+    return hashlib.sha256("\n".join(hashes).encode()).hexdigest()
+
+
+def _deliveries(period: BillingPeriod, contents: Mapping[int, str]) -> list[EmailDelivery]:
+    """Of what is current now, in the order in which it was queued."""
+    deliveries = EmailDelivery.objects.filter(period=period).order_by("pk")
+    return [delivery for delivery in deliveries if contents.get(delivery.pi_id) == delivery.content_key]
+
+
+def _unsent(period: BillingPeriod, contents: Contents) -> list[int]:
+    settled = {delivery.pi_id for delivery in _deliveries(period, contents) if delivery.status != Status.QUEUED}
+    return [pi for pi in contents if pi not in settled]
+
+
+def _statements(period: BillingPeriod, pi: int) -> list[Statement]:
+    current = Statement.objects.filter(period=period, pi=pi).current()
+    return list(current.select_related("document", "period", "pi").order_by("number"))
+
+
+def _in_words(period: BillingPeriod, pi: int) -> str:
+    statements = _statements(period, pi)
+    return f"{statements[0].pi.email}: {', '.join(statement.printed_number for statement in statements)}"
+
+
+@transaction.atomic
+def _queue(period: BillingPeriod, contents: Contents, *, by: Any) -> None:
+    """A delivery for every PI and content that has none. The lock makes a second run wait and find them."""
+    locked = BillingPeriod.objects.select_for_update().get(pk=period.pk)
+    waiting = EmailDelivery.objects.filter(period=locked, status=Status.QUEUED)
+    outdated = [delivery.pk for delivery in waiting if contents.get(delivery.pi_id) != delivery.content_key]
+    if outdated:
+        EmailDelivery.objects.filter(pk__in=outdated).delete()
+        audit.record(
+            by=by, action="drop", subject="messages whose statements were revised", period=locked, rows=len(outdated)
+        )
+    known = {delivery.pi_id for delivery in _deliveries(locked, contents)}
+    for pi in contents.keys() - known:
+        statements = _statements(locked, pi)
+        delivery = EmailDelivery.objects.create(
+            period=locked, pi_id=pi, recipient=statements[0].pi.email, content_key=contents[pi]
+        )
+        delivery.statements.set(statements)
+
+
+# Sending
+
+
+def _send(delivery: EmailDelivery, *, by: Any) -> bool:
+    """Claim, send, record. What goes wrong before the claim leaves the message queued for the next run."""
+    statements = _statements(delivery.period, delivery.pi_id)
+    try:
+        message = compose_message(delivery, statements)
+    except Refused as refusal:
+        EmailDelivery.objects.filter(pk=delivery.pk).update(error=str(refusal))
+        return False
+    connection = _connect()
+    try:
+        if not _claim(delivery):
+            return False
+        return _record(delivery, message, _hand_over(connection, message), by=by)
+    finally:
+        with suppress(Exception):  # the server has answered: how it says goodbye changes nothing
+            connection.close()
+
+
+def _connect() -> BaseEmailBackend:
+    """A connection a message: one that the server closed meanwhile would make the next message unclear."""
+    try:
+        connection = get_connection()
+        connection.open()
+    except (OSError, ImproperlyConfigured) as error:
+        raise Refused(
+            f"The mail server cannot be used ({error}). What is not sent stays queued: run it again."
+        ) from error
+    return connection
+
+
+@transaction.atomic(durable=True)
+def _claim(delivery: EmailDelivery) -> bool:
+    """Committed before a byte leaves: whoever dies after this leaves a trace, and no other run takes it."""
+    waiting = EmailDelivery.objects.filter(pk=delivery.pk, status=Status.QUEUED)
+    return (
+        waiting.update(
+            status=Status.SENDING, claimed_at=timezone.now(), claimed_by=_this_process(), attempts=F("attempts") + 1
+        )
+        == 1
+    )
+
+
+def _hand_over(connection: BaseEmailBackend, message: EmailMessage) -> Outcome:
+    try:
+        count = connection.send_messages([message])
+    except Exception as error:  # noqa: BLE001 - after the claim every end is an outcome to record
+        return outcome_of(error)
+    return Outcome(Status.SENT) if count else Outcome(Status.FAILED, "The mail backend took no message.")
+
+
+@transaction.atomic
+def _record(delivery: EmailDelivery, message: EmailMessage, outcome: Outcome, *, by: Any) -> bool:
+    delivery = EmailDelivery.objects.select_related("period").get(pk=delivery.pk)
+    is_last = outcome.status == Status.QUEUED and delivery.attempts >= MOST_ATTEMPTS
+    delivery.status, delivery.error = Status.FAILED if is_last else outcome.status, outcome.error
+    delivery.message_id = _message_id(message)
+    if outcome.status == Status.SENT:
+        delivery.sent_at = timezone.now()
+    delivery.save()
+    after = {"status": delivery.status, "error": delivery.error}
+    audit.record(by=by, action="email", subject=delivery, period=delivery.period, after=after)
+    return outcome.status == Status.SENT
+
+
+def _message_id(message: EmailMessage) -> str:
+    """The provider's, where it gives one; else ours."""
+    given = getattr(getattr(message, "anymail_status", None), "message_id", None)
+    return str(given or message.extra_headers["Message-ID"])[:200]
+
+
+# What a dead run left behind
+
+
+@transaction.atomic
+def _give_up_on_lost(period: BillingPeriod, *, by: Any) -> None:
+    for delivery in EmailDelivery.objects.select_for_update().filter(period=period, status=Status.SENDING):
+        if _is_lost(delivery):
+            delivery.status = Status.UNCLEAR
+            delivery.error = (
+                "The run that was sending it ended. Ask whether it arrived, then queue it again or leave it."
+            )
+            delivery.save()
+            audit.record(by=by, action="lose", subject=delivery, period=period, after={"status": delivery.status})
+
+
+def _is_lost(delivery: EmailDelivery) -> bool:
+    if delivery.claimed_at is None or delivery.claimed_at < timezone.now() - LOST_AFTER:
+        return True
+    machine, _, process = delivery.claimed_by.rpartition(":")
+    return machine == socket.gethostname() and not _is_alive(int(process))
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True  # somebody else's
+    return True
+
+
+def _this_process() -> str:
+    return f"{socket.gethostname()[:80]}:{os.getpid()}"
+
+
+def _summary(deliveries: list[EmailDelivery], sent: int) -> Emailed:
+    count = Counter(delivery.status for delivery in deliveries)
+    return Emailed(
+        sent=sent,
+        skipped=count[Status.SENT] - sent,
+        waiting=count[Status.QUEUED],
+        failed=count[Status.FAILED],
+        unclear=count[Status.UNCLEAR],
+        problems=[_problem(delivery) for delivery in deliveries if delivery.error],
+    )
+
+
+def _problem(delivery: EmailDelivery) -> str:
+    return f"{delivery.recipient} ({delivery.get_status_display().lower()}): {delivery.error}"
