@@ -160,5 +160,10 @@ class Charge(models.Model):
         return f"charge {self.pk}"
 
     @property
+    def currency(self) -> str:
+        """Of the amounts that count: the row's own until an exchange rate has converted them."""
+        return self.billing_currency if self.exchange_rate_id is None else self.period.currency
+
+    @property
     def discount_amount(self) -> Any:
         return self.due_amount - self.list_amount
