@@ -41,10 +41,10 @@ def compose(statement: Statement, lines: Sequence[StatementLine], *, is_draft: b
         references=list(detail.references(charges.billable())),
         list_amount=statement.list_amount,
         due_amount=statement.due_amount,
-        discounts=list(_discounts(lines)),
+        discounts=list(discounts(lines)),
         provider_credits=_provider_credits(charges.billable(), statement.currency),
-        lines=_folded(usage),
-        adjustments=[_adjustment(line) for line in lines if line.kind == StatementLine.Kind.ADJUSTMENT],
+        lines=folded(usage),
+        adjustments=[adjustment_line(line) for line in lines if line.kind == StatementLine.Kind.ADJUSTMENT],
         funds=fund_totals(lines),
         bars=_bars(usage),
         services=len({line.service_name for line in usage}),
@@ -60,7 +60,7 @@ def institution() -> Institution:
     return Institution(name=settings.INSTITUTION_NAME, contact=contact, logo=settings.LOGO)
 
 
-def _discounts(lines: Sequence[StatementLine]) -> Iterator[Discount]:
+def discounts(lines: Sequence[StatementLine]) -> Iterator[Discount]:
     """Parts that sum to the discount. Only what has a named funder is called a subsidy."""
     negotiated = total([line.provider_discount for line in lines])
     by_funder: dict[str, Decimal] = {}
@@ -82,7 +82,7 @@ def _provider_credits(charges: ChargeQuerySet, currency: str) -> Decimal:
     return round_to_currency(credited or ZERO, currency)
 
 
-def _folded(lines: Sequence[StatementLine]) -> list[Line]:
+def folded(lines: Sequence[StatementLine]) -> list[Line]:
     """By source, service and fund: account codes and funders are for finance, and divide what a PI sees as one."""
     ordered = sorted(lines, key=_place)
     return [_fold(place, list(same)) for place, same in groupby(ordered, key=_place)]
@@ -100,7 +100,7 @@ def _fold(place: tuple[str, str, str], lines: Sequence[StatementLine]) -> Line:
     return Line(source, service, fund, list_amount=list_amount, due_amount=total([line.due_amount for line in lines]))
 
 
-def _adjustment(line: StatementLine) -> Line:
+def adjustment_line(line: StatementLine) -> Line:
     _, description, fund = _place(line)
     given = line.adjustment
     return Line(
