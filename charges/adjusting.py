@@ -82,5 +82,3 @@ def _validate(adjustment: Adjustment) -> None:
         raise Refused(" ".join(error.messages)) from error
     if adjustment.kind in CREDITS and adjustment.due_amount >= 0:
         raise Refused("A credit or write-off lowers the amount due: give a negative amount.")
-    if adjustment.due_amount and not adjustment.funding_account:
-        raise Refused("An adjustment with an amount due needs a funding account.")

@@ -54,7 +54,7 @@ class ChargeAdmin(TransitionAdmin, ReadOnlyAdmin):
     steps = STEPS
     actions: ClassVar = [bulk_action(name) for name in STEPS]
     list_display: ClassVar = [
-        "what", "source", "month", "pi", "project", "fund", "list_price", "amount_due", "status", "why",
+        "what", "source", "month", "investigator", "project", "fund", "list_price", "amount_due", "status", "why",
     ]  # fmt: skip
     list_filter: ClassVar = [
         PeriodFilter,
@@ -76,7 +76,7 @@ class ChargeAdmin(TransitionAdmin, ReadOnlyAdmin):
             ("list_price", "amount_due"), ("provider_discount", "subsidy"), "funder", "exchange_rate", "adjusted",
         ]}),
         ("Who pays", {"fields": [
-            ("pi", "project"), ("funding_account", "fund_step"), "rule", ("account_code", "subsidy_fund"),
+            ("investigator", "project"), ("funding_account", "fund_step"), "rule", ("account_code", "subsidy_fund"),
             ("reference_1", "reference_2"),
         ]}),
         ("Review", {"fields": [("status", "decided"), "decision_reason", "flags_in_words", "history"]}),
@@ -155,6 +155,10 @@ class ChargeAdmin(TransitionAdmin, ReadOnlyAdmin):
     @display(description="Month")
     def month(self, charge: Charge) -> str:
         return str(charge.period)
+
+    @display(description="PI")
+    def investigator(self, charge: Charge) -> str:
+        return link(charge.pi) if charge.pi else "—"
 
     @display(description="Fund")
     def fund(self, charge: Charge) -> str:

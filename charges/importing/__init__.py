@@ -3,6 +3,7 @@
 The way in is `import_files`, for the command and the upload page alike.
 """
 
-from charges.importing.delivery import Delivery, discard, import_files, reverse
+from charges.importing.delivery import Delivery, discard, import_files, received_path, reverse
+from charges.importing.quarantine import discard_issues
 
-__all__ = ["Delivery", "discard", "import_files", "reverse"]
+__all__ = ["Delivery", "discard", "discard_issues", "import_files", "received_path", "reverse"]

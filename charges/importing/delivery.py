@@ -1,13 +1,15 @@
 """The stage functions: import the files of a delivery, discard a staged one, reverse the latest."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from django.db import transaction
 
+from charges.flags import LABELS
 from charges.importing.loading import change_set, counts, current_deliveries, load
 from charges.importing.reading import find_files
 from charges.importing.staging import Progress, Staging
@@ -42,6 +44,12 @@ class Delivery:
     change_set: list[dict[str, Any]]
     warnings: list[str]
     is_repeated: bool = False
+    flags: Counter[str] = field(default_factory=Counter)  # of the rows that are new or changed
+    issues: list[ImportIssue] = field(default_factory=list)  # the first ones of a dry run
+
+    @property
+    def flags_in_words(self) -> list[tuple[str, int]]:
+        return [(LABELS[flag], rows) for flag, rows in self.flags.most_common()]
 
     def as_json(self) -> dict[str, Any]:
         """The contract of `import_focus --json`."""
@@ -189,6 +197,8 @@ def _dry_run(files: Sequence[Path], source: Source, period: str | None, progress
         unchanged=against.unchanged,
         change_set=change_set(staging),
         warnings=list(staging.warnings),
+        flags=staging.flags,
+        issues=staging.issues,
     )
 
 

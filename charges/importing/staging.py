@@ -5,6 +5,7 @@ until `loading` makes the whole delivery current in one short transaction.
 """
 
 from array import array
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -29,6 +30,7 @@ from periods.models import BillingPeriod
 
 CHUNK = 5000
 HOPELESS = 10_000
+SHOWN_ISSUES = 50
 Progress = Callable[[int], None]
 
 
@@ -65,6 +67,8 @@ class Staging:
         self.rows = self.loaded = self.quarantined = self.unchanged = self.flagged = 0
         self.deltas: dict[str, ProjectDelta] = {}
         self.warnings: dict[str, int] = {}
+        self.flags: Counter[str] = Counter()
+        self.issues: list[ImportIssue] = []
         self._charges: list[dict[str, Any]] = []
         self._issues: list[ImportIssue] = []
         self._homeless: list[ImportIssue] = []
@@ -115,6 +119,7 @@ class Staging:
             place.identities.append(row.identity)
             assessment = self.assessor.assess(row, month=place.month, currency=place.currency)
             self.flagged += assessment.status == Charge.ReviewStatus.HELD
+            self.flags.update(assessment.flags)
             self._count_delta(assessment)
             self._charges.append(assessment.columns(row) | self._origin(row, place, file))
         else:
@@ -150,6 +155,8 @@ class Staging:
             **_issue_amounts(bad),
         )
         (self._issues if place else self._homeless).append(issue)
+        if len(self.issues) < SHOWN_ISSUES:
+            self.issues.append(issue)
         if len(self._homeless) >= HOPELESS and not self.places:
             raise Refused(f"The first {HOPELESS:,} rows cannot be used; the first because: {self._homeless[0]}")
 

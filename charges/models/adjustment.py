@@ -59,17 +59,22 @@ class Adjustment(models.Model):
             models.CheckConstraint(
                 condition=~models.Q(kind__in=["credit", "write_off"]) | models.Q(list_amount=0),
                 name="credit_and_write_off_have_no_list",
+                violation_error_message="A credit or write-off has no list price.",
             ),
             models.CheckConstraint(
-                condition=~models.Q(kind="manual") | models.Q(source__isnull=False), name="manual_charge_has_source"
+                condition=~models.Q(kind="manual") | models.Q(source__isnull=False),
+                name="manual_charge_has_source",
+                violation_error_message="A manual charge needs a source.",
             ),
             models.CheckConstraint(
                 condition=~models.Q(kind="write_off") | models.Q(borne_by__isnull=False),
                 name="write_off_names_its_bearer",
+                violation_error_message="A write-off names the account that bears it.",
             ),
             models.CheckConstraint(
                 condition=models.Q(due_amount=0) | models.Q(funding_account__isnull=False),
                 name="adjustment_with_due_has_fund",
+                violation_error_message="An adjustment with an amount due needs a funding account.",
             ),
             models.CheckConstraint(condition=GreaterThanOrEqual(Length("reason"), 10), name="adjustment_reason_given"),
         ]

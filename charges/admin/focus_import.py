@@ -1,0 +1,274 @@
+"""Imports: upload with preview and confirm, control totals, what changed, the files as they came, quarantine."""
+
+from typing import Any, ClassVar
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html, format_html_join
+from import_export.admin import ImportMixin
+from unfold.decorators import display
+
+from charges.admin.display import audit_list
+from charges.admin.filters import PeriodFilter, SourceFilter
+from charges.admin.upload import (
+    ConfirmForm,
+    DeliveryResult,
+    FocusFields,
+    FocusFormat,
+    FocusResource,
+    UploadForm,
+    UploadStorage,
+)
+from charges.importing import discard, discard_issues, received_path
+from charges.importing import reverse as reverse_import
+from charges.models import FocusImport, ImportIssue
+from periods.errors import Refused
+from periods.plain_admin import ReadOnlyAdmin
+from periods.transition_admin import ReasonForm, Step, TransitionAdmin
+
+State = FocusImport.State
+
+
+def _discard(focus_import: FocusImport, **answers: Any) -> str:
+    return f"{discard(focus_import, **answers)} is discarded; the received file is kept."
+
+
+def _reverse(focus_import: FocusImport, **answers: Any) -> str:
+    return f"{reverse_import(focus_import, **answers)} is reversed: what it superseded is current again."
+
+
+def _discard_rows(focus_import: FocusImport, **answers: Any) -> str:
+    return f"{discard_issues(ImportIssue.objects.filter(focus_import=focus_import), **answers)} rows are discarded."
+
+
+def _discard_row(issue: ImportIssue, **answers: Any) -> str:
+    discard_issues(ImportIssue.objects.filter(pk=issue.pk), **answers)
+    return "The row is discarded."
+
+
+@admin.register(FocusImport)
+class FocusImportAdmin(ImportMixin, TransitionAdmin, ReadOnlyAdmin):
+    steps: ClassVar = {
+        "discard": Step(
+            label="Discard",
+            run=_discard,
+            permission="charges.discard_focusimport",
+            explanation="The import was interrupted or is not wanted: none of its rows counts. The file is kept.",
+            states=(State.STAGED,),
+            form=ReasonForm,
+            icon="delete",
+        ),
+        "reverse": Step(
+            label="Reverse",
+            run=_reverse,
+            permission="charges.reverse_focusimport",
+            explanation="Takes this delivery back, if it is the latest of its months: the one before is current again.",
+            states=(State.LOADED,),
+            form=ReasonForm,
+            icon="undo",
+        ),
+        "discard-rows": Step(
+            label="Discard the quarantined rows",
+            run=_discard_rows,
+            permission="charges.discard_importissue",
+            explanation="Every undecided row of this import is billed to nobody; rows and reason stay on record. "
+            "To bill them, correct them at the source and import the file again.",
+            form=ReasonForm,
+            icon="playlist_remove",
+            is_offered=lambda document: document.issues.filter(status=ImportIssue.Status.OPEN).exists(),
+        ),
+    }
+    import_form_class = UploadForm
+    confirm_form_class = ConfirmForm
+    resource_classes: ClassVar = [FocusResource]
+    formats: ClassVar = [FocusFormat]
+    import_formats: ClassVar = [FocusFormat]
+    tmp_storage_class = UploadStorage
+    import_template_name = "admin/charges/focusimport/import.html"
+    list_display: ClassVar = [
+        "number", "source", "months", "status", "rows", "loaded", "flagged", "quarantined", "loaded_at",
+    ]  # fmt: skip
+    list_filter: ClassVar = [SourceFilter, "state"]
+    list_select_related: ClassVar = ["source"]
+    fieldsets: ClassVar = [
+        ("Delivery", {"fields": [("source", "months", "status"), ("created_at", "created_by", "loaded_at"), "files_kept"]}),
+        ("Rows", {"fields": [("rows", "loaded", "quarantined", "flagged"), ("added", "changed", "removed", "unchanged")]}),
+        ("Control totals", {"fields": ["control_totals"]}),
+        ("Changes against what the months held", {"fields": ["changes"]}),
+        ("Remarks", {"fields": ["remarks", "quarantine", "history"]}),
+    ]  # fmt: skip
+
+    def has_import_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("charges.load_focusimport")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).prefetch_related("scopes__period")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        rows: list[Any] = [row for _title, options in self.fieldsets for row in options["fields"]]
+        return [name for row in rows for name in ([row] if isinstance(row, str) else row)]
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.file_view)
+        return [path("<int:pk>/file/<int:position>/", view, name="charges_focusimport_file"), *super().get_urls()]
+
+    def file_view(self, request: HttpRequest, pk: int, position: int) -> HttpResponseBase:
+        """The file as it came, byte for byte."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        focus_import = self.get_object(request, str(pk))
+        file = focus_import and focus_import.files.filter(position=position).first()
+        if not file or not received_path(file).is_file():
+            raise Http404
+        return FileResponse(received_path(file).open("rb"), as_attachment=True, filename=file.name)
+
+    # The upload: django-import-export's views, the engine's answers
+
+    def write_to_tmp_storage(self, import_file: Any, input_format: Any) -> UploadStorage:
+        storage = UploadStorage()
+        storage.save(import_file)
+        return storage
+
+    def get_confirm_form_initial(self, request: HttpRequest, import_form: Any) -> dict[str, Any]:
+        initial = super().get_confirm_form_initial(request, import_form)
+        if import_form:
+            initial |= {name: import_form.cleaned_data[name] for name in FocusFields.base_fields}
+        return initial
+
+    def get_import_data_kwargs(self, **kwargs: Any) -> dict[str, Any]:
+        return {name: kwargs["form"].cleaned_data[name] for name in FocusFields.base_fields}
+
+    def process_import(self, request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
+        try:
+            return super().process_import(request, **kwargs)
+        except Refused as refusal:
+            messages.error(request, str(refusal))
+            return redirect("admin:charges_focusimport_import")
+
+    def process_result(self, result: DeliveryResult, request: HttpRequest) -> HttpResponse:
+        if result.delivery is None or result.delivery.focus_import is None:
+            for error in result.base_errors:
+                messages.error(request, str(error.error))
+            return redirect("admin:charges_focusimport_import")
+        delivery = result.delivery
+        if delivery.is_repeated:
+            messages.info(request, f"Nothing to do: {delivery.focus_import} holds the same file already.")
+        else:
+            messages.success(
+                request,
+                f"{delivery.loaded} of {delivery.rows} rows are loaded; {delivery.flagged} are held for review, "
+                f"{delivery.quarantined} are in quarantine.",
+            )
+        return redirect("admin:charges_focusimport_change", delivery.focus_import.pk)
+
+    # Columns and fields
+
+    @display(description="Import", ordering="pk")
+    def number(self, focus_import: FocusImport) -> str:
+        return f"Import {focus_import.pk}"
+
+    @display(description="Months")
+    def months(self, focus_import: FocusImport) -> str:
+        return ", ".join(sorted({scope.period.month for scope in focus_import.scopes.all()})) or "—"
+
+    @display(description="State", label={"Loaded": "success", "Staged": "warning"})
+    def status(self, focus_import: FocusImport) -> str:
+        return focus_import.get_state_display()
+
+    @display(description="Files")
+    def files_kept(self, focus_import: FocusImport) -> str:
+        rows = (
+            (
+                reverse("admin:charges_focusimport_file", args=[focus_import.pk, file.position]),
+                file.name,
+                file.size,
+                file.sha256,
+            )
+            for file in focus_import.files.all()
+        )
+        return (
+            format_html_join("", '<div><a class="ocb-link" href="{}">{}</a> · {} bytes · SHA-256 {}</div>', rows) or "—"
+        )
+
+    @display(description="To the last digit of the text")
+    def control_totals(self, focus_import: FocusImport) -> str:
+        rows = (
+            (currency, column, total["file"], total["loaded"], total["quarantined"], total["rounding"])
+            for currency, columns in focus_import.totals.items()
+            for column, total in columns.items()
+        )
+        return _table(["", "Column", "File", "Loaded", "Quarantined", "Rounding"], rows)
+
+    @display(description="By project")
+    def changes(self, focus_import: FocusImport) -> str:
+        rows = ((c["project"] or "no project", c["rows"], c["list"], c["due"]) for c in focus_import.change_set)
+        return _table(["Project", "Rows new or changed", "Δ list", "Δ due"], rows)
+
+    @display(description="Warnings")
+    def remarks(self, focus_import: FocusImport) -> str:
+        return format_html_join("", "<div>{}</div>", ((warning,) for warning in focus_import.warnings)) or "—"
+
+    @display(description="Quarantine")
+    def quarantine(self, focus_import: FocusImport) -> str:
+        if not focus_import.quarantined:
+            return "No row is in quarantine."
+        url = f"{reverse('admin:charges_importissue_changelist')}?focus_import__id__exact={focus_import.pk}"
+        return format_html('<a class="ocb-link" href="{}">{} rows</a>', url, focus_import.quarantined)
+
+    @display(description="History")
+    def history(self, focus_import: FocusImport) -> str:
+        return audit_list(focus_import)
+
+
+@admin.register(ImportIssue)
+class ImportIssueAdmin(TransitionAdmin, ReadOnlyAdmin):
+    steps: ClassVar = {
+        "discard": Step(
+            label="Discard",
+            run=_discard_row,
+            permission="charges.discard_importissue",
+            explanation="The row is billed to nobody; it and your reason stay on record.",
+            form=ReasonForm,
+            icon="delete",
+            is_offered=lambda issue: issue.status == ImportIssue.Status.OPEN,
+        )
+    }
+    list_display: ClassVar = ["place", "sentence", "column", "raw_value", "source", "period", "state"]
+    list_filter: ClassVar = [PeriodFilter, "status"]
+    list_select_related: ClassVar = ["focus_import__source", "period", "file"]
+    fields: ClassVar = [
+        ("place", "file"), "sentence", ("column", "raw_value"), ("source", "period", "state"),
+        ("decided_by", "decided_at"), "reason", "row_as_it_came",
+    ]  # fmt: skip
+    readonly_fields: ClassVar = ["place", "source", "state", "row_as_it_came"]
+
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
+        return lookup == "focus_import__id__exact" or super().lookup_allowed(lookup, value, request)
+
+    @display(description="Line", ordering="line_number")
+    def place(self, issue: ImportIssue) -> str:
+        return f"Line {issue.line_number}"
+
+    @display(description="Source")
+    def source(self, issue: ImportIssue) -> str:
+        return str(issue.focus_import.source)
+
+    @display(description="State", label={"Undecided": "warning"})
+    def state(self, issue: ImportIssue) -> str:
+        return issue.get_status_display()
+
+    @display(description="The row as it came")
+    def row_as_it_came(self, issue: ImportIssue) -> str:
+        return _table(["Column", "Value"], issue.raw_row.items())
+
+
+def _table(headings: list[str], rows: Any) -> str:
+    head = format_html_join("", '<th scope="col">{}</th>', ((heading,) for heading in headings))
+    cells = (format_html_join("", "<td>{}</td>", ((cell,) for cell in row)) for row in rows)
+    body = format_html_join("", "<tr>{}</tr>", ((row,) for row in cells))
+    return format_html('<table class="ocb-table"><thead><tr>{}</tr></thead><tbody>{}</tbody></table>', head, body)

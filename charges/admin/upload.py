@@ -1,0 +1,147 @@
+"""django-import-export's upload, preview and confirm around the one import engine; nothing is held in memory.
+
+Its extension points carry paths instead of data: the storage keeps the upload as it came, the format hands the
+path on, and the resource runs the engine, dry for the preview and in earnest once confirmed.
+"""
+
+import re
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from django import forms
+from django.core.files.uploadedfile import UploadedFile
+from import_export.formats.base_formats import Format
+from import_export.forms import ConfirmImportForm
+from import_export.resources import Resource
+from import_export.results import Error, Result
+from import_export.tmp_storages import BaseStorage
+from unfold.contrib.import_export.forms import ImportForm
+from unfold.widgets import UnfoldAdminTextInputWidget, UnfoldBooleanSwitchWidget
+
+from charges.importing import Delivery, import_files
+from charges.models import Source
+from periods import storage
+from periods.calendar import parse_month
+from periods.errors import Refused
+
+ABANDONED = 24 * 3600  # seconds after which an upload that nobody confirmed is thrown away
+TOKEN = re.compile(r"[0-9a-f]{32}")
+
+
+class UploadStorage(BaseStorage):
+    """Holds an upload between preview and confirm, under OCB_HOME, so that no copy lies in a temporary folder."""
+
+    def save(self, data: UploadedFile) -> None:
+        _purge()
+        self.name = uuid4().hex
+        folder = _uploads() / self.name
+        folder.mkdir(parents=True, mode=0o700)
+        with (folder / (Path(data.name or "").name or "upload.csv")).open("wb") as file:
+            for chunk in data.chunks():
+                file.write(chunk)
+
+    def read(self) -> Path:
+        files = list((_uploads() / self.name).glob("*")) if TOKEN.fullmatch(self.name) else []
+        if not files:
+            raise Refused("The upload is gone: it was confirmed already, or is older than a day. Upload it again.")
+        return files[0]
+
+    def remove(self) -> None:
+        shutil.rmtree(_uploads() / self.name, ignore_errors=True)
+
+
+class FocusFormat(Format):
+    def get_title(self) -> str:
+        return "FOCUS 1.0 to 1.2 (.csv or .csv.gz)"
+
+    def __init__(self, encoding: str | None = None) -> None:
+        """The engine finds the encoding by itself."""
+
+    def create_dataset(self, in_stream: Path) -> Path:
+        return in_stream
+
+    def can_import(self) -> bool:
+        return True
+
+
+class DeliveryResult(Result):
+    delivery: Delivery | None = None
+
+
+class FocusResource(Resource):
+    """The engine in the place where a resource would go row by row."""
+
+    @classmethod
+    def get_display_name(cls) -> str:
+        return "FOCUS file"
+
+    def import_data(self, dataset: Path, dry_run: bool = False, **kwargs: Any) -> DeliveryResult:  # noqa: FBT001, FBT002
+        result = DeliveryResult()
+        try:
+            result.delivery = import_files(
+                [dataset],
+                source_name=kwargs["source_name"],
+                period=kwargs["period"] or None,
+                force=kwargs["force"],
+                dry_run=dry_run,
+                by=kwargs["user"],
+            )
+        except Refused as refusal:
+            result.append_base_error(Error(refusal))
+        return result
+
+
+class FocusFields(forms.Form):
+    source_name = forms.CharField(
+        label="Source",
+        max_length=60,
+        widget=UnfoldAdminTextInputWidget(attrs={"list": "known-sources"}),
+        help_text="Who delivers this file. A new name makes a new source.",
+    )
+    period = forms.CharField(
+        label="Month",
+        required=False,
+        widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "as the file says"}),
+        help_text="YYYY-MM puts all rows there, whatever they say. Leave it empty for a normal delivery.",
+    )
+    force = forms.BooleanField(
+        label="Load even if rows or total fell beyond the source's threshold",
+        required=False,
+        widget=UnfoldBooleanSwitchWidget(),
+    )
+
+    def clean_period(self) -> str:
+        text = self.cleaned_data["period"].strip()
+        try:
+            return parse_month(text) if text else ""
+        except ValueError as error:
+            raise forms.ValidationError(str(error)) from error
+
+
+class UploadForm(FocusFields, ImportForm):
+    field_order = ("import_file", "source_name", "period", "force", "format", "resource")
+
+    @property
+    def known_sources(self) -> list[str]:
+        return list(Source.objects.values_list("name", flat=True))
+
+
+class ConfirmForm(FocusFields, ConfirmImportForm):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in FocusFields.base_fields:
+            self.fields[name].widget = forms.HiddenInput()
+
+
+def _uploads() -> Path:
+    return storage.home() / "uploads"
+
+
+def _purge() -> None:
+    oldest = time.time() - ABANDONED
+    for folder in _uploads().glob("*"):
+        if folder.stat().st_mtime < oldest:
+            shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,167 @@
+"""The upload page is django-import-export's flow with the engine underneath: upload, preview, confirm."""
+
+from pathlib import Path
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.http import HttpResponse
+from django.test import Client
+
+from charges.importing import import_files
+from charges.models import Charge, FocusImport, ImportIssue
+from periods.lifecycle import close_period
+from periods.models import AuditEntry, BillingPeriod
+from tests.charges.focus_files import focus_row, write_focus
+
+pytestmark = pytest.mark.django_db
+URL = "/admin/charges/focusimport/import/"
+CONFIRM = "/admin/charges/focusimport/process_import/"
+
+
+@pytest.fixture
+def browser(client: Client, billing_admin: User) -> Client:
+    client.force_login(billing_admin)
+    return client
+
+
+def upload(browser: Client, path: Path, **fields: str) -> HttpResponse:
+    file = SimpleUploadedFile(path.name, path.read_bytes())
+    return browser.post(
+        URL, {"import_file": file, "source_name": "aws", "period": "", "format": "0", "resource": "0", **fields}
+    )
+
+
+def confirm(browser: Client, preview: HttpResponse) -> HttpResponse:
+    return browser.post(CONFIRM, preview.context["confirm_form"].initial, follow=True)
+
+
+def sentences(response: HttpResponse) -> list[str]:
+    return [str(message) for message in response.context["messages"]]
+
+
+def test_preview_shows_what_would_happen_and_changes_nothing(browser: Client, tmp_path: Path) -> None:
+    path = write_focus(tmp_path / "jan.csv", focus_row(), focus_row(tags={"fund_org": ""}), focus_row(BilledCost="x"))
+
+    delivery = upload(browser, path).context["result"].delivery
+
+    assert (delivery.rows, delivery.loaded, delivery.quarantined, delivery.added) == (3, 2, 1, 2)
+    assert delivery.flags_in_words == [("No fund", 1)]
+    assert [(issue.line_number, issue.sentence[:14]) for issue in delivery.issues] == [(4, "BilledCost is ")]
+    assert not FocusImport.objects.exists()
+    assert not Charge.objects.exists()
+
+
+def test_confirming_loads_the_file_under_its_own_name_and_forgets_the_upload(
+    browser: Client, tmp_path: Path, home: Path, billing_admin: User
+) -> None:
+    path = write_focus(tmp_path / "jan.csv.gz", focus_row(), focus_row(BilledCost="x"))
+
+    page = confirm(browser, upload(browser, path))
+
+    loaded = FocusImport.objects.get()
+    assert page.redirect_chain == [(f"/admin/charges/focusimport/{loaded.pk}/change/", 302)]
+    assert sentences(page) == ["1 of 2 rows are loaded; 0 are held for review, 1 are in quarantine."]
+    assert (loaded.state, loaded.created_by, loaded.files.get().name) == ("loaded", billing_admin, "jan.csv.gz")
+    assert list((home / "uploads").iterdir()) == []
+
+
+def test_a_file_loaded_already_says_so(browser: Client, tmp_path: Path) -> None:
+    path = write_focus(tmp_path / "jan.csv", focus_row())
+    earlier = import_files([path], source_name="aws").focus_import
+
+    page = confirm(browser, upload(browser, path))
+
+    assert sentences(page) == [f"Nothing to do: {earlier} holds the same file already."]
+
+
+def test_what_the_engine_refuses_stands_on_the_page(browser: Client, tmp_path: Path) -> None:
+    path = tmp_path / "notes.csv"
+    path.write_text("a,b\n1,2\n")
+
+    page = upload(browser, path)
+
+    assert [str(error.error) for error in page.context["result"].base_errors] == [
+        "This is no FOCUS file: it has no column BillingPeriodStart."
+    ]
+    assert "confirm_form" not in page.context
+
+
+def test_a_month_closed_between_preview_and_confirm_is_refused(browser: Client, tmp_path: Path) -> None:
+    import_files([write_focus(tmp_path / "a.csv", focus_row())], source_name="aws")
+    preview = upload(browser, write_focus(tmp_path / "b.csv", focus_row(EffectiveCost="1")))
+    close_period(BillingPeriod.objects.get())
+
+    page = confirm(browser, preview)
+
+    assert sentences(page)[0].startswith("January 2025 is closed: nothing was loaded.")
+    assert Charge.objects.current().get().due_amount == 80
+
+
+def test_an_upload_is_confirmed_once(browser: Client, tmp_path: Path) -> None:
+    preview = upload(browser, write_focus(tmp_path / "a.csv", focus_row()))
+    confirm(browser, preview)
+
+    page = confirm(browser, preview)
+
+    assert sentences(page) == ["The upload is gone: it was confirmed already, or is older than a day. Upload it again."]
+
+
+@pytest.mark.parametrize("name", ["../../db.sqlite3", "", "0" * 32, "x"])
+def test_a_forged_name_reads_no_other_file(browser: Client, name: str, tmp_path: Path) -> None:
+    preview = upload(browser, write_focus(tmp_path / "a.csv", focus_row()))
+    forged = preview.context["confirm_form"].initial | {"import_file_name": name}
+
+    browser.post(CONFIRM, forged)
+
+    assert not FocusImport.objects.exists()
+
+
+def test_a_wrong_month_is_a_field_error(browser: Client, tmp_path: Path) -> None:
+    page = upload(browser, write_focus(tmp_path / "a.csv", focus_row()), period="January")
+
+    assert page.context["form"].errors["period"] == ["'January' is no period: give YYYY-MM, current or previous."]
+
+
+@pytest.mark.parametrize(
+    ("name", "status"),
+    [("auditor", 403), ("finance", 403), ("reviewer", 403), ("billing_admin", 200), ("outsider", 302)],
+)
+def test_only_those_permitted_upload(client: Client, name: str, status: int, request: pytest.FixtureRequest) -> None:
+    client.force_login(request.getfixturevalue(name))
+
+    assert client.get(URL).status_code == status
+    if status != 200:
+        assert client.post(CONFIRM, {}).status_code == status
+
+
+def test_the_received_file_is_downloaded_as_it_came(client: Client, auditor: User, tmp_path: Path) -> None:
+    path = write_focus(tmp_path / "jan.csv", focus_row())
+    loaded = import_files([path], source_name="aws").focus_import
+    client.force_login(auditor)
+
+    page = client.get(f"/admin/charges/focusimport/{loaded.pk}/file/0/")
+
+    assert b"".join(page.streaming_content) == path.read_bytes()
+    assert client.get(f"/admin/charges/focusimport/{loaded.pk}/file/1/").status_code == 404
+
+
+def test_quarantined_rows_are_discarded_with_a_reason(browser: Client, tmp_path: Path, billing_admin: User) -> None:
+    path = write_focus(tmp_path / "jan.csv", focus_row(), focus_row(BilledCost="x"), focus_row(BilledCost="y"))
+    loaded = import_files([path], source_name="aws").focus_import
+    first, second = ImportIssue.objects.all()
+
+    browser.post(f"/admin/charges/importissue/{first.pk}/step/discard/", {"reason": "A header repeated inside"})
+    browser.post(
+        f"/admin/charges/focusimport/{loaded.pk}/step/discard-rows/", {"reason": "The provider's own test row"}
+    )
+
+    decided = list(ImportIssue.objects.values_list("status", "reason", "decided_by"))
+    assert decided == [
+        ("discarded", "A header repeated inside", billing_admin.pk),
+        ("discarded", "The provider's own test row", billing_admin.pk),
+    ]
+    assert [entry.before for entry in AuditEntry.objects.filter(action="discard rows").order_by("pk")] == [
+        {"open": [first.pk]},
+        {"open": [second.pk]},
+    ]
