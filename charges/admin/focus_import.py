@@ -95,7 +95,7 @@ class FocusImportAdmin(ImportMixin, TransitionAdmin, ReadOnlyAdmin):
     ]  # fmt: skip
     list_filter: ClassVar = [SourceFilter, "state"]
     list_select_related: ClassVar = ["source"]
-    fieldsets: ClassVar = [
+    fieldsets: ClassVar[list[Any]] = [
         ("Delivery", {"fields": [("source", "months", "status"), ("created_at", "created_by", "loaded_at"), "files_kept"]}),
         ("Rows", {"fields": [("rows", "loaded", "quarantined", "flagged"), ("added", "changed", "removed", "unchanged")]}),
         ("Control totals", {"fields": ["control_totals"]}),
