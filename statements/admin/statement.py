@@ -41,7 +41,7 @@ class LineInline(ReadOnlyInline):
 
 @admin.register(Statement)
 class StatementAdmin(ReadOnlyAdmin):
-    list_display: ClassVar = ["number_printed", "period", "pi_name", "project_code", "listed", "discounted", "due",
+    list_display: ClassVar = ["number_printed", "period", "pi_in_short", "project_named", "listed", "discounted", "due",
                               "status", "pdf"]  # fmt: skip
     list_filter: ClassVar = [PeriodFilter, "state", ("pi", AutocompleteSelectFilter)]
     list_select_related: ClassVar = ["period", "document"]
@@ -50,11 +50,12 @@ class StatementAdmin(ReadOnlyAdmin):
     ordering: ClassVar = ["-number", "-revision"]
     fieldsets: ClassVar = [
         (None, {"fields": [
-            ("number_printed", "status", "period"), ("pi_name", "pi_email", "department"),
-            ("project_code", "project_name"), ("listed", "discounted", "due"), ("negotiated", "subsidized", "adjusted"),
-            ("issued_at", "dispute_until"), "sent", "document_hash", "seal", "history", "frame",
+            ("number_printed", "status"), ("period", "issued_at"), ("investigator", "project_named"),
+            ("listed", "due"), ("negotiated", "subsidized"), ("adjusted", "dispute_until"),
+            "sent", "document_hash", "seal", "history",
         ]}),
     ]  # fmt: skip
+    change_form_outer_before_template = "admin/statement_pdf.html"
     inlines: ClassVar = [LineInline]
 
     listed = money_column("list_amount", "List price", currency="currency")
@@ -101,10 +102,17 @@ class StatementAdmin(ReadOnlyAdmin):
         text = "PDF" if hasattr(statement, "document") else "Draft"
         return format_html('<a href="{}" class="ocb-link" target="_blank">{}</a>', url, text)
 
-    @display(description="Preview")
-    def frame(self, statement: Statement) -> str:
-        url = reverse("admin:statements_statement_pdf", args=[statement.pk])
-        return format_html('<iframe class="ocb-pdf" src="{}" title="Statement as PDF" loading="lazy"></iframe>', url)
+    @display(description="PI", ordering="pi_name")
+    def investigator(self, statement: Statement) -> str:
+        return f"{statement.pi_name}, {statement.pi_email}"
+
+    @display(description="PI", ordering="pi_name")
+    def pi_in_short(self, statement: Statement) -> str:
+        return statement.pi_name
+
+    @display(description="Project", ordering="project_code")
+    def project_named(self, statement: Statement) -> str:
+        return statement.project_name or statement.project_code
 
     @display(description="Mailed")
     def sent(self, statement: Statement) -> str:
