@@ -9,9 +9,10 @@ from django.shortcuts import get_object_or_404, render
 
 from charges.models import Charge, Project
 from periods import storage
+from statements import composing
 from statements.models import ArchivedDocument, Statement, StatementLine
-from statements.portal import contents
 from statements.portal.pages import portal_page
+from statements.portal.project_summaries import summarize
 
 ROWS = 50
 
@@ -27,6 +28,8 @@ def home(request: HttpRequest) -> HttpResponse:
 def statement(request: HttpRequest, number: int) -> HttpResponse:
     shown = _visible(request, number)
     lines = list(shown.lines.select_related("source", "funding_account", "adjustment"))
+    usage = [line for line in lines if line.kind == StatementLine.Kind.CHARGES]
+    adjustments = [line for line in lines if line.kind == StatementLine.Kind.ADJUSTMENT]
     charges = Charge.objects.billable().filter(period=shown.period, pi=shown.pi_id, project=shown.project_id)
     return render(
         request,
@@ -34,10 +37,10 @@ def statement(request: HttpRequest, number: int) -> HttpResponse:
         {
             "here": "statements",
             "statement": shown,
-            "discounts": contents.discounts(shown, lines),
-            "funds": contents.funds(lines),
-            "lines": [line for line in lines if line.kind == StatementLine.Kind.CHARGES],
-            "adjustments": [line for line in lines if line.kind == StatementLine.Kind.ADJUSTMENT],
+            "discounts": list(composing.discounts(lines)),
+            "funds": composing.fund_totals(lines),
+            "lines": composing.folded(usage),
+            "adjustments": [composing.adjustment_line(line) for line in adjustments],
             "page": _page(request, charges.order_by("pk")),
         },
     )
@@ -60,7 +63,7 @@ def projects(request: HttpRequest) -> HttpResponse:
     statements = Statement.objects.visible_to(request.user)
     mine = Project.objects.filter(pk__in=statements.values("project")).prefetch_related("delegates")
     page = _page(request, mine)
-    summaries = contents.summarize(page.object_list, statements)
+    summaries = summarize(page.object_list, statements)
     return render(request, "portal/projects.html", {"here": "projects", "page": page, "summaries": summaries})
 
 

@@ -12,7 +12,7 @@ from charges.models import Adjustment, Charge, PIAddress, ProjectDelegate
 from periods import storage
 from periods.models import BillingPeriod
 from statements.models import ArchivedDocument, Statement
-from statements.portal import contents
+from statements.portal.project_summaries import summarize
 from tests.make import (
     make_charge,
     make_fund,
@@ -196,7 +196,7 @@ def test_earlier_pi_of_a_project_keeps_own_part_only(university):
         period=make_period("2025-02"), pi=grace, project=university.engine.project, list_amount="7888"
     )
     make_line(later, list_amount="7888", funding_account=make_fund("FUND-later"))
-    summaries = contents.summarize([university.engine.project], Statement.objects.visible_to(reader("ada@example.edu")))
+    summaries = summarize([university.engine.project], Statement.objects.visible_to(reader("ada@example.edu")))
     assert [(summary.pis, summary.funds) for summary in summaries] == [(["Ada Lovelace"], ["FUND-engine"])]
     assert [(row["list"], row["due"], row["count"]) for row in summaries[0].sums] == [(3555, 0, 2)]
 
@@ -272,33 +272,29 @@ def test_statement_with_negative_due_is_headed_credit():
 
 def test_discount_names_funder_and_calls_the_rest_a_discount():
     statement = make_statement(list_amount="100", due_amount="20", provider_discount=-10, subsidy=-65, adjustments=-5)
-    lines = [
-        make_line(statement, list_amount="60", due_amount="10", funder="Provost", provider_discount=-10, subsidy=-40),
-        make_line(statement, list_amount="25", due_amount="5", funder="Provost"),
-        make_line(statement, list_amount="15", due_amount="10"),
-    ]
-    assert contents.discounts(statement, lines) == [
-        ("Negotiated with the provider", -10),
-        ("Subsidy, paid by Provost", -60),
-        ("Discount", -5),
-        ("Adjustments", -5),
+    make_line(statement, list_amount="60", due_amount="10", funder="Provost", provider_discount=-10, subsidy=-40)
+    make_line(statement, list_amount="25", due_amount="5", funder="Provost")
+    make_line(statement, list_amount="15", due_amount="10")
+    make_line(statement, list_amount="0", due_amount="-5", subsidy=0, adjustments=-5, kind="adjustment")
+    assert sums(browser("ada@example.edu").get(f"/statements/{statement.number}/"))[:4] == [
+        ("Negotiated with the provider", "−$10.00"),
+        ("Subsidy, paid by Provost", "−$60.00"),
+        ("Discount", "−$5.00"),
+        ("Adjustments", "−$5.00"),
     ]
 
 
 def test_funds_are_charged_the_sum_of_their_lines():
     statement = make_statement(list_amount="100", due_amount="20")
-    fund, other = make_fund("NSF-1"), make_fund("GIFT-2")
-    lines = [
-        make_line(statement, due_amount="5", funding_account=fund),
-        make_line(statement, due_amount="12.5", funding_account=fund),
-        make_line(statement, due_amount="2.5", funding_account=other),
-        make_line(statement, due_amount="0", funding_account=make_fund("UNUSED")),
-        make_line(statement, due_amount="0", funding_account=None),
-    ]
-    assert [(code, str(due.normalize())) for code, due in contents.funds(lines)] == [
-        ("GIFT-2", "2.5"),
-        ("NSF-1", "17.5"),
-    ]
+    for due, fund in (("5", "NSF-1"), ("12.5", "NSF-1"), ("2.5", "GIFT-2"), ("0", "UNUSED")):
+        make_line(statement, list_amount=due, due_amount=due, funding_account=make_fund(fund))
+    page = browser("ada@example.edu").get(f"/statements/{statement.number}/")
+    assert sums(page) == [("GIFT-2", "$2.50"), ("NSF-1", "$17.50")]
+
+
+def sums(page) -> list[tuple[str, str]]:
+    lists = re.findall(r'<dl class="sums">(.*?)</dl>', page.content.decode(), re.DOTALL)
+    return re.findall(r"<dt[^>]*>([^<]*)</dt>\s*<dd>([^<]*)</dd>", "".join(lists))
 
 
 def test_statement_shows_adjustments_with_their_reason():
@@ -346,7 +342,7 @@ def test_currencies_are_never_added_together():
     project = make_project()
     for month, currency in (("2025-01", "USD"), ("2025-02", "USD"), ("2025-03", "EUR")):
         make_statement(period=make_period(month, currency=currency), list_amount="100", due_amount="10")
-    (summary,) = contents.summarize([project], Statement.objects.visible_to(reader("ada@example.edu")))
+    (summary,) = summarize([project], Statement.objects.visible_to(reader("ada@example.edu")))
     assert [(row["currency"], row["list"], row["discount"], row["due"]) for row in summary.sums] == [
         ("EUR", 100, -90, 10),
         ("USD", 200, -180, 20),
