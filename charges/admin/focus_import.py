@@ -110,7 +110,7 @@ class FocusImportAdmin(ImportMixin, TransitionAdmin, ReadOnlyAdmin):
         return super().get_queryset(request).prefetch_related("scopes__period")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        rows: list[Any] = [row for _title, options in self.fieldsets for row in options["fields"]]
+        rows = [row for _title, options in self.fieldsets for row in options["fields"]]
         return [name for row in rows for name in ([row] if isinstance(row, str) else row)]
 
     def get_urls(self) -> list[URLPattern]:
@@ -151,20 +151,21 @@ class FocusImportAdmin(ImportMixin, TransitionAdmin, ReadOnlyAdmin):
             return redirect("admin:charges_focusimport_import")
 
     def process_result(self, result: DeliveryResult, request: HttpRequest) -> HttpResponse:
-        if result.delivery is None or result.delivery.focus_import is None:
+        delivery = result.delivery
+        loaded = delivery.focus_import if delivery else None
+        if delivery is None or loaded is None:
             for error in result.base_errors:
                 messages.error(request, str(error.error))
             return redirect("admin:charges_focusimport_import")
-        delivery = result.delivery
         if delivery.is_repeated:
-            messages.info(request, f"Nothing to do: {delivery.focus_import} holds the same file already.")
+            messages.info(request, f"Nothing to do: {loaded} holds the same file already.")
         else:
             messages.success(
                 request,
                 f"{delivery.loaded} of {delivery.rows} rows are loaded; {delivery.flagged} are held for review, "
                 f"{delivery.quarantined} are in quarantine.",
             )
-        return redirect("admin:charges_focusimport_change", delivery.focus_import.pk)
+        return redirect("admin:charges_focusimport_change", loaded.pk)
 
     # Columns and fields
 
