@@ -30,7 +30,9 @@ def home(settings: LazySettings, tmp_path: Path) -> Path:
 def _lift_guards_after_commits(request: pytest.FixtureRequest) -> Iterator[None]:
     """A test that commits is followed by emptying all tables, which the guards refuse; a flush installs them anew."""
     marker = request.node.get_closest_marker("django_db")
-    commits = bool(marker and marker.kwargs.get("transaction")) or "live_server" in request.fixturenames
+    commits = bool(marker and marker.kwargs.get("transaction")) or bool(
+        {"live_server", "transactional_db"} & set(request.fixturenames)
+    )
     if commits:
         request.getfixturevalue("transactional_db")
     yield

@@ -1,0 +1,87 @@
+"""Finalizes a month: carries deferred charges over, writes the canonical lines, and chains a seal to the last one."""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from django.db import IntegrityError
+from django.db.models import Sum
+from django.utils import timezone
+
+from charges.carrying import carry_deferred
+from charges.money import ZERO, round_to_currency
+from periods import audit, storage
+from periods.errors import Refused
+from periods.lifecycle import require_permission, require_reason, run_transition
+from periods.models import BillingPeriod
+from statements import canonical, guards
+from statements.models import Journal, Seal, Statement
+from statements.verifying import verify_ledger
+
+__all__ = ["finalize_period", "verify_ledger"]
+
+
+def finalize_period(period: BillingPeriod, *, by: Any = None, override: str = "") -> Seal:
+    """Seal the month: from here on the database refuses any change to it.
+
+    `override` is the reason for not waiting until the printed dispute date has passed.
+    """
+    if override:
+        require_permission(by, "periods.override_billingperiod", "finalize before the dispute date")
+        require_reason(override)
+
+    def seal(locked: BillingPeriod) -> None:
+        _require_guards()
+        carry_deferred(locked, by=by)
+        _note_no_journal(locked, by=by)
+        _seal(locked, by=by)
+
+    run_transition(period, "finalize", by=by, reason=override.strip(), override=bool(override), work=seal)
+    return Seal.objects.get(period=period)
+
+
+def _require_guards() -> None:
+    absent = guards.missing()
+    if absent:
+        raise Refused(f"{len(absent)} guards of finalized months are missing or altered: run manage.py migrate first.")
+
+
+def _note_no_journal(period: BillingPeriod, *, by: Any) -> None:
+    """Where there is nothing to post, the record says so: an absent journal must not look forgotten."""
+    if not Journal.objects.filter(period=period, state=Journal.State.ACKNOWLEDGED).exists():
+        audit.record(by=by, action="no_journal_needed", subject=period, period=period)
+
+
+def _seal(period: BillingPeriod, *, by: Any) -> None:
+    counts: Counter[str] = Counter()
+
+    def counted() -> Iterator[bytes]:
+        for table, line in canonical.lines(period):
+            counts[table] += 1
+            yield line
+
+    kept = storage.keep(counted(), folder=canonical.FOLDER, suffix=canonical.SUFFIX)
+    previous = Seal.objects.order_by("number").last()
+    seal = Seal(
+        period=period,
+        number=previous.number + 1 if previous else 1,
+        algorithm=canonical.ALGORITHM,
+        previous=previous,
+        lines_sha256=kept.sha256,
+        counts=counts,
+        totals=_totals(period),
+        sealed_at=timezone.now(),
+        sealed_by=by,
+    )
+    seal.head = canonical.head_of(seal)
+    try:
+        seal.save(force_insert=True)
+    except IntegrityError as error:
+        raise Refused("Another month was sealed at the same moment: finalize this one again.") from error
+
+
+def _totals(period: BillingPeriod) -> dict[str, str]:
+    sums = Statement.objects.current().filter(period=period).aggregate(list=Sum("list_amount"), due=Sum("due_amount"))
+    listed, due = sums["list"] or ZERO, sums["due"] or ZERO
+    figures = {"list": listed, "discount": due - listed, "due": due}
+    return {name: str(round_to_currency(amount, period.currency)) for name, amount in figures.items()}
