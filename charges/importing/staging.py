@@ -119,7 +119,7 @@ class Staging:
             place.identities.append(row.identity)
             assessment = self.assessor.assess(row, month=place.month, currency=place.currency)
             self.flagged += assessment.status == Charge.ReviewStatus.HELD
-            self.flags.update(assessment.flags)
+            self.flags.update(assessment.flags.keys())
             self._count_delta(assessment)
             self._charges.append(assessment.columns(row) | self._origin(row, place, file))
         else:
