@@ -33,11 +33,12 @@ system:  ## Install the system libraries that PDFs need (as root), or say the li
 setup: .venv/runtime  ## Make .venv with the locked dependencies
 
 demo: export INSTITUTION_NAME ?= Larkspur University
+demo: export SITE_URL ?= http://127.0.0.1:$(PORT)
 demo: setup  ## Bill a made-up university's month, then serve it at 127.0.0.1:8000 (SERVE=0: do not)
 	@$(BIN)/python manage.py migrate --verbosity 0
 	@$(BIN)/python manage.py demo
 	@if [ "$(SERVE)" != 0 ]; then \
-	  echo "Serving at http://127.0.0.1:$(PORT)/admin/ until Ctrl-C."; \
+	  echo "Serving until Ctrl-C."; \
 	  exec $(BIN)/gunicorn --bind 127.0.0.1:$(PORT) --threads 4 --timeout 300 --log-level warning ocb_project.wsgi; \
 	fi
 
