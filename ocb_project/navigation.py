@@ -30,6 +30,8 @@ NAVIGATION = [
         "title": "Bill the month",
         "separator": True,
         "items": [
+            page("Imports", "upload_file", "charges.focusimport"),
+            page("Quarantine", "report", "charges.importissue"),
             page("Review", "fact_check", "charges.charge"),
             page("Adjustments", "tune", "charges.adjustment"),
             page("Disputes", "gavel", "charges.dispute"),
