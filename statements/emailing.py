@@ -58,7 +58,7 @@ def email_statements(
     require_permission(by, "statements.email_statement", "e-mail statements")
     contents = _contents(period)
     if dry_run:
-        return Emailed(preview=[_in_words(period, pi) for pi in _unsent(period, contents)[:limit]])
+        return Emailed(preview=_preview(period, contents)[:limit])
     _give_up_on_lost(period, by=by)
     _queue(period, contents, by=by)
     queued = [delivery.pk for delivery in _deliveries(period, contents) if delivery.status == Status.QUEUED][:limit]
@@ -95,7 +95,9 @@ def _contents(period: BillingPeriod) -> Contents:
     current = Statement.objects.filter(period=period).current()
     unrendered = current.filter(document=None).count()
     if unrendered:
-        raise Refused(f"{unrendered} statements of {period} have no PDF: run render_statements {period.month} first.")
+        what = "1 statement" if unrendered == 1 else f"{unrendered} statements"
+        has = "has" if unrendered == 1 else "have"
+        raise Refused(f"{what} of {period} {has} no PDF: run render_statements {period.month} first.")
     if not Statement.objects.filter(period=period).exists():
         raise Refused(f"No statement of {period} is issued: run issue_statements {period.month} first.")
     hashes = current.order_by("pi_id", "document__sha256").values_list("pi_id", "document__sha256")
@@ -112,19 +114,20 @@ def _deliveries(period: BillingPeriod, contents: Mapping[int, str]) -> list[Emai
     return [delivery for delivery in deliveries if contents.get(delivery.pi_id) == delivery.content_key]
 
 
-def _unsent(period: BillingPeriod, contents: Contents) -> list[int]:
-    settled = {delivery.pi_id for delivery in _deliveries(period, contents) if delivery.status != Status.QUEUED}
-    return [pi for pi in contents if pi not in settled]
-
-
 def _statements(period: BillingPeriod, pi: int) -> list[Statement]:
     current = Statement.objects.filter(period=period, pi=pi).current()
     return list(current.select_related("document", "period", "pi").order_by("number"))
 
 
-def _in_words(period: BillingPeriod, pi: int) -> str:
-    statements = _statements(period, pi)
-    return f"{statements[0].pi.email}: {', '.join(statement.printed_number for statement in statements)}"
+def _preview(period: BillingPeriod, contents: Contents) -> list[str]:
+    """Who would get what, one line a message."""
+    settled = {delivery.pi_id for delivery in _deliveries(period, contents) if delivery.status != Status.QUEUED}
+    current = Statement.objects.filter(period=period).current().exclude(pi__in=settled)
+    ordered = current.select_related("pi").order_by("pi__email", "number")
+    return [
+        f"{email}: {', '.join(statement.printed_number for statement in own)}"
+        for email, own in groupby(ordered, key=lambda statement: statement.pi.email)
+    ]
 
 
 @transaction.atomic
@@ -217,7 +220,7 @@ def _record(delivery: EmailDelivery, message: EmailMessage, outcome: Outcome, *,
 def _message_id(message: EmailMessage) -> str:
     """The provider's, where it gives one; else ours."""
     given = getattr(getattr(message, "anymail_status", None), "message_id", None)
-    return str(given or message.extra_headers["Message-ID"])[:200]
+    return str(message.extra_headers["Message-ID"] if given is None else given)[:200]
 
 
 # What a dead run left behind

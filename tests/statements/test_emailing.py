@@ -1,0 +1,576 @@
+"""Mail to PIs, through a real mail server: once, whatever the server does and whenever a run is killed."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from pathlib import Path
+
+import pytest
+from aiosmtpd.controller import Controller
+from anymail.exceptions import AnymailAPIError
+from django.core.mail.backends.smtp import EmailBackend
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.utils import timezone
+from requests import Response
+
+from periods import storage
+from periods.errors import NotPermitted, Refused, WrongState
+from periods.models import AuditEntry
+from statements.emailing import Emailed, email_statements, retry
+from statements.models import ArchivedDocument, EmailDelivery, Statement
+from statements.outcomes import Outcome, outcome_of
+from tests.make import make_line, make_period, make_pi, make_project, make_statement
+
+pytestmark = pytest.mark.django_db
+Status = EmailDelivery.Status
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+class Server:
+    """Answers by the recipient's name; keeps what it accepted."""
+
+    def __init__(self) -> None:
+        self.accepted: list[tuple[str, EmailMessage]] = []
+        self.delay = 0.0
+
+    async def handle_RCPT(self, server, session, envelope, address, options):  # noqa: N802 - as aiosmtpd calls it
+        answers = {"full": "452 mailbox full, try later", "unknown": "550 no such user"}
+        name = address.partition("@")[0]
+        if name not in answers:
+            envelope.rcpt_tos.append(address)
+        return answers.get(name, "250 fine")
+
+    async def handle_DATA(self, server, session, envelope):  # noqa: N802 - as aiosmtpd calls it
+        name = envelope.rcpt_tos[0].partition("@")[0]
+        if name == "busy":
+            return "451 try again"
+        if name == "spam":
+            return "554 rejected"
+        if name == "crash":
+            server.transport.close()
+            return "250 nobody hears this"
+        self.accepted.append((envelope.rcpt_tos[0], message_from_bytes(envelope.content, policy=policy.default)))
+        if self.delay:
+            time.sleep(self.delay)  # noqa: ASYNC251 - a slow server
+        return "250 taken"
+
+    @property
+    def recipients(self) -> Counter[str]:
+        return Counter(address for address, _ in self.accepted)
+
+
+@pytest.fixture
+def server(settings) -> Iterator[Server]:
+    handler = Server()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    controller = Controller(handler, hostname="127.0.0.1", port=port)
+    controller.start()
+    settings.EMAIL_BACKEND = f"{EmailBackend.__module__}.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", port
+    yield handler
+    controller.stop()
+
+
+def make_rendered(email="ada@example.edu", *, project="engine", **kwargs) -> Statement:
+    """An issued statement with a document; its bytes need be no PDF here."""
+    pi = make_pi(email, name=kwargs.pop("pi_name", email.partition("@")[0]))
+    statement = make_statement(pi=pi, project=make_project(project), **kwargs)
+    make_line(statement, list_amount=statement.list_amount, due_amount=statement.due_amount)
+    archive(statement)
+    return statement
+
+
+def archive(statement: Statement) -> ArchivedDocument:
+    kept = storage.keep([f"%PDF {statement.printed_number}".encode()], folder="statements", suffix=".pdf")
+    return ArchivedDocument.objects.create(
+        period=statement.period,
+        kind="statement",
+        statement=statement,
+        template="statements/statement.html",
+        path=kept.path,
+        sha256=kept.sha256,
+        size=kept.size,
+    )
+
+
+def send(**kwargs) -> Emailed:
+    return email_statements(make_period(), **kwargs)
+
+
+def statuses() -> dict[str, str]:
+    return dict(EmailDelivery.objects.values_list("recipient", "status"))
+
+
+# What a PI gets
+
+
+def test_a_pi_gets_one_message_with_all_statements(server, settings):
+    settings.REPLY_TO_EMAIL, settings.INSTITUTION_NAME = "help@example.edu", "Ridgefield"
+    settings.SITE_URL = "https://billing.example.edu"
+    first = make_rendered(project="climate", list_amount="2400", due_amount="0")
+    second = make_rendered(project="ocean", list_amount="130", due_amount="12.50", revision=2)
+
+    assert send() == Emailed(sent=1)
+
+    ((recipient, message),) = server.accepted
+    delivery = EmailDelivery.objects.get()
+    assert recipient == "ada@example.edu"
+    assert message["Subject"] == "January 2025 research computing: 2 project statements"
+    assert (message["To"], message["Reply-To"]) == ("ada@example.edu", "help@example.edu")
+    assert message["X-OpenChargeback-Delivery"] == str(delivery.pk)
+    assert message["Message-ID"] == delivery.message_id
+    assert message.get_body(("plain",)).get_content().splitlines() == [
+        "Dear ada,",
+        "",
+        "here is what Ridgefield provided to you in January 2025.",
+        "",
+        f"climate ({first.printed_number})",
+        "  List price  $2,400.00",
+        "  Discounts   −$2,400.00",
+        "  Amount due  $0.00",
+        "",
+        f"ocean ({second.printed_number})",
+        "  List price  $130.00",
+        "  Discounts   −$117.50",
+        "  Amount due  $12.50",
+        "  $12.50 is charged to fund NSF-1 by journal.",
+        "",
+        "Nothing to pay: this is not an invoice. The attached statements have the details.",
+        "If something is wrong, write to help@example.edu.",
+        "",
+        "Ridgefield",
+        "https://billing.example.edu",
+    ]
+    assert [(part.get_filename(), part.get_content()) for part in message.iter_attachments()] == [
+        (f"statement-S-{first.number:06d}-2025-01-climate.pdf", f"%PDF {first.printed_number}".encode()),
+        (f"statement-S-{second.number:06d}-r2-2025-01-ocean.pdf", f"%PDF {second.printed_number}".encode()),
+    ]
+
+
+def test_the_html_part_escapes_names(server):
+    make_rendered(pi_name="<b>Ada</b>")
+
+    send()
+
+    html = server.accepted[0][1].get_body(("html",)).get_content()
+    assert html.count("Dear &lt;b&gt;Ada&lt;/b&gt;,") == 1
+
+
+def test_the_institutions_own_words_come_first(server, home):
+    folder = home / "templates/emails"
+    folder.mkdir(parents=True)
+    (folder / "statement-subject.txt").write_text("Ours: {{ month }}\n")
+    make_rendered()
+
+    send()
+
+    assert server.accepted[0][1]["Subject"] == "Ours: 2025-01"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["a\r\nBcc: eve@evil.test", "a\nBcc: eve@evil.test", "a\u2028Bcc: eve@evil.test", "a\x00\x0bBcc: eve@evil.test"],
+)
+def test_a_name_cannot_add_a_header_or_a_recipient(server, name):
+    make_rendered(project=name, pi_name=name)
+
+    send()
+
+    ((recipient, message),) = server.accepted
+    assert recipient == "ada@example.edu"
+    assert "Bcc" not in message
+    assert " ".join(message["Subject"].split()) == "January 2025 research computing: a Bcc: eve@evil.test"
+
+
+def test_an_address_that_is_none_is_told_of_and_left(server):
+    address = "ada@example.edu\r\nrcpt to:<eve@evil.test>"
+    make_rendered(address)
+    make_rendered("bob@example.edu")
+
+    done = send()
+
+    assert (done.sent, done.waiting) == (1, 1)
+    assert done.problems == [f"{address} (queued): {address!r} is no e-mail address."]
+    assert server.recipients == {"bob@example.edu": 1}
+
+
+def test_mail_goes_to_files_by_default(settings):
+    settings.EMAIL_BACKEND = "ocb_project.file_mail.EmailBackend"
+    make_rendered("ada@example.edu")
+    make_rendered("bob@example.edu")
+
+    assert send() == Emailed(sent=2)
+
+    files = sorted(settings.EMAIL_FILE_PATH.iterdir())
+    messages = [message_from_bytes(file.read_bytes(), policy=policy.default) for file in files]
+    assert [file.suffix for file in files] == [".eml", ".eml"]
+    assert sorted(message["To"] for message in messages) == ["ada@example.edu", "bob@example.edu"]
+    assert [len(list(message.iter_attachments())) for message in messages] == [1, 1]
+
+
+# What the server may answer
+
+
+def test_a_refusal_fails_and_is_not_retried(server):
+    for name in ("unknown", "spam", "ada"):
+        make_rendered(f"{name}@example.edu")
+
+    assert send() == Emailed(
+        sent=1,
+        failed=2,
+        problems=[
+            "unknown@example.edu (failed): the mail server answered 550 no such user",
+            "spam@example.edu (failed): the mail server answered 554 rejected",
+        ],
+    )
+    assert send().sent == 0
+    assert statuses() == {"unknown@example.edu": "failed", "spam@example.edu": "failed", "ada@example.edu": "sent"}
+    assert server.recipients == {"ada@example.edu": 1}
+
+
+@pytest.mark.parametrize(("name", "answer"), [("full", "452 mailbox full, try later"), ("busy", "451 try again")])
+def test_a_temporary_failure_is_tried_five_times(server, name, answer):
+    make_rendered(f"{name}@example.edu")
+    sentence = f"the mail server answered {answer}"
+
+    waiting = [send() for _ in range(4)]
+
+    assert waiting == [Emailed(waiting=1, problems=[f"{name}@example.edu (queued): {sentence}"])] * 4
+    assert send() == Emailed(failed=1, problems=[f"{name}@example.edu (failed): {sentence}"])
+    assert EmailDelivery.objects.get().attempts == 5
+
+
+def test_a_server_that_hangs_up_leaves_it_unclear(server):
+    make_rendered("crash@example.edu")
+    make_rendered("ada@example.edu")
+
+    done = send()
+
+    assert (done.sent, done.unclear) == (1, 1)
+    assert done.problems == [
+        "crash@example.edu (unclear: interrupted while sending): SMTPServerDisconnected: Connection unexpectedly closed"
+    ]
+    assert (send().sent, send().unclear) == (0, 1)
+    assert EmailDelivery.objects.get(recipient="crash@example.edu").attempts == 1
+
+
+def test_an_absent_server_claims_nothing(settings):
+    settings.EMAIL_BACKEND = f"{EmailBackend.__module__}.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 9
+    make_rendered()
+
+    with pytest.raises(Refused, match=r"^The mail server cannot be used \(.*\)\. What is not sent stays queued"):
+        send()
+
+    assert EmailDelivery.objects.get().attempts == 0
+    assert statuses() == {"ada@example.edu": "queued"}
+
+
+def provider_says(status_code: int) -> AnymailAPIError:
+    response = Response()
+    response.status_code = status_code
+    return AnymailAPIError("refused", status_code=status_code, response=response)
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (provider_says(400), Status.FAILED),
+        (provider_says(429), Status.QUEUED),
+        (provider_says(503), Status.QUEUED),
+        (provider_says(502), Status.UNCLEAR),
+        (AnymailAPIError(), Status.UNCLEAR),
+        (TimeoutError(), Status.UNCLEAR),
+        (ValueError("bad header"), Status.FAILED),
+    ],
+)
+def test_only_a_clear_answer_is_an_answer(error, status):
+    assert outcome_of(error).status == status
+
+
+def test_an_error_without_words_is_named():
+    assert outcome_of(TimeoutError()) == Outcome(Status.UNCLEAR, "TimeoutError")
+
+
+def test_a_providers_own_message_id_is_kept(settings, mailoutbox):
+    settings.EMAIL_BACKEND = "anymail.backends.test.EmailBackend"
+    make_rendered()
+
+    assert send() == Emailed(sent=1)
+
+    assert EmailDelivery.objects.get().message_id == "0"
+
+
+# Never twice
+
+
+def test_the_same_content_is_never_sent_twice(server):
+    make_rendered()
+
+    assert [send(), send()] == [Emailed(sent=1), Emailed(skipped=1)]
+    assert server.recipients == {"ada@example.edu": 1}
+
+
+def test_a_new_address_alone_is_no_new_content(server):
+    statement = make_rendered()
+    send()
+    statement.pi.email = "ada@new.example.edu"
+    statement.pi.save()
+
+    assert send() == Emailed(skipped=1)
+
+
+def test_a_revision_is_new_content(server):
+    statement = make_rendered()
+    send()
+    Statement.objects.update(state="superseded")
+    archive(make_statement(number=statement.number, revision=2))
+
+    assert send() == Emailed(sent=1)
+    assert server.recipients == {"ada@example.edu": 2}
+
+
+def test_a_queued_message_whose_statements_were_revised_is_dropped(server):
+    statement = make_rendered("full@example.edu")
+    send()
+    Statement.objects.update(state="superseded")
+    revised = make_statement(pi=statement.pi, number=statement.number, revision=2)
+    archive(revised)
+
+    send()
+
+    assert list(EmailDelivery.objects.get().statements.all()) == [revised]
+    assert AuditEntry.objects.get(action="drop").rows == 1
+
+
+def test_a_row_left_by_a_dead_run_is_unclear(server):
+    make_rendered()
+    send(limit=0)
+    gone = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
+    EmailDelivery.objects.update(
+        status="sending", claimed_at=timezone.now(), claimed_by=f"{socket.gethostname()}:{int(gone.stdout)}"
+    )
+
+    assert (send().unclear, send().sent) == (1, 0)
+    assert server.recipients == {}
+
+
+@pytest.mark.parametrize(("minutes", "status"), [(9, "sending"), (11, "unclear")])
+def test_a_row_of_another_machine_is_unclear_after_ten_minutes(server, minutes, status):
+    make_rendered()
+    send(limit=0)
+    EmailDelivery.objects.update(
+        status="sending", claimed_at=timezone.now() - timedelta(minutes=minutes), claimed_by="elsewhere:1"
+    )
+
+    send()
+
+    assert statuses() == {"ada@example.edu": status}
+    assert server.recipients == {}
+
+
+def test_retry_sends_again_what_a_person_decided_on(server, billing_admin):
+    make_rendered("crash@example.edu")
+    send()
+    delivery = EmailDelivery.objects.get()
+    delivery.pi.email = "ada@example.edu"
+    delivery.pi.save()
+
+    retry(delivery, by=billing_admin, reason="Asked by phone: nothing came")
+
+    assert send() == Emailed(sent=1)
+    assert server.recipients == {"ada@example.edu": 1}
+    entry = AuditEntry.objects.get(action="retry")
+    assert (entry.by, entry.before["status"], entry.reason) == (
+        billing_admin,
+        "unclear",
+        "Asked by phone: nothing came",
+    )
+
+
+def test_retry_refused_of_what_was_sent(server, billing_admin):
+    make_rendered()
+    send()
+
+    with pytest.raises(WrongState, match="is sent: there is nothing to retry"):
+        retry(EmailDelivery.objects.get(), by=billing_admin, reason="Please send it once more")
+
+
+# Who may, and when
+
+
+def test_sending_and_retrying_need_their_permissions(server, auditor):
+    make_rendered("unknown@example.edu")
+    with pytest.raises(NotPermitted):
+        send(by=auditor)
+    send()
+    with pytest.raises(NotPermitted):
+        retry(EmailDelivery.objects.get(), by=auditor, reason="Because I would like to")
+
+
+def test_nothing_is_sent_before_all_pdfs_are_there(server):
+    make_rendered()
+    make_statement(project=make_project("another"))
+
+    with pytest.raises(Refused) as refused:
+        send()
+
+    assert str(refused.value) == "1 statement of January 2025 has no PDF: run render_statements 2025-01 first."
+    assert not EmailDelivery.objects.exists()
+
+
+def test_a_month_without_statements_is_refused(server):
+    with pytest.raises(
+        Refused, match=r"^No statement of January 2025 is issued: run issue_statements 2025-01 first\.$"
+    ):
+        send()
+
+
+def test_a_pdf_that_is_not_what_was_archived_is_not_sent(server):
+    statement = make_rendered()
+    number, path = statement.printed_number, statement.document.path
+    storage.locate(path).write_bytes(b"%PDF forged")
+
+    assert send() == Emailed(
+        waiting=1,
+        problems=[f"ada@example.edu (queued): The PDF of {number} is missing or not what was archived: {path}."],
+    )
+    assert server.recipients == {}
+
+
+def test_a_broken_template_sends_nothing_and_loses_nothing(server, home):
+    folder = home / "templates/emails"
+    folder.mkdir(parents=True)
+    (folder / "statement-body.txt").write_text("{{ nobody }}")
+    make_rendered()
+
+    assert send().waiting == 1
+    (folder / "statement-body.txt").unlink()
+    assert send() == Emailed(sent=1)
+    assert EmailDelivery.objects.get().error == ""
+
+
+def test_dry_run_says_who_would_get_what_and_changes_nothing(server, capsys):
+    first, second, third = (make_rendered(project=name) for name in ("a", "b", "c"))
+    other = make_rendered("bob@example.edu")
+    numbers = ", ".join(statement.printed_number for statement in (first, second, third))
+
+    call_command("email_statements", "2025-01", "--dry-run")
+
+    assert sorted(capsys.readouterr().out.splitlines()) == [
+        f"ada@example.edu: {numbers}",
+        f"bob@example.edu: {other.printed_number}",
+    ]
+    assert not EmailDelivery.objects.exists()
+
+
+def test_limit_sends_so_many_and_the_next_run_the_others(server):
+    for name in ("ada", "bob", "eve"):
+        make_rendered(f"{name}@example.edu")
+
+    assert [send(limit=2), send()] == [Emailed(sent=2, waiting=1), Emailed(sent=1, skipped=2)]
+
+
+def test_the_command_fails_while_a_message_needs_a_person(server, capsys):
+    make_rendered("unknown@example.edu")
+    make_rendered("ada@example.edu")
+
+    with pytest.raises(CommandError) as error:
+        call_command("email_statements", "2025-01")
+
+    assert str(error.value) == "unknown@example.edu (failed): the mail server answered 550 no such user"
+    assert capsys.readouterr().out.splitlines()[-1] == "1 sent, 0 sent before, 0 waiting."
+
+
+@pytest.mark.parametrize("messages", [1, 3])
+def test_a_dry_run_takes_as_many_queries_for_any_number_of_messages(django_assert_num_queries, messages):
+    for number in range(messages):
+        make_rendered(f"pi{number}@example.edu")
+    period = make_period()
+
+    with django_assert_num_queries(5):
+        assert len(email_statements(period, dry_run=True).preview) == messages
+
+
+# Two at once, and one that is killed
+
+
+def send_apart(_: int) -> int:
+    try:
+        return send().sent
+    finally:
+        connection.close()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_runs_at_once_send_everything_once(server):
+    server.delay = 0.01
+    addresses = [f"pi{number}@example.edu" for number in range(12)]
+    for address in addresses:
+        make_rendered(address)
+
+    with ThreadPoolExecutor(2) as pool:
+        sent = list(pool.map(send_apart, range(2)))
+
+    assert sum(sent) == 12
+    assert server.recipients == dict.fromkeys(addresses, 1)
+    assert set(statuses().values()) == {"sent"}
+
+
+FILL = """
+import django; django.setup()
+from django.core.management import call_command
+call_command("migrate", verbosity=0)
+from tests.statements.test_emailing import make_rendered
+for number in range(24):
+    make_rendered(f"pi{number}@example.edu")
+"""
+
+
+def test_a_killed_run_sends_nobody_twice(server, settings, tmp_path):
+    """A real process on a database of its own, killed in the middle of sending."""
+    server.delay = 0.05
+    environment = {
+        **os.environ,
+        "OCB_HOME": str(tmp_path / "other"),
+        "DATABASE_URL": f"sqlite:///{tmp_path}/other/db.sqlite3",
+        "EMAIL_URL": f"smtp://127.0.0.1:{settings.EMAIL_PORT}",
+        "DJANGO_SETTINGS_MODULE": "ocb_project.settings",
+        "PYTHONPATH": str(ROOT),
+    }
+
+    def run(*arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, *arguments]
+        return subprocess.run(command, env=environment, cwd=ROOT, check=check, capture_output=True, text=True)
+
+    run("-c", FILL)
+    email = ["manage.py", "email_statements", "2025-01"]
+    killed = subprocess.Popen([sys.executable, *email], env=environment, cwd=ROOT, stdout=subprocess.DEVNULL)
+    while len(server.accepted) < 8 and killed.poll() is None:
+        time.sleep(0.005)
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+    assert killed.returncode == -signal.SIGKILL
+    reached = len(server.accepted)
+    server.delay = 0
+
+    again = run(*email, check=False)
+
+    unclear = again.stderr.count("unclear: interrupted while sending")
+    assert 8 <= reached < 24
+    assert max(server.recipients.values()) == 1
+    assert len(server.recipients) in {24, 24 - unclear}
+    assert unclear <= 1
+    assert again.returncode == unclear
