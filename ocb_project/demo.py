@@ -96,7 +96,7 @@ def _adjust(period: BillingPeriod, *, by: User) -> None:
     if Adjustment.objects.filter(period=period).exists():
         return
     shelf, _ = Source.objects.get_or_create(
-        name=SHELF, defaults={"is_own_service": True, "funder": "Research Computing"}
+        name=SHELF, defaults={"is_own_service": True, "funder": "Research Computing", "account_code": "61440"}
     )
     adjusting.adjust(
         by=by,
@@ -117,6 +117,7 @@ def _adjust(period: BillingPeriod, *, by: User) -> None:
         description="Credit: secure storage was down on 11 September",
         reason="One day of thirty, as agreed with the PI.",
         due_amount=Decimal("-8.00"),
+        account_code="61430",
         **_payer("sleep-spindles"),
     )
 
