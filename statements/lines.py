@@ -105,7 +105,7 @@ class _Sum:
         self.charges += row.charges
 
 
-def _sums(period: BillingPeriod) -> Iterator[Any]:
+def _sums(period: BillingPeriod) -> Iterable[Any]:
     """One aggregate, on the database's exact integers; rows of one payer come together."""
     return (
         Charge.objects.filter(period=period)
@@ -114,7 +114,6 @@ def _sums(period: BillingPeriod) -> Iterator[Any]:
         .annotate(**SUMS)
         .values_list(*GROUP, *SUMS, named=True)
         .order_by("pi__name", "pi_id", "project__code", "project_id")
-        .iterator()
     )
 
 
@@ -138,7 +137,7 @@ def _of_payer(payer: Payer, rows: list[Any], adjustments: list[Adjustment], book
     lines += [line for adjustment in adjustments for line in _adjustment_lines(adjustment, books)]
     if lines:
         # Details are printed too: another set of charges with the same sums is another statement.
-        charges = (sum(row.charges for row in rows), sum(row.id_sum for row in rows))
+        charges = (sum(row.charges for row in rows), sum(int(row.id_sum) for row in rows))
         yield PayerLines(payer, lines, _digest(lines, charges))
 
 
