@@ -1,0 +1,37 @@
+"""What the bench measures must not change by itself; the figures it prints are nobody's promise."""
+
+import csv
+
+import pytest
+
+from ocb_project.bench import Usage, _run, write_month
+from periods.errors import Refused
+
+
+def test_the_same_arguments_write_the_same_bytes(tmp_path):
+    first, second = tmp_path / "first.csv", tmp_path / "second.csv"
+    write_month(first, rows=50)
+    write_month(second, rows=50)
+    assert first.read_bytes() == second.read_bytes()
+
+
+def test_rows_are_as_wide_as_a_cloud_writes_them(tmp_path):
+    file = tmp_path / "month.csv"
+    write_month(file, rows=1_800, projects=600)
+    with file.open(newline="") as opened:
+        rows = list(csv.DictReader(opened))
+    assert len(rows[0]) == 38
+    assert 650 < file.stat().st_size / len(rows) < 750
+    assert len({row["SubAccountId"] for row in rows}) == 600
+
+
+def test_a_command_that_fails_is_no_measurement(tmp_path):
+    with pytest.raises(Refused):
+        _run("import_focus", "absent.csv", home=tmp_path)
+
+
+def test_usage_is_of_the_command_alone(tmp_path):
+    usage = _run("version", home=tmp_path)
+    assert isinstance(usage, Usage)
+    assert 0 < usage.cpu < 60
+    assert 10 < usage.peak < 1_000
