@@ -181,7 +181,7 @@ def test_the_institutions_own_words_come_first(server, home):
 
 @pytest.mark.parametrize(
     "name",
-    ["a\r\nBcc: eve@evil.test", "a\nBcc: eve@evil.test", "a\u2028Bcc: eve@evil.test", "a\x00\x0bBcc: eve@evil.test"],
+    ["a\r\nBcc: eve@evil.test", "a\nBcc: eve@evil.test", "a\u2028Bcc: eve@evil.test", "a\x1b\x0bBcc: eve@evil.test"],
 )
 def test_a_name_cannot_add_a_header_or_a_recipient(server, name):
     make_rendered(project=name, pi_name=name)
