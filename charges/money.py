@@ -88,7 +88,7 @@ class AmountField(forms.DecimalField):
         return f"{value.normalize(EXACT):f}" if isinstance(value, Decimal) else value
 
 
-class MoneyField(models.Field):  # type: ignore[type-arg]
+class MoneyField(models.Field):
     """An amount with nine exact decimals. Reads and writes Decimal; `Sum` over it is exact and gives Decimal."""
 
     description = "An exact amount of money"
@@ -120,5 +120,5 @@ class MoneyField(models.Field):  # type: ignore[type-arg]
         value = self.value_from_object(obj)
         return "" if value is None else str(value)
 
-    def formfield(self, **kwargs: Any) -> Any:  # type: ignore[override]
+    def formfield(self, **kwargs: Any) -> Any:
         return super().formfield(**{"form_class": AmountField, "decimal_places": 9, "max_digits": 19, **kwargs})

@@ -22,7 +22,7 @@ from periods.models import BillingPeriod
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
-class AmountWidget(widgets.Widget):  # type: ignore[misc]
+class AmountWidget(widgets.Widget):
     """An exact amount: never through a float, never with a currency sign or thousands separators."""
 
     def clean(self, value: Any, row: Any = None, **kwargs: Any) -> Decimal:
@@ -37,7 +37,7 @@ class AmountWidget(widgets.Widget):  # type: ignore[misc]
         return "" if value is None else f"{value.normalize():f}"
 
 
-class NamedWidget(widgets.ForeignKeyWidget):  # type: ignore[misc]
+class NamedWidget(widgets.ForeignKeyWidget):
     """A row named by what people write; an unknown name is refused in a sentence."""
 
     def clean(self, value: Any, row: Any = None, **kwargs: Any) -> Any:
@@ -51,7 +51,7 @@ def named(name: str, model: Any, key: str, column: str = "") -> fields.Field:
     return fields.Field(attribute=name, column_name=column or name, widget=NamedWidget(model, key))
 
 
-class Spreadsheet(resources.ModelResource):  # type: ignore[misc]
+class Spreadsheet(resources.ModelResource):
     """Text that a spreadsheet would run as a formula leaves with an apostrophe before it, and comes back without."""
 
     def export_field(self, field: Any, instance: Any, **kwargs: Any) -> Any:
@@ -93,7 +93,7 @@ class AdjustmentResource(Spreadsheet):
         self.by = by
 
     def do_instance_save(self, instance: Adjustment, is_create: bool) -> None:  # noqa: FBT001
-        answers = {name: getattr(instance, name, None) for name in self.Meta.fields}
+        answers: dict[str, Any] = {name: getattr(instance, name, None) for name in self.Meta.fields}
         missing = [name for name in ("period", "pi", "project") if answers[name] is None]
         if missing:
             raise ValidationError(f"Give {' and '.join(missing)}.")

@@ -11,7 +11,7 @@ from unfold.admin import ModelAdmin, TabularInline
 from periods.errors import Refused
 
 
-class PlainAdmin(ModelAdmin):  # type: ignore[misc]
+class PlainAdmin(ModelAdmin):
     show_full_result_count = False
     show_facets = ShowFacets.NEVER
     empty_value_display = "—"
@@ -34,7 +34,7 @@ class ReadOnlyAdmin(PlainAdmin):
         return False
 
 
-class ReadOnlyInline(TabularInline):  # type: ignore[misc]
+class ReadOnlyInline(TabularInline):
     extra = 0
     can_delete = False
     show_change_link = False
@@ -47,7 +47,7 @@ class ReadOnlyInline(TabularInline):  # type: ignore[misc]
         return False
 
 
-class RefusableForm(forms.ModelForm):  # type: ignore[type-arg]
+class RefusableForm(forms.ModelForm):
     refusal = ""
 
     def clean(self) -> dict[str, Any] | None:

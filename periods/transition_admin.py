@@ -63,7 +63,7 @@ class Step:
         return (not self.states or document.state in self.states) and self.is_offered(document)
 
 
-class TransitionAdmin(ModelAdmin):  # type: ignore[misc]
+class TransitionAdmin(ModelAdmin):
     """`steps` maps a name, which is also its address, to what is done."""
 
     steps: ClassVar[dict[str, Step]] = {}

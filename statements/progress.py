@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from charges.models import Charge, FocusImport
-from charges.money import printed
+from charges.money import printed, total
 from periods.blockers import Blocker, checklist
 from periods.models import BillingPeriod
 from statements.issuing import stale_statements
@@ -64,7 +64,7 @@ def _ledger(period: BillingPeriod) -> NextStep | None:
     to_post = outstanding(period)
     if not to_post:
         return None
-    debits = printed(sum(amount for amount in to_post.values() if amount > 0), period.currency)
+    debits = printed(total([amount for amount in to_post.values() if amount > 0]), period.currency)
     return NextStep(f"{debits} to post. Export the journal for finance.", "export")
 
 

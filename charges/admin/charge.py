@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.utils import flatten_fieldsets
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -71,7 +72,7 @@ class ChargeAdmin(TransitionAdmin, ReadOnlyAdmin):
     search_help_text = "The beginning of a resource or of a PI's address"
     ordering: ClassVar = ["pk"]
     sortable_by: ClassVar = ["list_price", "amount_due"]
-    fieldsets: ClassVar = [
+    fieldsets: ClassVar[Any] = [
         ("Amounts", {"fields": [
             ("list_price", "amount_due"), ("provider_discount", "subsidy"), "funder", "exchange_rate", "adjusted",
         ]}),
@@ -105,8 +106,7 @@ class ChargeAdmin(TransitionAdmin, ReadOnlyAdmin):
     subsidy = money_column(lambda charge: charge.due_amount - charge.contracted_amount, "Subsidy", currency="currency")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        rows = [row for _title, options in self.fieldsets for row in options["fields"]]
-        return [name for row in rows for name in ([row] if isinstance(row, str) else row)]
+        return flatten_fieldsets(self.fieldsets)
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         every = Charge.objects.select_related(*self.list_select_related, "rule", "file", "decided_by")

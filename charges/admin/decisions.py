@@ -20,7 +20,7 @@ class OptionalReasonForm(forms.Form):
     reason = reason_field(required=False)
 
 
-def payer_field(name: str, label: str, model: Any) -> forms.ModelChoiceField:  # type: ignore[type-arg]
+def payer_field(name: str, label: str, model: Any) -> forms.ModelChoiceField:
     """Searches as one types: a university has thousands of them."""
     widget = AutocompleteSelect(
         Charge._meta.get_field(name),

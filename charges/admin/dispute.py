@@ -25,7 +25,7 @@ class UpholdForm(DenyForm):
         help_text="Negative. “Not our usage” takes list price and amount due; a wrong price changes the amount due only.",
     )
     due_amount = AmountField(label="Change of the amount due", widget=UnfoldAdminDecimalFieldWidget())
-    field_order: ClassVar = ["due_amount", "list_amount", "text"]
+    field_order = ("due_amount", "list_amount", "text")
 
 
 def _uphold(dispute: Dispute, **answers: Any) -> str:

@@ -11,7 +11,7 @@ from charges.models import Charge, Source
 from periods.models import BillingPeriod
 
 
-class PeriodFilter(DropdownFilter):  # type: ignore[misc]
+class PeriodFilter(DropdownFilter):
     title = "month"
     parameter_name = "period__id__exact"
     all_option = ("", "Open and closed months")
@@ -26,7 +26,7 @@ class PeriodFilter(DropdownFilter):  # type: ignore[misc]
         return queryset.filter(period__in=list(unfinalized.values_list("pk", flat=True)))
 
 
-class SourceFilter(DropdownFilter):  # type: ignore[misc]
+class SourceFilter(DropdownFilter):
     title = "source"
     parameter_name = "source__id__exact"
 
@@ -37,7 +37,7 @@ class SourceFilter(DropdownFilter):  # type: ignore[misc]
         return queryset.filter(source=self.value()) if self.value() else queryset
 
 
-class StatusFilter(DropdownFilter):  # type: ignore[misc]
+class StatusFilter(DropdownFilter):
     """Held charges unless another status is asked for: the list is a work queue."""
 
     title = "status"
@@ -58,7 +58,7 @@ class StatusFilter(DropdownFilter):  # type: ignore[misc]
         return current if self.value() == "all" else current.filter(review_status=self.value())
 
 
-class FlagFilter(DropdownFilter):  # type: ignore[misc]
+class FlagFilter(DropdownFilter):
     title = "flag"
     parameter_name = "flag"
 

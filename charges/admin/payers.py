@@ -11,12 +11,12 @@ from charges.models import FundingAccount, PIAddress, PrincipalInvestigator, Pro
 from charges.resources import FundingAccountResource, PrincipalInvestigatorResource, ProjectResource
 
 
-class AddressInline(TabularInline):  # type: ignore[misc]
+class AddressInline(TabularInline):
     model = PIAddress
     extra = 0
 
 
-class DelegateInline(TabularInline):  # type: ignore[misc]
+class DelegateInline(TabularInline):
     model = ProjectDelegate
     extra = 0
 

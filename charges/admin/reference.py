@@ -12,11 +12,11 @@ from charges.money import MoneyField
 from periods.plain_admin import StageAdmin
 
 
-class HistoryAdmin(SimpleHistoryAdmin, StageAdmin):  # type: ignore[misc]
+class HistoryAdmin(SimpleHistoryAdmin, StageAdmin):
     formfield_overrides: ClassVar[dict[Any, Any]] = {MoneyField: {"widget": UnfoldAdminDecimalFieldWidget}}
 
 
-class SpreadsheetAdmin(ImportExportMixin):  # type: ignore[misc]
+class SpreadsheetAdmin(ImportExportMixin):
     """The two formats that everybody has."""
 
     formats: ClassVar = [CSV, XLSX]

@@ -60,7 +60,7 @@ class ReviewRuleAdmin(HistoryAdmin):
     fields: ClassVar = ["kind", "pattern", ("source", "is_active")]
 
 
-class ShareFormSet(PaginationInlineFormSet):  # type: ignore[misc]
+class ShareFormSet(PaginationInlineFormSet):
     def clean(self) -> None:
         super().clean()
         rows = [form.cleaned_data for form in self.forms if hasattr(form, "cleaned_data")]
@@ -71,7 +71,7 @@ class ShareFormSet(PaginationInlineFormSet):  # type: ignore[misc]
             )
 
 
-class ShareInline(TabularInline):  # type: ignore[misc]
+class ShareInline(TabularInline):
     model = FundingShare
     formset = ShareFormSet
     extra = 1
@@ -120,7 +120,7 @@ class ExchangeRateAdmin(HistoryAdmin):
     def formfield_for_foreignkey(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
         return super().formfield_for_foreignkey(db_field, request, **unsealed_months(db_field, kwargs))
 
-    def save_model(self, request: HttpRequest, obj: Any, form: forms.ModelForm, change: Any) -> None:  # type: ignore[type-arg]
+    def save_model(self, request: HttpRequest, obj: Any, form: forms.ModelForm, change: Any) -> None:
         BillingPeriod.objects.lock_unsealed(obj.period_id)
         obj.by = request.user
         super().save_model(request, obj, form, change)

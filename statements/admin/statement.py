@@ -1,6 +1,7 @@
 from typing import Any, ClassVar
 
 from django.contrib import admin
+from django.contrib.admin.utils import flatten_fieldsets
 from django.core.exceptions import PermissionDenied
 from django.db.models import F, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
@@ -48,7 +49,7 @@ class StatementAdmin(ReadOnlyAdmin):
     search_fields: ClassVar = ["pi_email__startswith", "pi_name__startswith", "project_code__startswith", "=number"]
     search_help_text = "The beginning of a PI's name or address or of a project, or a statement's number"
     ordering: ClassVar = ["-number", "-revision"]
-    fieldsets: ClassVar = [
+    fieldsets: ClassVar[Any] = [
         (None, {"fields": [
             ("number_printed", "status"), ("period", "issued_at"), ("investigator", "project_named"),
             ("listed", "due"), ("negotiated", "subsidized"), ("adjusted", "dispute_until"),
@@ -66,8 +67,7 @@ class StatementAdmin(ReadOnlyAdmin):
     adjusted = money_column("adjustments", "Adjustments", currency="currency")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        rows = [row for _title, options in self.fieldsets for row in options["fields"]]
-        return [name for row in rows for name in ([row] if isinstance(row, str) else row)]
+        return flatten_fieldsets(self.fieldsets)
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.pdf_view)
