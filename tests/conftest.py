@@ -12,10 +12,20 @@ for name in ("SECRET_KEY", "DEBUG", "EMAIL_URL", "CURRENCY", "INSTITUTION_NAME",
 import pytest
 from django.conf import LazySettings
 from django.contrib.auth.models import Group, User
+from django.db import connection
 
 from statements import guards
 
 SHARED = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A database in a file, as in real use: other processes of a test can open it."""
+    if connection.vendor == "sqlite":
+        connection.settings_dict["TEST"]["NAME"] = str(tmp_path_factory.mktemp("database") / "test.sqlite3")
+    elif worker := os.environ.get("PYTEST_XDIST_WORKER"):
+        connection.settings_dict["TEST"]["NAME"] = f"test_ocb_{worker}"
 
 
 @pytest.fixture(autouse=True)

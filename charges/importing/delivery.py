@@ -10,6 +10,7 @@ from typing import Any
 from django.db import transaction
 
 from charges.flags import LABELS
+from charges.importing.liveness import is_running, running
 from charges.importing.loading import change_set, counts, current_deliveries, load
 from charges.importing.reading import find_files
 from charges.importing.staging import Progress, Staging
@@ -90,12 +91,14 @@ def import_files(
         return repeated
     if dry_run:
         return _dry_run(files, source, period, progress)
+    _clear_dead(source)
     focus_import = _receive(files, source, sha256, by)
-    try:
-        return _run(focus_import, period, force=force, by=by, progress=progress)
-    except BaseException:
-        _throw_away(focus_import)
-        raise
+    with running(focus_import):
+        try:
+            return _run(focus_import, period, force=force, by=by, progress=progress)
+        except BaseException:
+            _throw_away(focus_import, "the import failed")
+            raise
 
 
 @transaction.atomic
@@ -228,16 +231,24 @@ def received_path(file: ReceivedFile) -> Path:
     return storage.locate(f"received/{file.sha256[:2]}/{file.sha256}")
 
 
-def _throw_away(focus_import: FocusImport) -> None:
+def _clear_dead(source: Source) -> None:
+    """What a killed process left behind counts for nothing, and would only keep the month from closing."""
+    for staged in FocusImport.objects.filter(source=source, state=FocusImport.State.STAGED):
+        if not is_running(staged):
+            _throw_away(staged, "its process died")
+
+
+def _throw_away(focus_import: FocusImport, reason: str) -> None:
     """Nothing of a failed run stays but the received file and the record that it came."""
     with transaction.atomic():
         focus_import = FocusImport.objects.get(pk=focus_import.pk)
         if focus_import.state == FocusImport.State.STAGED:
-            discard(focus_import, reason="the import failed")
+            discard(focus_import, reason=reason)
 
 
 def _delete_staged(focus_import: FocusImport) -> None:
-    Charge.objects.filter(loaded_by=focus_import).delete()
+    staged = Charge.objects.filter(loaded_by=focus_import)
+    staged._raw_delete(staged.db)  # nothing refers to a staged row; `delete()` would load every one to see that
     ImportIssue.objects.filter(focus_import=focus_import).delete()
 
 

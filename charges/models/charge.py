@@ -128,12 +128,17 @@ class Charge(models.Model):
             ("review_charge", "Can approve, exclude and defer charges"),
             ("reattribute_charge", "Can say who pays for a charge"),
         ]
-        indexes: ClassVar = [
+        indexes: ClassVar[list[models.Index]] = [
             models.Index(fields=["period", "pi", "project"], name="charge_payer"),
             models.Index(fields=["loaded_by"], name="charge_loaded_by"),
             models.Index(
                 fields=["period", "review_status"], condition=~models.Q(review_status="clear"), name="charge_review"
             ),
+        ]
+        indexes += [
+            # Few rows have one; without the index each deleted or reversed row would search the whole table.
+            models.Index(fields=[name], condition=models.Q(**{f"{name}__isnull": False}), name=f"charge_{name}")
+            for name in ("replaces", "origin", "superseded_by")
         ]
         constraints: ClassVar = [
             known_states(

@@ -1,0 +1,247 @@
+"""Adjustments by form and by spreadsheet, and the reference data that staff keep."""
+
+from decimal import Decimal
+from io import BytesIO
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+
+from charges.models import Adjustment, AttributionRule, FundingSplit, Project, Source, SourceWaiver
+from periods.models import AuditEntry
+from tests.make import make_closed, make_finalized, make_fund, make_period, make_pi, make_project, make_source
+
+ADD = "/admin/charges/adjustment/add/"
+REASON = "Handed down from the old cluster"
+HEADER = (
+    "period,kind,pi_email,project_id,fund_org,source,account_code,borne_by,description,list_amount,due_amount,reason"
+)
+
+
+@pytest.fixture
+def desk(client, billing_admin):
+    client.force_login(billing_admin)
+    return client
+
+
+@pytest.fixture
+def payer(db):
+    return {"pi": make_pi(), "project": make_project(), "funding_account": make_fund(), "source": make_source()}
+
+
+def filled_in(payer, **changes):
+    answers = {
+        "kind": "manual",
+        "period": make_period().pk,
+        "description": "960 GB SSD",
+        "list_amount": "40",
+        "due_amount": "0",
+        "reason": REASON,
+        **{name: row.pk for name, row in payer.items()},
+    }
+    return {**answers, **changes}
+
+
+def errors(response):
+    return [str(error) for found in response.context["adminform"].form.errors.values() for error in found]
+
+
+def test_a_manual_charge_shows_its_list_price_and_costs_nothing(desk, payer, billing_admin):
+    response = desk.post(ADD, filled_in(payer))
+
+    adjustment = Adjustment.objects.get()
+    assert response.status_code == 302
+    assert (adjustment.list_amount, adjustment.due_amount, adjustment.created_by) == (40, 0, billing_admin)
+    assert AuditEntry.objects.get(action="adjust").subject_id == adjustment.pk
+
+
+def test_what_the_stage_refuses_stands_above_the_form_as_filled_in(desk, payer):
+    response = desk.post(ADD, filled_in(payer, kind="credit", list_amount="0", due_amount="12.5"))
+
+    assert errors(response) == ["A credit or write-off lowers the amount due: give a negative amount."]
+    assert response.context["adminform"].form["description"].value() == "960 GB SSD"
+    assert Adjustment.objects.count() == 0
+
+
+def test_finalized_months_are_not_offered(desk, payer):
+    finalized = make_finalized(make_period("2024-12"))
+
+    response = desk.post(ADD, filled_in(payer, period=finalized.pk))
+
+    assert list(response.context["adminform"].form.errors) == ["period"]
+
+
+def test_an_adjustment_is_never_edited(desk, payer):
+    desk.post(ADD, filled_in(payer))
+    adjustment = Adjustment.objects.get()
+
+    response = desk.post(f"/admin/charges/adjustment/{adjustment.pk}/change/", filled_in(payer, list_amount="99"))
+
+    adjustment.refresh_from_db()
+    assert (response.status_code, adjustment.list_amount) == (403, 40)
+
+
+def test_an_adjustment_is_withdrawn_with_a_reason_once(desk, payer):
+    desk.post(ADD, filled_in(payer))
+    adjustment = Adjustment.objects.get()
+    page = f"/admin/charges/adjustment/{adjustment.pk}/step/withdraw/"
+
+    desk.post(page, {"reason": "Entered for the wrong project"})
+
+    adjustment.refresh_from_db()
+    assert adjustment.withdrawn_at is not None
+    assert AuditEntry.objects.get(action="withdraw").reason == "Entered for the wrong project"
+    assert desk.get(f"/admin/charges/adjustment/{adjustment.pk}/change/").context["buttons"] == []
+
+
+def upload(desk, model, rows, format_number="0"):
+    file = SimpleUploadedFile("rows.csv", rows.encode())
+    return desk.post(f"/admin/charges/{model}/import/", {"import_file": file, "format": format_number, "resource": "0"})
+
+
+def confirm(desk, model, preview):
+    return desk.post(f"/admin/charges/{model}/process_import/", preview.context["confirm_form"].initial)
+
+
+def test_a_spreadsheet_is_previewed_then_loaded_through_the_stage(desk, payer, billing_admin):
+    make_closed(make_period())
+    row = "2025-01,credit,ada@example.edu,engine,NSF-1,,,,Outage of 3 January,0,-12.345,Agreed after the outage"
+
+    preview = upload(desk, "adjustment", f"{HEADER}\n{row}\n")
+    assert (Adjustment.objects.count(), preview.context["result"].totals["new"]) == (0, 1)
+    confirm(desk, "adjustment", preview)
+
+    adjustment = Adjustment.objects.get()
+    assert (adjustment.due_amount, adjustment.created_by) == (Decimal("-12.345"), billing_admin)
+    assert AuditEntry.objects.get(action="adjust").by == billing_admin
+
+
+@pytest.mark.parametrize(
+    ("row", "sentence"),
+    [
+        (
+            "2025-01,credit,ada@example.edu,engine,NSF-1,,,,Outage,0,12,Agreed after the outage",
+            "A credit or write-off lowers the amount due: give a negative amount.",
+        ),
+        (",credit,,engine,NSF-1,,,,Outage,0,-12,Agreed after the outage", "Give period and pi."),
+        (
+            "2025-01,credit,ada@example.edu,engine,NSF-1,,,,Outage,0,-12,Agreed",
+            "Give a reason of at least 10 characters.",
+        ),
+        (
+            "2025-01,credit,nobody@example.edu,engine,NSF-1,,,,Outage,0,-12,Agreed after it",
+            "There is no PI 'nobody@example.edu'.",
+        ),
+        (
+            "2025-01,credit,ada@example.edu,engine,NSF-1,,,,Outage,0,$12,Agreed after it",
+            "'$12' is no number: only digits, a minus, a decimal point and an exponent may stand here.",
+        ),
+    ],
+)
+def test_the_preview_says_what_would_be_refused(desk, payer, row, sentence):
+    make_period()
+
+    result = upload(desk, "adjustment", f"{HEADER}\n{row}\n").context["result"]
+
+    found = [message for invalid in result.invalid_rows for message in invalid.error.messages]
+    assert found == [sentence]
+    assert (Adjustment.objects.count(), AuditEntry.objects.count()) == (0, 0)
+
+
+def test_an_xlsx_keeps_its_amounts_exact(desk, payer):
+    import tablib  # noqa: PLC0415 - only here
+
+    make_period()
+    book = tablib.Dataset(headers=HEADER.split(","))
+    book.append(["2025-01", "credit", "ada@example.edu", "engine", "NSF-1", "", "", "", "Outage", 0, -0.1, REASON])
+    file = BytesIO(book.export("xlsx"))
+    file.name = "rows.xlsx"
+
+    preview = desk.post("/admin/charges/adjustment/import/", {"import_file": file, "format": "1", "resource": "0"})
+    confirm(desk, "adjustment", preview)
+
+    assert Adjustment.objects.get().due_amount == Decimal("-0.1")
+
+
+def test_an_export_disarms_formulas_and_an_import_takes_them_back(desk, db):
+    make_project("engine", name='=HYPERLINK("http://evil")', department="+49")
+
+    answers = {"format": "0", "resource": "0"}
+    fields = {f"projectresource_{name}": "on" for name in ("code", "name", "department")}
+    exported = desk.post("/admin/charges/project/export/", {**answers, **fields}).content.decode()
+    confirm(desk, "project", upload(desk, "project", exported.replace("+49", "+50")))
+
+    assert "'=HYPERLINK" in exported
+    project = Project.objects.get()
+    assert (project.name, project.department) == ('=HYPERLINK("http://evil")', "+50")
+
+
+def test_a_rule_that_matches_everything_is_refused_in_a_spreadsheet_too(desk, payer):
+    header = "id,order,mode,source,sub_account_id,resource_prefix,service_name,tag,valid_from,valid_until,pi_email,project_id,fund_org"
+
+    result = upload(desk, "attributionrule", f"{header}\n,10,fill,,,,,,,,ada@example.edu,,\n").context["result"]
+
+    assert [message for invalid in result.invalid_rows for message in invalid.error.messages] == [
+        "Name at least one thing to match: without it the rule would take every charge."
+    ]
+    assert AttributionRule.objects.count() == 0
+
+
+def split(*percents, **changes):
+    rows = {
+        f"shares-{number}-{name}": value
+        for number, percent in enumerate(percents)
+        for name, value in (("funding_account", make_fund(f"share-{number}").pk), ("percent", percent))
+    }
+    return {
+        "project": make_project().pk,
+        "first_month": "2025-01",
+        "remainder_account": make_fund().pk,
+        "shares-TOTAL_FORMS": len(percents),
+        "shares-INITIAL_FORMS": 0,
+        **rows,
+        **changes,
+    }
+
+
+@pytest.mark.parametrize(("percents", "is_kept"), [(["60"], True), (["60", "40"], True), (["60", "40.01"], False)])
+def test_shares_leave_between_nothing_and_all_for_the_remainder(desk, db, percents, is_kept):
+    response = desk.post("/admin/charges/fundingsplit/add/", split(*percents))
+
+    assert (response.status_code == 302, FundingSplit.objects.exists()) == (is_kept, is_kept)
+
+
+@pytest.mark.parametrize("months", [{"first_month": "2025-1"}, {"last_month": "2024-12"}, {"last_month": "never"}])
+def test_a_split_is_for_whole_months_in_order(desk, db, months):
+    response = desk.post("/admin/charges/fundingsplit/add/", split("50", **months))
+
+    assert list(response.context["adminform"].form.errors) == list(months)
+
+
+def test_a_source_keeps_the_history_of_its_settings(desk, db):
+    source = make_source()
+    page = f"/admin/charges/source/{source.pk}/change/"
+
+    desk.post(page, {"name": "cluster", "basis": "effective_cost", "funder": "Provost", "approval_threshold": "0"})
+
+    assert Source.objects.get().funder == "Provost"
+    assert [record.funder for record in Source.history.all()] == ["Provost", ""]
+    assert desk.get(f"/admin/charges/source/{source.pk}/history/").status_code == 200
+
+
+def test_a_waiver_is_audited_with_its_reason(desk, billing_admin):
+    period, source = make_period(), make_source()
+    answers = {"source": source.pk, "period": period.pk, "reason": "The provider sends nothing this month"}
+
+    desk.post("/admin/charges/sourcewaiver/add/", answers)
+
+    entry = AuditEntry.objects.get(action="waive")
+    assert (SourceWaiver.objects.get().by, entry.period, entry.reason) == (billing_admin, period, answers["reason"])
+
+
+def test_a_waiver_needs_a_reason_in_words(desk, db):
+    answers = {"source": make_source().pk, "period": make_period().pk, "reason": "no"}
+
+    response = desk.post("/admin/charges/sourcewaiver/add/", answers)
+
+    assert errors(response) == ["Give a reason of at least 10 characters."]
+    assert SourceWaiver.objects.count() == 0

@@ -1,0 +1,86 @@
+"""Real processes: two imports at once, and one that is killed at any moment."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from django.conf import LazySettings
+from django.db import connection
+from django.db.models import Sum
+
+from charges.importing import import_files
+from charges.importing.liveness import is_running
+from charges.models import Charge, FocusImport
+from tests.charges.focus_files import focus_row, write_focus
+from tests.make import make_source
+
+pytestmark = pytest.mark.django_db(transaction=True)
+ROWS = 12_000
+
+
+def start_import(path: Path, settings: LazySettings) -> subprocess.Popen[bytes]:
+    """`manage.py import_focus` on this test's database and home."""
+    database = connection.settings_dict
+    if connection.vendor == "sqlite":
+        url = f"sqlite:///{database['NAME']}"
+    else:
+        host = f"{database['HOST']}:{database['PORT']}".strip(":")
+        url = f"postgres://{database['USER']}:{database['PASSWORD']}@{host}/{database['NAME']}"
+    environment = {**os.environ, "OCB_HOME": str(settings.OCB_HOME), "DATABASE_URL": url}
+    command = [sys.executable, "manage.py", "import_focus", str(path), "--source", "aws"]
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def due() -> object:
+    return Charge.objects.current().aggregate(due=Sum("due_amount"))["due"]
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> tuple[Path, Path]:
+    rows = [focus_row(ResourceId=f"i-{n}") for n in range(ROWS)]
+    dearer = [row | {"EffectiveCost": "81"} for row in rows]
+    return write_focus(tmp_path / "old.csv", *rows), write_focus(tmp_path / "new.csv", *dearer)
+
+
+def test_a_killed_import_leaves_the_old_snapshot_or_the_new_one_and_a_rerun_finishes(
+    files: tuple[Path, Path], settings: LazySettings
+) -> None:
+    old, new = files
+    import_files([old], source_name="aws")
+    for _ in range(3):
+        process = start_import(new, settings)
+        time.sleep(random.uniform(0.8, 3.5))
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        assert due() in (80 * ROWS, 81 * ROWS)
+
+    import_files([new], source_name="aws")
+
+    assert due() == 81 * ROWS
+    assert not FocusImport.objects.filter(state="staged").exists()
+    assert Charge.objects.count() == 2 * ROWS
+
+
+def test_of_two_imports_at_once_one_wins_and_the_other_is_told(
+    files: tuple[Path, Path], settings: LazySettings
+) -> None:
+    processes = [start_import(path, settings) for path in files]
+
+    answers = [(process.communicate()[1].decode(), process.returncode) for process in processes]
+
+    told = [error for error, code in answers if code == 1]
+    assert sorted(code for _, code in answers) in ([0, 0], [0, 1])
+    assert all("Another delivery of aws was loaded meanwhile" in error for error in told)
+    assert due() in (80 * ROWS, 81 * ROWS)
+    assert Charge.objects.current().count() == ROWS
+
+
+def test_a_staged_import_without_a_process_is_known_to_be_dead() -> None:
+    staged = FocusImport.objects.create(source=make_source("aws"))
+
+    assert not is_running(staged)
