@@ -187,7 +187,7 @@ def test_the_page_has_the_institutions_size(settings, page):
 def test_a_draft_says_so_and_is_not_kept():
     make_charge()
 
-    assert words(draft()).count("Draft: not issued, and it may change") == 1
+    assert words(draft()).count("Draft: it may still change") == 1
     assert not ArchivedDocument.objects.exists()
 
 
