@@ -34,7 +34,7 @@ class AmountWidget(widgets.Widget):
             raise ValueError(f"{value!r} is {error}.") from error
 
     def render(self, value: Any, obj: Any = None, **kwargs: Any) -> str:
-        return "" if value is None else f"{value.normalize():f}"
+        return "" if value in (None, "") else f"{Decimal(value).normalize():f}"
 
 
 class NamedWidget(widgets.ForeignKeyWidget):
