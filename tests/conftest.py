@@ -1,13 +1,8 @@
 """A home of its own for every test, and the people who work with the system."""
 
 import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-
-os.environ["OCB_HOME"] = tempfile.mkdtemp(prefix="ocb-test-")
-for name in ("SECRET_KEY", "DEBUG", "EMAIL_URL", "CURRENCY", "INSTITUTION_NAME", "MAIL_DOMAIN"):
-    os.environ.pop(name, None)
 
 import pytest
 from django.conf import LazySettings

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.surroundings import OURS
+
 ROOT = Path(__file__).resolve().parents[2]
 PRODUCTION = {
     "SECRET_KEY": "pB7-x_Q2mZ9vLk4RtY8wHs3NcJ6dFg1aEo5uTi0XyVbKqMnPzRsWhC",
@@ -135,3 +137,4 @@ def test_operating_page_lists_every_variable():
     read_names = set(re.findall(r'(?:env\.\w+|environment\.\w+|boolean|matching|whole_number)\(\s*"([A-Z_]+)"', source))
     page = (ROOT / "docs/operating.md").read_text()
     assert set(re.findall(r"^\| `([A-Z_]+)` \|", page, re.MULTILINE)) == read_names
+    assert {*OURS.split(), "OCB_HOME", "DATABASE_URL"} == read_names  # what a test run leaves out of its environment

@@ -1,0 +1,20 @@
+"""The environment of every test run, made before Django reads its settings: a developer's own is left alone.
+
+Loaded with `-p` in pyproject.toml, because pytest-django reads the settings before any conftest.
+"""
+
+import atexit
+import os
+import shutil
+import tempfile
+
+OURS = """
+    SECRET_KEY DEBUG ALLOWED_HOSTS SITE_URL BEHIND_PROXY INSTITUTION_NAME INSTITUTION_CONTACT LOGO PAGE_SIZE CURRENCY
+    LOCALE TIME_ZONE MAIL_DOMAIN EMAIL_URL EMAIL_BACKEND ANYMAIL FROM_EMAIL REPLY_TO_EMAIL DISPUTE_DAYS REFERENCE_TAGS
+    DEFAULT_ACCOUNT_CODE ADJUSTMENT_ACCOUNT
+"""
+
+for name in OURS.split():
+    os.environ.pop(name, None)
+os.environ["OCB_HOME"] = tempfile.mkdtemp(prefix="ocb-test-")
+atexit.register(shutil.rmtree, os.environ["OCB_HOME"], ignore_errors=True)
