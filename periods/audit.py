@@ -19,13 +19,13 @@ def record(
     reason: str = "",
 ) -> AuditEntry:
     """One entry. `subject` is the row acted on, or a phrase where one action changed many; amounts go in as text."""
-    is_row = isinstance(subject, Model)
+    row = subject if isinstance(subject, Model) else None
     return AuditEntry.objects.create(
         by=by,
         action=action,
         subject=str(subject)[:200],
-        subject_model=subject._meta.label_lower if is_row else "",
-        subject_id=subject.pk if is_row else None,
+        subject_model=row._meta.label_lower if row else "",
+        subject_id=row.pk if row else None,
         period=period,
         rows=rows,
         before=before or {},

@@ -47,7 +47,7 @@ def run_transition(
     act = getattr(locked, name)
     if not can_proceed(act):
         raise WrongState(f"{locked} is {locked.get_state_display().lower()}: it cannot be changed by “{name}”.")
-    require(by is None or has_transition_perm(act, by), by=by, what=f"{name} {locked}")
+    require(is_allowed=by is None or has_transition_perm(act, by), by=by, what=f"{name} {locked}")
     if isinstance(locked, BillingPeriod):
         _require_unblocked(locked, name, override=override)
     if work:
@@ -67,7 +67,7 @@ def run_transition(
     return locked
 
 
-def require(is_allowed: bool, *, by: Any, what: str) -> None:
+def require(*, is_allowed: bool, by: Any, what: str) -> None:
     """Raise NotPermitted, which doors show as 403, unless allowed."""
     if not is_allowed:
         raise NotPermitted(f"{by} has no permission to {what}.") from PermissionDenied()
@@ -75,7 +75,7 @@ def require(is_allowed: bool, *, by: Any, what: str) -> None:
 
 def require_permission(by: Any, permission: str, what: str) -> None:
     """Stages that are no transition ask here; cron (None) may everything."""
-    require(by is None or by.has_perm(permission), by=by, what=what)
+    require(is_allowed=by is None or by.has_perm(permission), by=by, what=what)
 
 
 def require_reason(reason: str, minimum: int = MINIMUM_REASON) -> str:

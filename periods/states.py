@@ -9,7 +9,7 @@ from django_fsm import ConcurrentTransitionMixin, FSMField, FSMModelMixin, trans
 __all__ = ["Document", "StateField", "known_states", "transition"]
 
 
-class StateField(FSMField):  # type: ignore[misc]
+class StateField(FSMField):
     """A state that only transitions change. Migrations see a CharField, so that the library stays replaceable."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -23,7 +23,7 @@ class StateField(FSMField):  # type: ignore[misc]
         return name, "django.db.models.CharField", args, kwargs
 
 
-class StateSaves(ConcurrentTransitionMixin, FSMModelMixin):  # type: ignore[misc]
+class StateSaves(ConcurrentTransitionMixin, FSMModelMixin):
     """A save that lost a race raises instead of overwriting; the name that migrations know the library by."""
 
 
