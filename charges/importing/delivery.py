@@ -248,7 +248,7 @@ def _throw_away(focus_import: FocusImport, reason: str) -> None:
 
 def _delete_staged(focus_import: FocusImport) -> None:
     staged = Charge.objects.filter(loaded_by=focus_import)
-    staged._raw_delete(staged.db)  # nothing refers to a staged row; `delete()` would load every one to see that
+    staged._raw_delete(staged.db)  # noqa: SLF001 - no row refers to a staged one; `delete()` would load all to see that
     ImportIssue.objects.filter(focus_import=focus_import).delete()
 
 
