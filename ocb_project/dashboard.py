@@ -3,9 +3,10 @@
 from typing import Any
 
 from django.http import HttpRequest
+from django.urls import reverse
 
 from periods.models import BillingPeriod
-from statements.admin.overview import import_url, overview
+from statements.admin.overview import overview
 
 SHOWN = 6
 
@@ -19,8 +20,10 @@ def start_page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "title": str(chosen) if chosen else "Start",
         "may_view_months": may_view,
         "months": months,
-        "overview": overview(chosen) if chosen else None,
-        "import_url": import_url() if request.user.has_perm("charges.load_focusimport") else "",
+        "overview": overview(chosen, by=request.user) if chosen else None,
+        "import_url": reverse("admin:charges_focusimport_import")
+        if request.user.has_perm("charges.load_focusimport")
+        else "",
     }
 
 

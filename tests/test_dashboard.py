@@ -95,9 +95,9 @@ def test_what_to_do_next_follows_the_month(desk, billing_admin, home):
     press("render")
     assert action() == "E-mail statements"
     press("email")
-    assert action() == "Export the journal"
+    assert action() == "Export journal"
     press("export", template="generic")
-    assert action() == "Acknowledge the journal"
+    assert action() == "Acknowledge journal"
     press("acknowledge", reference="GL-77")
     assert action() == "Finalize the month"
     press("finalize")
@@ -127,3 +127,14 @@ def test_the_pdf_of_a_statement_is_a_draft_until_it_is_rendered(desk):
     response = desk.get(f"/admin/statements/statement/{statement.pk}/pdf/")
 
     assert (response.status_code, response["Content-Type"], response.content[:5]) == (200, "application/pdf", b"%PDF-")
+
+
+def test_the_button_is_for_those_who_may_press_it(client, auditor):
+    make_charge()
+    client.force_login(auditor)
+
+    assert start(client)["overview"]["next"] == {
+        "sentence": "Nothing is held. When all files of January 2025 have come, close it.",
+        "url": "",
+        "label": "",
+    }

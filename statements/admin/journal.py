@@ -13,7 +13,7 @@ from charges.admin.filters import PeriodFilter
 from periods import storage
 from periods.plain_admin import ReadOnlyAdmin, ReadOnlyInline
 from periods.transition_admin import ReasonForm, Step, TransitionAdmin
-from statements.admin.period import ReferenceForm
+from statements.admin.steps import ReferenceForm
 from statements.journaling import acknowledge_journal, reject_journal, void_journal
 from statements.models import ArchivedDocument, Journal, JournalLine
 

@@ -4,38 +4,28 @@ from decimal import Decimal
 from typing import Any
 
 from django.db.models import Count, F, Max, Q, Sum
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 
 from charges.models import Charge, ImportScope, Source
 from charges.money import ZERO, printed, round_to_currency
 from periods.blockers import checklist
 from periods.models import AuditEntry, BillingPeriod
+from statements.admin.steps import STEPS
 from statements.issuing import figures
 from statements.models import Journal, Seal, Statement
 from statements.progress import NextStep, next_step
 
 State = BillingPeriod.State
-LABELS = {
-    "import": "Import files",
-    "review": "Review charges",
-    "close": "Close the month",
-    "issue": "Issue statements",
-    "render": "Render PDFs",
-    "email": "E-mail statements",
-    "export": "Export the journal",
-    "acknowledge": "Acknowledge the journal",
-    "finalize": "Finalize the month",
-}
 GUARDED = {State.OPEN: ("close", "To close the month"), State.CLOSED: ("finalize", "To finalize the month")}
 
 
-def overview(period: BillingPeriod) -> dict[str, Any]:
+def overview(period: BillingPeriod, *, by: Any) -> dict[str, Any]:
     transition, heading = GUARDED.get(State(period.state), ("", ""))
     return {
         "period": period,
         "period_url": reverse("admin:periods_billingperiod_change", args=[period.pk]),
         "figures": _figures(period),
-        "next": _button(period, next_step(period)),
+        "next": _button(period, next_step(period), by=by),
         "held": _held(period),
         "checklist_heading": heading,
         "blockers": checklist(period, transition) if transition else [],
@@ -57,31 +47,26 @@ def _figures(period: BillingPeriod) -> dict[str, str]:
     return {name: printed(getattr(found, name), period.currency) for name in ("list", "discount", "due")}
 
 
-def _button(period: BillingPeriod, step: NextStep) -> dict[str, str]:
-    return {"sentence": step.sentence, "url": step.link or _url(period, step.action), "label": _label(step)}
+def _button(period: BillingPeriod, step: NextStep, *, by: Any) -> dict[str, str]:
+    """The sentence for everybody; the button for those who may press it."""
+    if step.link:
+        return {"sentence": step.sentence, "url": step.link, "label": "Show"}
+    url, label = _door(period, step.action, by=by)
+    return {"sentence": step.sentence, "url": url, "label": label}
 
 
-def _label(step: NextStep) -> str:
-    return "Show" if step.link else LABELS.get(step.action, "")
-
-
-def _url(period: BillingPeriod, action: str) -> str:
+def _door(period: BillingPeriod, action: str, *, by: Any) -> tuple[str, str]:
     if action == "review":
-        return review_url(period)
-    if action == "import":
-        return import_url()
-    return reverse("admin:periods_billingperiod_step", args=[period.pk, action]) if action else ""
+        return review_url(period), "Review charges"
+    if action == "import" and by.has_perm("charges.load_focusimport"):
+        return reverse("admin:charges_focusimport_import"), "Import files"
+    if action in STEPS and by.has_perm(STEPS[action].permission):
+        return reverse("admin:periods_billingperiod_step", args=[period.pk, action]), STEPS[action].label
+    return "", ""
 
 
 def review_url(period: BillingPeriod) -> str:
     return f"{reverse('admin:charges_charge_changelist')}?period__id__exact={period.pk}"
-
-
-def import_url() -> str:
-    try:
-        return reverse("admin:charges_focusimport_import")
-    except NoReverseMatch:
-        return ""
 
 
 def _held(period: BillingPeriod) -> dict[str, Any]:
