@@ -11,7 +11,6 @@ from statements.guards.ways import WAYS, tables
 
 __all__ = ["WAYS", "install", "lift", "missing"]
 
-PREFIX = "ocb_guard_"
 DIALECTS: dict[str, Any] = {"sqlite": sqlite, "postgresql": postgresql}
 
 
@@ -22,14 +21,14 @@ def install(using: str = DEFAULT_DB_ALIAS) -> None:
             lift(using)
             dialect = DIALECTS[connections[using].vendor]
             with connections[using].cursor() as cursor:
-                dialect.create(cursor, dialect.wanted(PREFIX))
+                dialect.create(cursor, dialect.wanted())
 
 
 def lift(using: str = DEFAULT_DB_ALIAS) -> None:
     """Take all guards away: SQLite remakes no table that a trigger names, and tests empty theirs."""
     dialect = DIALECTS[connections[using].vendor]
     with transaction.atomic(using), connections[using].cursor() as cursor:
-        dialect.drop(cursor, dialect.installed(cursor, PREFIX))
+        dialect.drop(cursor, dialect.installed(cursor))
 
 
 def missing(using: str = DEFAULT_DB_ALIAS) -> list[str]:
@@ -39,5 +38,5 @@ def missing(using: str = DEFAULT_DB_ALIAS) -> list[str]:
         return []
     dialect = DIALECTS[connection.vendor]
     with connection.cursor() as cursor:
-        standing = dialect.installed(cursor, PREFIX)
-    return [name for name, definition in dialect.wanted(PREFIX).items() if standing.get(name) != definition]
+        standing = dialect.installed(cursor)
+    return [name for name, definition in dialect.wanted().items() if standing.get(name) != definition]

@@ -11,7 +11,7 @@ from typing import Any
 from django.db.models import Model
 
 from periods.models import AuditEntry, BillingPeriod
-from statements.guards.ways import WAYS, hops, tables
+from statements.guards.ways import PREFIX, WAYS, hops, tables
 from statements.models import Seal
 
 PERIODS, SEALS, AUDIT = (model._meta.db_table for model in (BillingPeriod, Seal, AuditEntry))
@@ -38,7 +38,7 @@ BEGIN
     RETURN OLD;
   END IF;
   IF NEW.state = 'finalized' AND NOT EXISTS (SELECT 1 FROM {SEALS} WHERE period_id = NEW.id) THEN
-    RAISE EXCEPTION '{PERIODS}: % has no seal and cannot be finalized', NEW.month {REFUSE};
+    RAISE EXCEPTION '{PERIODS}: a month without a seal cannot be finalized' {REFUSE};
   END IF;
   RETURN NEW;
 END
@@ -69,18 +69,18 @@ END
 """
 
 
-def wanted(prefix: str) -> dict[str, str]:
+def wanted() -> dict[str, str]:
     """Every function by name: its body, and the trigger that calls it as PostgreSQL itself prints it."""
-    functions = dict(_functions(prefix))
-    return {f"{prefix}months_are_open": MONTHS_ARE_OPEN + BODY_AND_TRIGGER, **functions}
+    functions = dict(_functions())
+    return {f"{PREFIX}months_are_open": MONTHS_ARE_OPEN + BODY_AND_TRIGGER, **functions}
 
 
-def installed(cursor: Any, prefix: str) -> dict[str, str]:
+def installed(cursor: Any) -> dict[str, str]:
     cursor.execute(
         "SELECT p.proname, p.prosrc, coalesce(pg_get_triggerdef(t.oid, true), ''), coalesce(t.tgenabled, 'O') "
         "FROM pg_proc p LEFT JOIN pg_trigger t ON t.tgfoid = p.oid "
         "WHERE p.pronamespace = current_schema()::regnamespace AND starts_with(p.proname, %s)",
-        [prefix],
+        [PREFIX],
     )
     return {
         name: body + BODY_AND_TRIGGER + trigger if enabled == "O" else "disabled"
@@ -102,23 +102,23 @@ def drop(cursor: Any, names: Iterable[str]) -> None:
         cursor.execute(f"DROP FUNCTION {name} CASCADE")
 
 
-def _functions(prefix: str) -> Iterator[tuple[str, str]]:
+def _functions() -> Iterator[tuple[str, str]]:
     for model in WAYS:
         table = model._meta.db_table
         new, old = _months(model, "new_rows"), _months(model, "old_rows")
-        yield _after(prefix, table, "insert", new, "NEW TABLE AS new_rows")
-        yield _after(prefix, table, "update", f"{old} || {new}", "OLD TABLE AS old_rows NEW TABLE AS new_rows")
-        yield _after(prefix, table, "delete", old, "OLD TABLE AS old_rows")
+        yield _after(table, "insert", new, "NEW TABLE AS new_rows")
+        yield _after(table, "update", f"{old} || {new}", "OLD TABLE AS old_rows NEW TABLE AS new_rows")
+        yield _after(table, "delete", old, "OLD TABLE AS old_rows")
     for table in tables():
-        yield _before(f"{prefix}{table}_key", KEY_STAYS, f"UPDATE OF id ON {table}", "ROW")
-        yield _before(f"{prefix}{table}_truncate", NOTHING_IS_FINALIZED, f"TRUNCATE ON {table}", "STATEMENT")
-    yield _before(f"{prefix}{PERIODS}_change", PERIOD_MAY_CHANGE, f"INSERT OR DELETE OR UPDATE ON {PERIODS}", "ROW")
-    yield _before(f"{prefix}{AUDIT}_change", NEVER, f"DELETE OR UPDATE OR TRUNCATE ON {AUDIT}", "STATEMENT")
+        yield _before(f"{PREFIX}{table}_key", KEY_STAYS, f"UPDATE OF id ON {table}", "ROW")
+        yield _before(f"{PREFIX}{table}_truncate", NOTHING_IS_FINALIZED, f"TRUNCATE ON {table}", "STATEMENT")
+    yield _before(f"{PREFIX}{PERIODS}_change", PERIOD_MAY_CHANGE, f"INSERT OR DELETE OR UPDATE ON {PERIODS}", "ROW")
+    yield _before(f"{PREFIX}{AUDIT}_change", NEVER, f"DELETE OR UPDATE OR TRUNCATE ON {AUDIT}", "STATEMENT")
 
 
-def _after(prefix: str, table: str, event: str, months: str, rows: str) -> tuple[str, str]:
-    name = f"{prefix}{table}_{event}"
-    body = f"\nBEGIN\n  PERFORM {prefix}months_are_open({months}, TG_TABLE_NAME);\n  RETURN NULL;\nEND\n"
+def _after(table: str, event: str, months: str, rows: str) -> tuple[str, str]:
+    name = f"{PREFIX}{table}_{event}"
+    body = f"\nBEGIN\n  PERFORM {PREFIX}months_are_open({months}, TG_TABLE_NAME);\n  RETURN NULL;\nEND\n"
     when = f"AFTER {event.upper()} ON {table} REFERENCING {rows} FOR EACH STATEMENT"
     return name, f"{body}{BODY_AND_TRIGGER}CREATE TRIGGER {name} {when} EXECUTE FUNCTION {name}()"
 

@@ -10,20 +10,26 @@ from typing import Any
 from django.db.models import Model
 
 from periods.models import AuditEntry, BillingPeriod
-from statements.guards.ways import WAYS, hops, unique_keys
+from statements.guards.ways import PREFIX, WAYS, hops, unique_keys
 from statements.models import Seal
 
 SEALS = Seal._meta.db_table
 MOVED = 'NEW."id" <> OLD."id"'
+REFUSALS = {
+    "sealed": "the month is finalized, nothing in it changes",
+    "unsealed": "a month without a seal cannot be finalized",
+    "key": "a primary key never changes",
+    "audit": "an audit entry never changes",
+}
 
 
-def wanted(prefix: str) -> dict[str, str]:
+def wanted() -> dict[str, str]:
     """Every trigger by name, as the statement that makes it; SQLite keeps that text and shows it again."""
-    return dict(_triggers(prefix))
+    return dict([*_of_rows(), *_of_periods(), *_of_audit()])
 
 
-def installed(cursor: Any, prefix: str) -> dict[str, str]:
-    cursor.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND name LIKE %s", [f"{prefix}%"])
+def installed(cursor: Any) -> dict[str, str]:
+    cursor.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND name LIKE %s", [f"{PREFIX}%"])
     return dict(cursor.fetchall())
 
 
@@ -37,29 +43,38 @@ def drop(cursor: Any, names: Iterable[str]) -> None:
         cursor.execute(f'DROP TRIGGER "{name}"')
 
 
-def _triggers(prefix: str) -> Iterator[tuple[str, str]]:
+def _of_rows() -> Iterator[tuple[str, str]]:
     for model in WAYS:
         held = [_sealed(model, "NEW"), *_takes_key(model)]
-        yield _trigger(prefix, model, "insert", held)
-        yield _trigger(prefix, model, "update", [_sealed(model, "OLD"), MOVED, *held])
-        yield _trigger(prefix, model, "delete", [_sealed(model, "OLD")])
-    entering = [_finalized_without_seal(), *_takes_key(BillingPeriod)]
-    yield _trigger(prefix, BillingPeriod, "insert", entering)
-    yield _trigger(prefix, BillingPeriod, "update", ["OLD.\"state\" = 'finalized'", MOVED, *entering])
-    yield _trigger(prefix, BillingPeriod, "delete", ["OLD.\"state\" = 'finalized'"])
+        yield _trigger(model, "insert", "sealed", held)
+        yield _trigger(model, "update", "sealed", [_sealed(model, "OLD"), *held])
+        yield _trigger(model, "delete", "sealed", [_sealed(model, "OLD")])
+        yield _trigger(model, "update", "key", [MOVED])
+
+
+def _of_periods() -> Iterator[tuple[str, str]]:
+    before, after = (_sealed(BillingPeriod, row) for row in ("OLD", "NEW"))
+    unsealed = f'{after} AND NOT EXISTS (SELECT 1 FROM "{SEALS}" s WHERE s."period_id" = NEW."id")'
+    taken = _takes_key(BillingPeriod)
+    for event, conditions in (("insert", taken), ("update", [before, *taken]), ("delete", [before])):
+        yield _trigger(BillingPeriod, event, "sealed", conditions)
+    for event in ("insert", "update"):
+        yield _trigger(BillingPeriod, event, "unsealed", [unsealed])
+    yield _trigger(BillingPeriod, "update", "key", [MOVED])
+
+
+def _of_audit() -> Iterator[tuple[str, str]]:
     taken = f'EXISTS (SELECT 1 FROM "{AuditEntry._meta.db_table}" k WHERE k."id" = NEW."id")'
-    yield _trigger(prefix, AuditEntry, "insert", [taken])
-    yield _trigger(prefix, AuditEntry, "update", ["1"])
-    yield _trigger(prefix, AuditEntry, "delete", ["1"])
+    for event, condition in (("insert", taken), ("update", "1"), ("delete", "1")):
+        yield _trigger(AuditEntry, event, "audit", [condition])
 
 
-def _trigger(prefix: str, model: type[Model], event: str, conditions: list[str]) -> tuple[str, str]:
+def _trigger(model: type[Model], event: str, why: str, conditions: list[str]) -> tuple[str, str]:
     table = model._meta.db_table
-    name = f"{prefix}{table}_{event}"
-    refusal = "an audit entry never changes" if model is AuditEntry else "the month is finalized, nothing in it changes"
+    name = f"{PREFIX}{table}_{event}_{why}"
     return name, (
         f'CREATE TRIGGER "{name}" BEFORE {event.upper()} ON "{table}" WHEN {" OR ".join(conditions)} '
-        f"BEGIN SELECT RAISE(ABORT, '{table}: {refusal}'); END"
+        f"BEGIN SELECT RAISE(ABORT, '{table}: {REFUSALS[why]}'); END"
     )
 
 
@@ -83,7 +98,3 @@ def _takes_key(model: type[Model]) -> list[str]:
     matches = [" AND ".join(f'k."{column}" = NEW."{column}"' for column in key) for key in unique_keys(model)]
     sealed = _sealed(model, "k")
     return [f'EXISTS (SELECT 1 FROM "{model._meta.db_table}" k WHERE {match} AND {sealed})' for match in matches]
-
-
-def _finalized_without_seal() -> str:
-    return f'NEW."state" = \'finalized\' AND NOT EXISTS (SELECT 1 FROM "{SEALS}" s WHERE s."period_id" = NEW."id")'

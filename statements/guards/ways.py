@@ -10,6 +10,7 @@ from charges import models as charges
 from periods.models import BillingPeriod
 from statements import models as statements
 
+PREFIX = "ocb_guard_"
 WAYS: dict[type[Model], str] = {
     charges.FocusImport: "scopes__period",
     charges.ImportScope: "period",
