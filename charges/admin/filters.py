@@ -55,7 +55,11 @@ class StatusFilter(DropdownFilter):
         if self.value() == "superseded":
             return queryset.exclude(superseded_by=None)
         current = queryset.current()
-        return current if self.value() == "all" else current.filter(review_status=self.value())
+        if self.value() == "all":
+            return current
+        if self.value() != Charge.ReviewStatus.CLEAR:
+            current = current.not_clear()
+        return current.filter(review_status=self.value())
 
 
 class FlagFilter(DropdownFilter):
