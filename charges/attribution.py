@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -35,9 +35,12 @@ TAG_LENGTHS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Payer:
-    """Everything that a row says, or rules say for it, about who pays. Empty text: not said."""
+    """Everything that a row says, or rules say for it, about who pays. Empty text: not said.
+
+    Two are the same only if they are one: equal tags give one, so that look-ups for it are remembered cheaply.
+    """
 
     pi_email: str = ""
     pi_name: str = ""
@@ -58,8 +61,7 @@ class Payer:
     unusable_email: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(NamedTuple):
     """What rules match on."""
 
     tags: str
@@ -80,18 +82,20 @@ class Attributor:
         # The first rule of the list decides: it overrides last, and fills first.
         overriding = [rule for rule in reversed(mine) if rule.mode == AttributionRule.Mode.OVERRIDE]
         self.rules = [*overriding, *(rule for rule in mine if rule.mode == AttributionRule.Mode.FILL)]
-        self.read = lru_cache(maxsize=50_000)(_payer_from_tags)
+        self.read = lru_cache(maxsize=50_000)(self._read)
 
     def payer(self, usage: Usage) -> Payer:
         payer = self.read(usage.tags)
         for rule in self.rules:
             if matches(rule, usage):
                 payer = _apply(rule, payer)
-        if not payer.funder and self.source.funder:
-            payer = replace(payer, funder=self.source.funder)
-        if payer.funder and not payer.subsidy_fund:
-            payer = replace(payer, subsidy_fund=self.source.subsidy_fund)
         return payer
+
+    def _read(self, tags: str) -> Payer:
+        payer = _payer_from_tags(tags)
+        funder = payer.funder or self.source.funder
+        fund = payer.subsidy_fund or (self.source.subsidy_fund if funder else "")
+        return replace(payer, funder=funder, subsidy_fund=fund)
 
 
 def read_tags(text: str) -> dict[str, str]:

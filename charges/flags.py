@@ -1,9 +1,9 @@
 """Reasons to look at a charge before anyone is billed. Each flag has a name and a sentence for humans."""
 
 import re
-from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
+from typing import NamedTuple
 
 from charges.models import ReviewRule, Source
 
@@ -25,8 +25,7 @@ LABELS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(NamedTuple):
     """What the flags look at, of one row."""
 
     pi: str

@@ -39,7 +39,10 @@ def parse_amount(text: str) -> Decimal:
 
 def to_billionths(amount: Decimal) -> int:
     """Whole billionths, half to even. Raises ValueError for what a 64-bit integer cannot hold."""
-    scaled = int(amount.scaleb(9, EXACT).to_integral_value(ROUND_HALF_EVEN, EXACT))
+    exact = amount.scaleb(9, EXACT)
+    scaled = int(exact)
+    if scaled != exact:
+        scaled = int(exact.to_integral_value(ROUND_HALF_EVEN, EXACT))
     if not -LARGEST <= scaled <= LARGEST:
         raise ValueError("an amount beyond 9.2 thousand million")
     return scaled

@@ -3,14 +3,13 @@
 Rules: FOCUS §BilledCost, §EffectiveCost, §ListCost, §ContractedCost, and the institution's own on subsidies.
 """
 
-from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
 from charges.money import ZERO, from_billionths, to_billionths
 
 
-@dataclass(frozen=True, slots=True)
-class Price:
+class Price(NamedTuple):
     """Amounts in the row's currency. Provider discount = contracted − list; subsidy = due − contracted."""
 
     list: Decimal
@@ -19,8 +18,7 @@ class Price:
     has_list: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Costs:
+class Costs(NamedTuple):
     """The four cost columns of a row; None where the column is absent or null."""
 
     billed: Decimal | None = None

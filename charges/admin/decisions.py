@@ -2,10 +2,13 @@
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode
 
 from django import forms
 from django.contrib import admin
 from django.contrib.admin.widgets import AutocompleteSelect
+from django.urls import reverse
+from django.utils.html import format_html
 
 from charges import review
 from charges.models import Charge, FundingAccount, PrincipalInvestigator, Project
@@ -50,6 +53,18 @@ def on_one(stage: Callable[..., int], done: str) -> Callable[..., str]:
     return run
 
 
+def _reattribute(charge: Charge, **answers: Any) -> str:
+    """With the offer of a rule, so that next month needs no hand."""
+    done = on_one(*STAGES["reattribute"])(charge, **answers)
+    if not answers["by"].has_perm("charges.add_attributionrule"):
+        return done
+    payer = {name: answers[name].pk for name in ("pi", "project", "funding_account") if answers.get(name)}
+    match = {"resource_prefix": charge.resource_id} if charge.resource_id else {"service_name": charge.service_name}
+    query = urlencode({"source": charge.source_id, "sub_account_id": charge.sub_account_id, **match, **payer})
+    url = f"{reverse('admin:charges_attributionrule_add')}?{query}"
+    return format_html('{} <a href="{}" class="underline">Make it a rule for next month</a>', done, url)
+
+
 def count(changed: int, done: str) -> str:
     return f"{changed} {'charge' if changed == 1 else 'charges'} {done}."
 
@@ -83,7 +98,7 @@ STEPS: dict[str, Step] = {
     ),
     "reattribute": Step(
         label="Say who pays",
-        run=on_one(*STAGES["reattribute"]),
+        run=_reattribute,
         permission="charges.reattribute_charge",
         explanation="What you name is set; what you leave empty stays. Flags that this answers fall away.",
         form=ReattributeForm,

@@ -1,7 +1,6 @@
 """From a row to a charge: what it costs, who pays, and whether somebody must look at it first."""
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from charges import pricing
 from charges.attribution import Attributor, Payer, Usage
@@ -16,8 +15,7 @@ from charges.pricing import Price
 Status = Charge.ReviewStatus
 
 
-@dataclass(frozen=True, slots=True)
-class Assessment:
+class Assessment(NamedTuple):
     payer: Payer
     found: Found
     price: Price
@@ -56,7 +54,7 @@ class Assessor:
         """`month` and `currency` are those of the period that the row goes to."""
         usage = _usage(row)
         payer = self.attributor.payer(usage)
-        found = self.directory.find(payer, service_name=usage.service_name, month=month, day=row.day)
+        found = self.directory.find(payer, usage.service_name, month, row.day)
         price = self._price(row, payer)
         flags = self.reviewer.flags(self._facts(row, payer, found, price, month=month, currency=currency))
         if self._is_prepaid(row) and "purchase_costs" not in flags:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from django.db.models import Model
@@ -44,8 +45,9 @@ class Directory:
         self._projects: dict[str, Project | None] = {}
         self._funds: dict[str, FundingAccount | None] = {}
         self._splits: dict[tuple[int, str], list[FundingSplit]] = {}
+        self.find = lru_cache(maxsize=100_000)(self._find)
 
-    def find(self, payer: Payer, *, service_name: str, month: str, day: date | None) -> Found:
+    def _find(self, payer: Payer, service_name: str, month: str, day: date | None) -> Found:
         pi = self._remember(self._pis, payer.pi_email, lambda: self._pi(payer))
         project = self._remember(self._projects, payer.project_code, lambda: self._project(payer))
         fund_code, step = payer.fund, payer.fund_step

@@ -6,9 +6,8 @@ import gzip
 import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from charges.focus import Header
 from periods.errors import Refused
@@ -20,8 +19,7 @@ GZIP_MAGIC = b"\x1f\x8b"
 csv.field_size_limit(2**31 - 1)  # tags have no length limit in FOCUS
 
 
-@dataclass(frozen=True, slots=True)
-class RawRow:
+class RawRow(NamedTuple):
     """`line` is where the row begins in the file, counted from 1, the header included."""
 
     line: int

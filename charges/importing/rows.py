@@ -1,11 +1,11 @@
 """One row of a file, checked and typed. What cannot be used raises BadRow with column, raw value and sentence."""
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import lru_cache
 from hashlib import blake2b
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
@@ -29,8 +29,7 @@ class BadRow(Exception):
         self.column, self.value, self.sentence, self.amounts = column, value, sentence, amounts or {}
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     line: int
     month: str
     currency: str
@@ -149,7 +148,7 @@ class RowReader:
     def _check_shape(self, row: RawRow) -> None:
         if len(row.cells) != len(self.header.names):
             raise BadRow("", "", f"The row has {len(row.cells)} cells, the header {len(self.header.names)}.")
-        if any("\x00" in cell for cell in row.cells):
+        if "\x00" in "".join(row.cells):
             raise BadRow("", "", "The row holds a NUL character.")
 
 
