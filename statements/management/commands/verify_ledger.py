@@ -1,5 +1,6 @@
 from typing import Any
 
+from periods.blockers import counted
 from periods.commands import StageCommand
 from periods.errors import Refused
 from periods.models import BillingPeriod
@@ -16,7 +17,7 @@ class Command(StageCommand):
         for sentence in findings:
             self.stderr.write(sentence)
         if findings:
-            raise Refused(f"The ledger does not hold: {len(findings)} finding{'s' if len(findings) > 1 else ''}.")
+            raise Refused(f"The ledger does not hold: {counted(len(findings), 'finding', 'findings')}.")
         last = Seal.objects.order_by("number").last()
-        months = period or f"{Seal.objects.count()} finalized months"
+        months = period or counted(Seal.objects.count(), "finalized month", "finalized months")
         self.say(f"Verified {months}. Head of the seal chain: {last.head}" if last else "No month is finalized yet.")
