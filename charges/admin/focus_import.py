@@ -1,5 +1,6 @@
 """Imports: upload with preview and confirm, control totals, what changed, the files as they came, quarantine."""
 
+from decimal import Decimal
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
@@ -203,12 +204,15 @@ class FocusImportAdmin(ImportMixin, TransitionAdmin, ReadOnlyAdmin):
             for currency, columns in focus_import.totals.items()
             for column, total in columns.items()
         )
-        return _table(["", "Column", "File", "Loaded", "Quarantined", "Rounding"], rows)
+        return _table(["Currency", "Column", "File", "Loaded", "Quarantined", "Rounding"], rows, amounts_from=2)
 
     @display(description="By project")
     def changes(self, focus_import: FocusImport) -> str:
-        rows = ((c["project"] or "no project", c["rows"], c["list"], c["due"]) for c in focus_import.change_set)
-        return _table(["Project", "Rows new or changed", "Δ list", "Δ due"], rows)
+        rows = (
+            (change["project"] or "no project", change["rows"], _two(change["list"]), _two(change["due"]))
+            for change in focus_import.change_set
+        )
+        return _table(["Project", "Rows new or changed", "Δ list price", "Δ amount due"], rows, amounts_from=1)
 
     @display(description="Warnings")
     def remarks(self, focus_import: FocusImport) -> str:
@@ -268,8 +272,18 @@ class ImportIssueAdmin(TransitionAdmin, ReadOnlyAdmin):
         return _table(["Column", "Value"], issue.raw_row.items())
 
 
-def _table(headings: list[str], rows: Any) -> str:
-    head = format_html_join("", '<th scope="col">{}</th>', ((heading,) for heading in headings))
-    cells = (format_html_join("", "<td>{}</td>", ((cell,) for cell in row)) for row in rows)
+def _two(amount: str) -> str:
+    return f"{Decimal(amount):,.2f}"
+
+
+def _table(headings: list[str], rows: Any, *, amounts_from: int = 99) -> str:
+    """Columns from `amounts_from` on are aligned as figures."""
+    looks = ["amount" if index >= amounts_from else "" for index in range(len(headings))]
+    head = format_html_join("", '<th scope="col" class="{}">{}</th>', zip(looks, headings, strict=True))
+    cells = (format_html_join("", '<td class="{}">{}</td>', zip(looks, row, strict=True)) for row in rows)
     body = format_html_join("", "<tr>{}</tr>", ((row,) for row in cells))
-    return format_html('<table class="ocb-table"><thead><tr>{}</tr></thead><tbody>{}</tbody></table>', head, body)
+    return format_html(
+        '<div class="ocb-scroll"><table class="ocb-table"><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>',
+        head,
+        body,
+    )
