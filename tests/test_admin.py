@@ -12,23 +12,23 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from charges.models import Adjustment, Charge, Dispute
-from statements.models import EmailDelivery, Journal
+from statements.models import EmailDelivery, Journal, Statement
 from tests.admin_rows import MAKERS, make_row
-from tests.make import make_closed, make_period
+from tests.make import make_closed, make_finalized, make_period
 
 REGISTERED = sorted(admin.site._registry, key=lambda model: model._meta.label_lower)
 QUERIES = {
     "auth.group": 4,
     "auth.user": 5,
-    "charges.adjustment": 6,
+    "charges.adjustment": 5,
     "charges.attributionrule": 4,
     "charges.charge": 7,
-    "charges.dispute": 6,
+    "charges.dispute": 5,
     "charges.exchangerate": 4,
     "charges.focusimport": 7,
     "charges.fundingaccount": 4,
     "charges.fundingsplit": 6,
-    "charges.importissue": 6,
+    "charges.importissue": 5,
     "charges.principalinvestigator": 4,
     "charges.project": 4,
     "charges.reviewrule": 4,
@@ -36,10 +36,10 @@ QUERIES = {
     "charges.sourcewaiver": 4,
     "periods.auditentry": 5,
     "periods.billingperiod": 4,
-    "statements.emaildelivery": 6,
-    "statements.journal": 7,
+    "statements.emaildelivery": 5,
+    "statements.journal": 6,
     "statements.seal": 4,
-    "statements.statement": 6,
+    "statements.statement": 5,
 }
 IMPORTABLE = ["adjustment", "attributionrule", "fundingaccount", "principalinvestigator", "project"]
 
@@ -191,3 +191,11 @@ def test_buttons_are_those_that_the_role_may_press(client, finance):
     response = client.get(f"/admin/periods/billingperiod/{period.pk}/change/")
 
     assert [button["step"].label for button in response.context["buttons"]] == ["Export journal", "Acknowledge journal"]
+
+
+@pytest.mark.parametrize("model", [Adjustment, Dispute, EmailDelivery, Journal, Statement], ids=label)
+def test_documents_of_finalized_months_stay_listed(root, model):
+    row = make_row(model)
+    make_finalized(row.period)
+
+    assert root.get(url(model, "changelist")).context["cl"].result_count == 1

@@ -17,7 +17,7 @@ from unfold.decorators import display
 
 from charges.admin.decisions import STAGES, STEPS, count
 from charges.admin.display import audit_list, link, money_column
-from charges.admin.filters import FlagFilter, PeriodFilter, SourceFilter, StatusFilter
+from charges.admin.filters import FlagFilter, SourceFilter, StatusFilter, UnfinalizedFilter
 from charges.flags import LABELS
 from charges.models import Charge
 from periods.errors import NotPermitted, Refused
@@ -58,7 +58,7 @@ class ChargeAdmin(TransitionAdmin, ReadOnlyAdmin):
         "what", "source", "month", "investigator", "project", "fund", "list_price", "amount_due", "status", "why",
     ]  # fmt: skip
     list_filter: ClassVar = [
-        PeriodFilter,
+        UnfinalizedFilter,
         StatusFilter,
         FlagFilter,
         SourceFilter,

@@ -14,14 +14,22 @@ from periods.models import BillingPeriod
 class PeriodFilter(DropdownFilter):
     title = "month"
     parameter_name = "period__id__exact"
-    all_option = ("", "Open and closed months")
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [(str(period.pk), str(period)) for period in BillingPeriod.objects.all()]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(period=self.value()) if self.value() else queryset
+
+
+class UnfinalizedFilter(PeriodFilter):
+    """Months that can still change, unless one month is asked for."""
+
+    all_option = ("", "Open and closed months")
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         if self.value():
-            return queryset.filter(period=self.value())
+            return super().queryset(request, queryset)
         unfinalized = BillingPeriod.objects.exclude(state=BillingPeriod.State.FINALIZED)
         return queryset.filter(period__in=list(unfinalized.values_list("pk", flat=True)))
 

@@ -237,3 +237,16 @@ def test_the_queue_is_found_through_its_own_index(db):
     queue = Charge.objects.filter(period__in=[1, 2]).held()
 
     assert "charge_review" in queue.order_by().explain()
+
+
+def test_saying_who_pays_offers_the_rule_for_next_month(desk):
+    charge = held(resource_id="gpu-7", sub_account_id="lab-3")
+    pi = make_pi("grace@example.edu")
+
+    response = desk.post(f"{QUEUE}{charge.pk}/step/reattribute/", {"pi": pi.pk, "reason": REASON})
+
+    [message] = get_messages(response.wsgi_request)
+    offer = str(message).partition('href="')[2].partition('"')[0].replace("&amp;", "&")
+    form = desk.get(offer).context["adminform"].form
+    names = ("source", "sub_account_id", "resource_prefix", "pi")
+    assert [form[name].value() for name in names] == [str(charge.source_id), "lab-3", "gpu-7", str(pi.pk)]
