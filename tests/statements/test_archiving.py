@@ -2,6 +2,7 @@ import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from io import StringIO
+from threading import Event
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -10,7 +11,7 @@ from django.utils import timezone
 
 from charges.models import Charge, FocusImport
 from periods import storage
-from periods.errors import NotPermitted, Refused, WrongState
+from periods.errors import BUSY, NotPermitted, Refused, WrongState
 from periods.lifecycle import Blocked
 from periods.models import AuditEntry, BillingPeriod
 from statements import canonical, guards
@@ -252,3 +253,31 @@ def test_command_says_what_stands_in_the_way():
 
     assert refusal.value.returncode == 1
     assert str(refusal.value).startswith("January 2025 cannot be finalized yet:\n- ")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_command_says_that_somebody_else_is_writing():
+    """As while a large month is sealed: a sentence after the time-out, no lock error."""
+    period, sealing, told = make_ready(), Event(), Event()
+
+    def hold() -> None:
+        with transaction.atomic():
+            BillingPeriod.objects.lock_unsealed(period.pk)
+            sealing.set()
+            told.wait(timeout=20)
+        connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        holding = pool.submit(hold)
+        sealing.wait(timeout=20)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                {"sqlite": "PRAGMA busy_timeout = 50", "postgresql": "SET lock_timeout = 50"}[connection.vendor]
+            )
+        with pytest.raises(CommandError) as refusal:
+            run("finalize_period", "2025-01")
+        told.set()
+        holding.result(timeout=20)
+    connection.close()
+
+    assert (refusal.value.returncode, str(refusal.value)) == (1, BUSY)
