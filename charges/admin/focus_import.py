@@ -209,10 +209,12 @@ class FocusImportAdmin(ImportMixin, TransitionAdmin, ReadOnlyAdmin):
     @display(description="By project")
     def changes(self, focus_import: FocusImport) -> str:
         rows = (
-            (change["project"] or "no project", change["rows"], _two(change["list"]), _two(change["due"]))
-            for change in focus_import.change_set
+            (c["currency"], c["project"] or "no project", c["rows"], _two(c["list"]), _two(c["due"]))
+            for c in focus_import.change_set
         )
-        return _table(["Project", "Rows new or changed", "Δ list price", "Δ amount due"], rows, amounts_from=1)
+        return _table(
+            ["Currency", "Project", "Rows new or changed", "Δ list price", "Δ amount due"], rows, amounts_from=2
+        )
 
     @display(description="Warnings")
     def remarks(self, focus_import: FocusImport) -> str:

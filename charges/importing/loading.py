@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Count, F, Q, QuerySet, Sum
+from django.db.models import Case, Count, F, Q, QuerySet, Sum, Value, When
 
 from charges.importing.snapshot import Old, pair
 from charges.importing.staging import Place, ProjectDelta, Staging
@@ -81,16 +81,20 @@ def counts(staging: Staging) -> Counts:
 
 
 def change_set(staging: Staging) -> list[dict[str, Any]]:
-    """Per project: rows new or changed, Δ list and Δ due against what the month holds; the largest first."""
-    deltas = {code: ProjectDelta(d.rows, d.list, d.due) for code, d in staging.deltas.items()}
+    """Per currency and project: rows new or changed, Δ list and Δ due against what the month holds; largest first."""
+    deltas = {key: ProjectDelta(delta.rows, delta.list, delta.due) for key, delta in staging.deltas.items()}
     for place in staging.places.values():
         for charges in _batches(old.pk for old in place.snapshot.left(place.accounts)):
-            for code, list_amount, due in charges.values_list("project__code", "list_amount", "due_amount"):
-                delta = deltas.setdefault(code or "", ProjectDelta())
+            rows = charges.annotate(c=_currency(place)).values_list("c", "project__code", "list_amount", "due_amount")
+            for key, code, list_amount, due in rows:
+                delta = deltas.setdefault((key, code or ""), ProjectDelta())
                 delta.list -= list_amount
                 delta.due -= due
     ordered = sorted(deltas.items(), key=lambda item: (-abs(item[1].due), -abs(item[1].list), item[0]))
-    return [{"project": code, "rows": d.rows, "list": short(d.list), "due": short(d.due)} for code, d in ordered]
+    return [
+        {"currency": currency, "project": code, "rows": d.rows, "list": short(d.list), "due": short(d.due)}
+        for (currency, code), d in ordered
+    ]
 
 
 def _record_scopes(focus_import: FocusImport, places: list[Place]) -> None:
@@ -115,13 +119,35 @@ def _refuse_fall(staging: Staging, left: dict[str, list[Old]], *, force: bool) -
 
 
 def _refuse_fall_of_total(staging: Staging, threshold: int) -> None:
-    delta = sum((Decimal(row["due"]) for row in change_set(staging)), ZERO)
-    held = Charge.objects.current().filter(
-        source=staging.source, period__in=[place.period for place in staging.places.values()]
-    )
-    total = held.aggregate(due=Sum("due_amount"))["due"] or ZERO
-    if total > 0 and -delta * 100 > threshold * total:
-        raise Refused(f"The amount due falls by {short(-delta)} of {short(total)}. Use --force if that is right.")
+    deltas: dict[str, Decimal] = {}
+    for row in change_set(staging):
+        deltas[row["currency"]] = deltas.get(row["currency"], ZERO) + Decimal(row["due"])
+    for currency, total in _held_totals(staging).items():
+        fall = -deltas.get(currency, ZERO)
+        if total > 0 and fall * 100 > threshold * total:
+            raise Refused(
+                f"The amount due falls by {short(fall)} of {short(total)} {currency}. Use --force if that is right."
+            )
+
+
+def _held_totals(staging: Staging) -> dict[str, Decimal]:
+    """Due by currency, of the months and accounts that the delivery speaks for."""
+    totals: dict[str, Decimal] = {}
+    for place in staging.places.values():
+        held = Charge.objects.current().filter(
+            source=staging.source,
+            period=place.period,
+            kind=Charge.Kind.DELIVERED,
+            billing_account_id__in=list(place.accounts),
+        )
+        for currency, due in held.annotate(c=_currency(place)).order_by().values_list("c").annotate(Sum("due_amount")):
+            totals[currency] = totals.get(currency, ZERO) + due
+    return totals
+
+
+def _currency(place: Place) -> Case:
+    """Once converted, a charge's amounts are in the month's currency."""
+    return Case(When(exchange_rate=None, then="billing_currency"), default=Value(place.currency))
 
 
 def _supersede(staging: Staging, place: Place, left: list[Old]) -> None:

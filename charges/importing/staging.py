@@ -65,7 +65,7 @@ class Staging:
         self.places: dict[str, Place] = {}
         self.totals = ControlTotals()
         self.rows = self.loaded = self.quarantined = self.unchanged = self.flagged = 0
-        self.deltas: dict[str, ProjectDelta] = {}
+        self.deltas: dict[tuple[str, str], ProjectDelta] = {}  # by currency and project
         self.warnings: dict[str, int] = {}
         self.flags: Counter[str] = Counter()
         self.issues: list[ImportIssue] = []
@@ -120,7 +120,7 @@ class Staging:
             assessment = self.assessor.assess(row, month=place.month, currency=place.currency)
             self.flagged += assessment.status == Charge.ReviewStatus.HELD
             self.flags.update(assessment.flags.keys())
-            self._count_delta(assessment)
+            self._count_delta(row.currency, assessment)
             self._charges.append(assessment.columns(row) | self._origin(row, place, file))
         else:
             self.unchanged += 1
@@ -186,8 +186,8 @@ class Staging:
         currency = period.currency if period else settings.CURRENCY
         return Place(month, period, currency, Snapshot(self.source, period))
 
-    def _count_delta(self, assessment: Assessment) -> None:
-        delta = self.deltas.setdefault(assessment.payer.project_code, ProjectDelta())
+    def _count_delta(self, currency: str, assessment: Assessment) -> None:
+        delta = self.deltas.setdefault((currency, assessment.payer.project_code), ProjectDelta())
         delta.rows += 1
         delta.list += assessment.price.list
         delta.due += assessment.price.due

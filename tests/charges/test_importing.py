@@ -268,7 +268,11 @@ def test_a_dry_run_gives_the_same_numbers_and_writes_nothing(folder: Path) -> No
     assert (FocusImport.objects.count(), Charge.objects.count(), ImportIssue.objects.count()) == before
     wet = deliver(folder, *rows)
     assert wet.as_json() == dry.as_json() | {"import": wet.focus_import.pk}
-    assert dry.change_set == wet.change_set == [{"project": "engine", "rows": 1, "list": "-100", "due": "-159"}]
+    assert (
+        dry.change_set
+        == wet.change_set
+        == [{"currency": "USD", "project": "engine", "rows": 1, "list": "-100", "due": "-159"}]
+    )
 
 
 def test_a_dry_run_makes_no_source_no_period_and_no_payer(folder: Path) -> None:
@@ -357,6 +361,16 @@ def test_a_sudden_fall_needs_force(folder: Path) -> None:
 
     assert Charge.objects.current().count() == 10
     assert deliver(folder, focus_row(ResourceId="i-1"), force=True).removed == 9
+
+
+def test_a_sudden_fall_of_the_total_needs_force(folder: Path) -> None:
+    deliver(folder, focus_row(EffectiveCost="100"), focus_row(EffectiveCost="100", BillingAccountId="other"))
+    Source.objects.update(fall_threshold=20)
+    cheaper = [focus_row(EffectiveCost="70"), focus_row(EffectiveCost="100", BillingAccountId="other")]
+
+    assert deliver(folder, *cheaper).changed == 1  # 15 % of the whole
+    with pytest.raises(Refused, match="The amount due falls by 30 of 100 USD"):
+        deliver(folder, focus_row(EffectiveCost="70", BillingAccountId="other"), name="other.csv")
 
 
 def test_reversing_the_latest_delivery_brings_the_earlier_one_back(folder: Path) -> None:
