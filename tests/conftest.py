@@ -28,6 +28,7 @@ def home(settings: LazySettings, tmp_path: Path) -> Path:
     """OCB_HOME of this test: nothing that one test writes is seen by another."""
     settings.OCB_HOME = tmp_path
     settings.EMAIL_FILE_PATH = tmp_path / "mail"
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # the real one is slow on purpose
     return tmp_path
 
 
