@@ -20,7 +20,7 @@ def staged_imports(period: BillingPeriod) -> Iterator[Blocker]:
     staged = FocusImport.objects.filter(rows[0] | rows[1] | rows[2], state=FocusImport.State.STAGED)
     for focus_import in staged.select_related("source"):
         yield Blocker(
-            f"{str(focus_import).capitalize()} is staged: load it or discard it.",
+            f"Import {focus_import.pk} of {focus_import.source} is staged: load it or discard it.",
             changelist(FocusImport, state__exact=FocusImport.State.STAGED),
         )
 

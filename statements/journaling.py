@@ -150,9 +150,7 @@ def _required(period: BillingPeriod) -> dict[Entry, Decimal]:
     """Each line debits its fund and credits the account that its statement line names."""
     entries: dict[Entry, Decimal] = defaultdict(lambda: ZERO)
     issued = StatementLine.objects.filter(statement__period=period, statement__state=Statement.State.ISSUED)
-    sums = issued.exclude(due_amount=0).values_list(
-        "funding_account__code", "funding_account", "account_code", "source", "credit_account"
-    )
+    sums = issued.values_list("funding_account__code", "funding_account", "account_code", "source", "credit_account")
     for code, fund, account_code, source, credit_account, due in sums.annotate(Sum("due_amount")):
         entries[Entry(code, fund, account_code, source)] += due
         entries[Entry(credit_account, None, account_code, source)] -= due

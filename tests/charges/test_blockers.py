@@ -22,7 +22,7 @@ def sentences(transition, period=None, *, is_warning=False):
 
 def make_staged():
     """An upload that waits for somebody to confirm it: its rows name the month, no scope does yet."""
-    staged = FocusImport.objects.create(source=make_source("aws"))
+    staged = FocusImport.objects.create(source=make_source("AWS East"))
     make_charge(source=staged.source, loaded_by=staged)
     return staged
 
@@ -45,7 +45,7 @@ def test_clean_month_has_nothing_in_its_way():
 def test_staged_import_blocks_until_it_is_discarded(transition):
     staged = make_staged()
 
-    assert sentences(transition) == [f"Import {staged.pk} of aws is staged: load it or discard it."]
+    assert sentences(transition) == [f"Import {staged.pk} of AWS East is staged: load it or discard it."]
     assert sentences(transition, make_period("2025-02")) == []
 
     discard(staged, by=None, reason="the wrong file")
@@ -53,10 +53,10 @@ def test_staged_import_blocks_until_it_is_discarded(transition):
 
 
 def test_staged_import_of_quarantined_rows_only_blocks_the_close():
-    staged = FocusImport.objects.create(source=make_source("aws"))
+    staged = FocusImport.objects.create(source=make_source("AWS East"))
     make_issue(focus_import=staged)
 
-    assert sentences("close") == [f"Import {staged.pk} of aws is staged: load it or discard it."]
+    assert sentences("close") == [f"Import {staged.pk} of AWS East is staged: load it or discard it."]
 
 
 def test_close_refused_while_an_import_is_staged():

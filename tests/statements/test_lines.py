@@ -212,11 +212,18 @@ def test_split_of_the_service_goes_before_that_of_the_project():
     }
 
 
-def test_split_holds_in_its_months_only_and_the_later_one_wins():
-    make_split(remainder="ENDED", first_month="2023-01", last_month="2024-12")
-    make_split(remainder="OLD", first_month="2024-01")
-    make_split(remainder="NEW", first_month="2025-01")
+def test_split_holds_in_its_months_only():
+    make_split(remainder="STANDING", first_month="2023-01")
+    make_split(remainder="ENDED", first_month="2024-01", last_month="2024-12")
     make_split(remainder="FUTURE", first_month="2025-02")
+    split_charge(due_amount="5")
+
+    assert [line.funding_account.code for line in lines()] == ["STANDING"]
+
+
+def test_split_that_began_later_wins():
+    make_split(remainder="NEW", first_month="2025-01", last_month="2025-01")
+    make_split(remainder="OLD", first_month="2024-01")
     split_charge(due_amount="5")
 
     assert [line.funding_account.code for line in lines()] == ["NEW"]

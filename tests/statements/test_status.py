@@ -121,7 +121,7 @@ def test_text_says_it_in_words(capsys):
         "List price           2400.00 USD\n"
         "Discount            -2400.00\n"
         "Amount due              0.00\n"
-        "Held                    7.00 in 1 charges\n"
+        "Held                    7.00 in 1 charge\n"
         "Journal                 0.00 not acknowledged\n"
         "Blocks finalize: 1 charge awaits review\n"
         "Blocks finalize: 1 statement is not issued or out of date: issue statements.\n"

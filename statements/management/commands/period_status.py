@@ -2,6 +2,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
+from periods.blockers import counted
 from periods.commands import StageCommand
 from periods.models import BillingPeriod
 from statements.status import Status, period_status
@@ -23,14 +24,16 @@ class Command(StageCommand):
 
 
 def _in_words(status: Status) -> list[str]:
+    charges, held = (counted(number, "charge", "charges") for number in (status.charges, status.held))
+    issued = counted(status.statements, "statement", "statements")
     journal = "acknowledged" if status.acknowledged else "not acknowledged"
     return [
         f"{status.period}: {status.period.get_state_display().lower()}",
-        f"{status.charges} charges, {status.statements} statements issued",
+        f"{charges}, {issued} issued",
         f"List price  {status.printed(status.figures.list):>16} {status.period.currency}",
         f"Discount    {status.printed(status.figures.discount):>16}",
         f"Amount due  {status.printed(status.figures.due):>16}",
-        f"Held        {status.printed(status.held_due):>16} in {status.held} charges",
+        f"Held        {status.printed(status.held_due):>16} in {held}",
         f"Journal     {status.printed(status.debits):>16} {journal}",
         *(f"Blocks {name}: {sentence}" for name, found in status.blockers.items() for sentence in found),
     ]
