@@ -51,7 +51,7 @@ class Command(StageCommand):
             f"{delivery.removed:,} gone, {delivery.unchanged:,} unchanged."
         )
         for currency, columns in delivery.totals.items():
-            sums = ", ".join(f"{column} {total['file']}" for column, total in columns.items())
+            sums = ", ".join(f"{column} {total['file']}" for column, total in sorted(columns.items()))
             self.say(f"Totals of the files in {currency}: {sums}.")
         for warning in delivery.warnings:
             self.say(f"Note: {warning}")
