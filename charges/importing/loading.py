@@ -216,7 +216,7 @@ def _check_totals(staging: Staging, places: list[Place]) -> None:
     """What these months now hold of the source is the file's loaded part, row by row and to the last digit."""
     found: dict[str, dict[str, Any]] = {}
     for place in places:
-        for row in _sums(staging.source, place):
+        for row in _sums(staging, place):
             sums = found.setdefault(row.pop("currency"), {"n": 0})
             for name, value in row.items():
                 sums[name] = sums.get(name, 0) + (value or 0)
@@ -229,21 +229,18 @@ def _check_totals(staging: Staging, places: list[Place]) -> None:
                 raise TotalsDiffer(f"{column} adds up to {held} {currency}, the delivery to {total.stored}.")
 
 
-def _sums(source: Source, place: Place) -> Any:
+def _sums(staging: Staging, place: Place) -> Any:
+    """Without what another run of the same source is staging at this moment."""
     charges = Charge.objects.filter(
-        Q(loaded_by__state=FocusImport.State.LOADED) | Q(loaded_by__in=_staged(source)),
+        Q(loaded_by__state=FocusImport.State.LOADED) | Q(loaded_by=staging.focus_import),
         superseded_by=None,
-        source=source,
+        source=staging.source,
         period=place.period,
         kind=Charge.Kind.DELIVERED,
         billing_account_id__in=list(place.accounts),
     )
     sums = {field: Sum(field) for field in COLUMNS.values()}
     return charges.order_by().values(currency=F("billing_currency")).annotate(n=Count("pk"), **sums)
-
-
-def _staged(source: Source) -> list[int]:
-    return list(FocusImport.objects.filter(source=source, state=FocusImport.State.STAGED).values_list("pk", flat=True))
 
 
 def _save_counts(staging: Staging) -> None:
