@@ -69,15 +69,9 @@ def _copy(charge: Charge, carried: FocusImport, period: BillingPeriod, target: B
     copy.period, copy.loaded_by, copy.replaces_id = target, carried, None
     copy.decided_by_id = copy.decided_at = None
     copy.decision_reason = ""
-    is_complete = _is_complete(charge, target)
+    is_complete = not charge.missing and not copy.is_unconverted
     copy.flags = {} if is_complete else dict(charge.flags)
     if charge.kind == Charge.Kind.CARRIED:
         copy.flags["deferred_twice"] = f"Deferred again in {period}."
     copy.review_status = Status.CLEAR if is_complete and not copy.flags else Status.HELD
     return copy
-
-
-def _is_complete(charge: Charge, target: BillingPeriod) -> bool:
-    has_fund = not charge.due_amount or charge.funding_account_id or charge.fund_step == Charge.FundStep.SPLIT
-    is_converted = charge.billing_currency == target.currency or charge.exchange_rate_id
-    return bool(charge.pi_id and charge.project_id and has_fund and is_converted)

@@ -1,17 +1,16 @@
 """Decisions on charges: approve, exclude, defer, say who pays; one charge or thousands, each batch with its reason."""
 
 from collections.abc import Callable, Iterator
-from decimal import Decimal
 from itertools import groupby
 from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
 
+from charges.converting import convert, revert
 from charges.flags import PAYER_FLAGS
-from charges.models import Charge, ExchangeRate, FundingAccount, PrincipalInvestigator, Project
+from charges.models import Charge, FundingAccount, PrincipalInvestigator, Project
 from charges.models.charge import ChargeQuerySet
-from charges.money import BILLIONTH, EXACT
 from periods import audit
 from periods.errors import Refused
 from periods.lifecycle import require_permission, require_reason
@@ -92,40 +91,18 @@ def _set_aside(charges: ChargeQuerySet, action: str, status: Charge.ReviewStatus
 
 
 def _approve(charge: Charge) -> None:
-    missing = [name for name, value in _required(charge).items() if value is None]
-    if missing:
-        raise Refused(f"{charge} has no {' and no '.join(missing)}: say who pays before it is approved.")
-    if charge.billing_currency != charge.period.currency and charge.exchange_rate_id is None:
-        _convert(charge)
-    charge.review_status = Status.APPROVED
-
-
-def _required(charge: Charge) -> dict[str, Any]:
-    has_fund = not charge.due_amount or charge.fund_step == Charge.FundStep.SPLIT
-    return {"PI": charge.pi_id, "project": charge.project_id} | (
-        {} if has_fund else {"fund": charge.funding_account_id}
-    )
-
-
-def _convert(charge: Charge) -> None:
-    rate = ExchangeRate.objects.filter(
-        source=charge.source_id, period=charge.period_id, currency=charge.billing_currency
-    ).first()
-    if rate is None:
+    if charge.missing:
+        raise Refused(f"{charge} has no {' and no '.join(charge.missing)}: say who pays before it is approved.")
+    if charge.is_unconverted and not convert(charge):
         raise Refused(
             f"{charge} is in {charge.billing_currency}: enter the exchange rate of {charge.source} for {charge.period}."
         )
-    charge.exchange_rate = rate
-    charge.list_amount = _times(charge.list_amount, rate.rate)
-    charge.contracted_amount = _times(charge.contracted_amount, rate.rate)
-    charge.due_amount = _times(charge.due_amount, rate.rate)
-
-
-def _times(amount: Decimal, rate: Decimal) -> Decimal:
-    return EXACT.multiply(amount, rate).quantize(BILLIONTH, context=EXACT)
+    charge.review_status = Status.APPROVED
 
 
 def _reset(charge: Charge) -> None:
+    if charge.exchange_rate_id:
+        revert(charge)
     charge.review_status = Status.HELD if charge.flags else Status.CLEAR
 
 

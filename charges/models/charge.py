@@ -181,5 +181,17 @@ class Charge(models.Model):
         return self.billing_currency if self.exchange_rate_id is None else self.period.currency
 
     @property
+    def missing(self) -> list[str]:
+        """What a charge lacks to be billed: PI, project, a fund where anything is due."""
+        has_fund = not self.due_amount or self.funding_account_id or self.fund_step == Charge.FundStep.SPLIT
+        parts = {"PI": self.pi_id, "project": self.project_id, "fund": has_fund}
+        return [name for name, value in parts.items() if not value]
+
+    @property
+    def is_unconverted(self) -> bool:
+        """Its amounts are in a foreign currency still."""
+        return self.billing_currency != self.period.currency and self.exchange_rate_id is None
+
+    @property
     def discount_amount(self) -> Any:
         return self.due_amount - self.list_amount
