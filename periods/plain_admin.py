@@ -1,10 +1,12 @@
 """What our admin pages share: nothing is deleted, records are read only, a refusal is shown on the form."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django import forms
 from django.contrib.admin import ShowFacets
 from django.core.exceptions import ValidationError
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from unfold.admin import ModelAdmin, TabularInline
 
@@ -68,8 +70,13 @@ class StageAdmin(PlainAdmin):
         return form
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        return self.lifting_refusals(super().changeform_view, request, *args, **kwargs)
+
+    def lifting_refusals(self, view: Callable[..., Any], request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """Run a view that saves; what a stage refuses undoes all of it and is said above the form."""
         try:
-            return super().changeform_view(request, *args, **kwargs)
-        except Refused as refusal:  # the view's transaction is rolled back; show the form again
+            with transaction.atomic():
+                return view(request, *args, **kwargs)
+        except Refused as refusal:
             request.refusal = str(refusal)  # type: ignore[attr-defined]
-            return super().changeform_view(request, *args, **kwargs)
+            return view(request, *args, **kwargs)
