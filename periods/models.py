@@ -1,5 +1,6 @@
 """The month that everything belongs to, and the record of who did what."""
 
+from datetime import datetime
 from typing import Any, ClassVar
 
 from django.conf import settings
@@ -71,7 +72,8 @@ class BillingPeriod(Document):
         ]
 
     def __str__(self) -> str:
-        return calendar.in_words(self.month)
+        """In words; as it stands where it is no month, since whoever finds that must be able to say so."""
+        return calendar.in_words(self.month) if calendar.MONTH.fullmatch(self.month) else self.month
 
     @transition("state", source=State.OPEN, target=State.CLOSED, permission="periods.close_billingperiod")
     def close(self, *, by: Any) -> None:
@@ -82,8 +84,9 @@ class BillingPeriod(Document):
         self.closed_at = self.closed_by = None
 
     @transition("state", source=State.CLOSED, target=State.FINALIZED, permission="periods.finalize_billingperiod")
-    def finalize(self, *, by: Any) -> None:
-        self.finalized_at, self.finalized_by = timezone.now(), by
+    def finalize(self, *, by: Any, at: datetime | None = None) -> None:
+        """At the moment that the seal names."""
+        self.finalized_at, self.finalized_by = at or timezone.now(), by
 
 
 class AuditEntry(models.Model):

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 from django.db import IntegrityError
@@ -16,7 +17,7 @@ from periods.lifecycle import require_permission, require_reason, run_transition
 from periods.models import BillingPeriod
 from statements import canonical, guards
 from statements.models import Journal, Seal, Statement
-from statements.verifying import verify_ledger
+from statements.verifying import changed_files, verify_ledger
 
 __all__ = ["finalize_period", "verify_ledger"]
 
@@ -30,13 +31,16 @@ def finalize_period(period: BillingPeriod, *, by: Any = None, override: str = ""
         require_permission(by, "periods.override_billingperiod", "finalize before the dispute date")
         require_reason(override)
 
+    now = timezone.now()
+
     def seal(locked: BillingPeriod) -> None:
         _require_guards()
+        _require_files(locked)
         carry_deferred(locked, by=by)
         _note_no_journal(locked, by=by)
-        _seal(locked, by=by)
+        _seal(locked, by=by, at=now)
 
-    run_transition(period, "finalize", by=by, reason=override.strip(), override=bool(override), work=seal)
+    run_transition(period, "finalize", by=by, reason=override.strip(), override=bool(override), work=seal, at=now)
     return Seal.objects.get(period=period)
 
 
@@ -46,13 +50,20 @@ def _require_guards() -> None:
         raise Refused(f"{len(absent)} guards of finalized months are missing or altered: run manage.py migrate first.")
 
 
+def _require_files(period: BillingPeriod) -> None:
+    """A seal over files that are not what was kept would vouch for them."""
+    findings = list(changed_files(period))
+    if findings:
+        raise Refused(f"{period} cannot be sealed with these files:\n" + "\n".join(f"- {found}" for found in findings))
+
+
 def _note_no_journal(period: BillingPeriod, *, by: Any) -> None:
     """Where there is nothing to post, the record says so: an absent journal must not look forgotten."""
     if not Journal.objects.filter(period=period, state=Journal.State.ACKNOWLEDGED).exists():
         audit.record(by=by, action="no_journal_needed", subject=period, period=period)
 
 
-def _seal(period: BillingPeriod, *, by: Any) -> None:
+def _seal(period: BillingPeriod, *, by: Any, at: datetime) -> None:
     counts: Counter[str] = Counter()
 
     def counted() -> Iterator[bytes]:
@@ -70,7 +81,7 @@ def _seal(period: BillingPeriod, *, by: Any) -> None:
         lines_sha256=kept.sha256,
         counts=counts,
         totals=_totals(period),
-        sealed_at=timezone.now(),
+        sealed_at=at,
         sealed_by=by,
     )
     seal.head = canonical.head_of(seal)

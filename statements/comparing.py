@@ -10,77 +10,72 @@ from typing import Any
 from django.apps import apps
 
 from charges.money import AMOUNT
+from periods import storage
 from statements import canonical
 from statements.models import Seal
 
 MANY = 100
 
 
-class Side:
-    """One of the two runs of lines, with the hash of what was read so far."""
-
-    def __init__(self, source: Iterator[bytes], algorithm: int) -> None:
-        self.source, self.algorithm = source, algorithm
-        self.hash = hashlib.sha256()
-        self.line: bytes | None = None
-        self.advance()
-
-    def advance(self) -> None:
-        self.line = next(self.source, None)
-        self.hash.update(self.line or b"")
-
-    def row(self) -> tuple[tuple[float, float], dict[str, Any]]:
-        """Where the line stands and what it says; past the end it stands behind everything."""
-        if self.line is None:
-            return (float("inf"), 0), {}
-        row = canonical.read_line(self.line)
-        return canonical.position(row, self.algorithm), row
+UNREADABLE = (ValueError, LookupError, TypeError, ArithmeticError, RecursionError)  # what forged values end in
 
 
 def compare(seal: Seal, path: Path) -> Iterator[str]:
     """A sentence for every difference between the sealed file, the seal and the database; none when all is well."""
-    present = Side((line for _, line in canonical.lines(seal.period, seal.algorithm)), seal.algorithm)
     try:
-        with path.open("rb") as file:
-            sealed = Side(iter(file), seal.algorithm)
-            yield from _differences(sealed, present, f"{seal.period}")
+        if storage.digest(path) == seal.lines_sha256:
+            with path.open("rb") as file:
+                yield from _differences(file, _present(seal), seal)
+            return
+        yield f"The sealed file of {seal.period} was changed: its hash is not the seal's."
     except OSError as error:
         yield f"The sealed file of {seal.period} cannot be read: {error.strerror}."
-        yield from _only_hashes(present, seal)
-    except (ValueError, KeyError, TypeError):
-        yield f"The sealed file of {seal.period} was changed: it holds a line that cannot be read."
-        yield from _only_hashes(present, seal)
-    else:
-        if sealed.hash.hexdigest() != seal.lines_sha256:
-            yield f"The sealed file of {seal.period} was changed: its hash is not the seal's."
-            yield from _only_hashes(present, seal)
+    except UNREADABLE as error:
+        yield f"{seal.period}, or its sealed file, holds a line that cannot be read: {error}."
+    yield from _only_hashes(seal)
 
 
-def _only_hashes(present: Side, seal: Seal) -> Iterator[str]:
+def _present(seal: Seal) -> Iterator[bytes]:
+    return (line for _, line in canonical.lines(seal.period, seal.algorithm))
+
+
+def _only_hashes(seal: Seal) -> Iterator[str]:
     """Without a sealed file to trust: whether the database at least is as it was."""
-    while present.line is not None:
-        present.advance()
-    if present.hash.hexdigest() != seal.lines_sha256:
+    present = hashlib.sha256()
+    try:
+        for line in _present(seal):
+            present.update(line)
+    except UNREADABLE:
+        present = hashlib.sha256()
+    if present.hexdigest() != seal.lines_sha256:
         yield f"{seal.period} is not in the database as it was sealed."
 
 
-def _differences(sealed: Side, present: Side, month: str) -> Iterator[str]:
+def _differences(sealed: Iterator[bytes], present: Iterator[bytes], seal: Seal) -> Iterator[str]:
     """Merge the two runs, which are in the same order, a line at a time."""
-    while sealed.line is not None or present.line is not None:
-        if sealed.line != present.line:
-            (old_place, old), (new_place, new) = sealed.row(), present.row()
+    before, now = next(sealed, None), next(present, None)
+    while before is not None or now is not None:
+        if before != now:
+            (old_place, old), (new_place, new) = _read(before, seal), _read(now, seal)
             if old_place == new_place:
-                yield f"{_name(old)} of {month} was changed: {_changes(old, new)}."
+                yield f"{_name(old)} of {seal.period} was changed: {_changes(old, new)}."
             elif old_place < new_place:
-                yield f"{_name(old)} of {month} is missing."
-                sealed.advance()
+                yield f"{_name(old)} of {seal.period} is missing."
+                before = next(sealed, None)
                 continue
             else:
-                yield f"{_name(new)} of {month} was added."
-                present.advance()
+                yield f"{_name(new)} of {seal.period} was added."
+                now = next(present, None)
                 continue
-        sealed.advance()
-        present.advance()
+        before, now = next(sealed, None), next(present, None)
+
+
+def _read(line: bytes | None, seal: Seal) -> tuple[tuple[float, float], dict[str, Any]]:
+    """Where the line stands and what it says; past the end it stands behind everything."""
+    if line is None:
+        return (float("inf"), 0), {}
+    row = canonical.read_line(line)
+    return canonical.position(row, seal.algorithm), row
 
 
 def _name(row: dict[str, Any]) -> str:

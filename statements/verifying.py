@@ -14,7 +14,7 @@ from periods import storage
 from periods.errors import Refused
 from periods.models import BillingPeriod
 from statements import canonical, guards
-from statements.comparing import compare
+from statements.comparing import UNREADABLE, compare
 from statements.journaling import outstanding
 from statements.models import ArchivedDocument, Journal, JournalLine, Seal, Statement
 
@@ -64,13 +64,17 @@ def _month(seal: Seal) -> Iterator[str]:
     if seal.algorithm not in canonical.VERSIONS:
         yield f"Seal {seal.number} has the unknown algorithm {seal.algorithm}."
         return
+    if (seal.period.finalized_at, seal.period.finalized_by_id) != (seal.sealed_at, seal.sealed_by_id):
+        yield f"{seal.period} says that it was finalized at another time, or by another, than its seal says."
     yield from compare(seal, storage.locate(canonical.path_of(seal)))
-    yield from _files(seal.period)
-    yield from _statements(seal.period)
-    yield from _journals(seal.period)
+    for check in (changed_files, _statements, _journals):
+        try:
+            yield from check(seal.period)
+        except UNREADABLE as error:
+            yield f"{seal.period} holds what cannot be read: {error}."
 
 
-def _files(period: BillingPeriod) -> Iterator[str]:
+def changed_files(period: BillingPeriod) -> Iterator[str]:
     for document in ArchivedDocument.objects.filter(period=period).order_by("pk"):
         what = f"{document.get_kind_display()} {document.path}"
         yield from _file(what, storage.locate(document.path), document.sha256)
@@ -103,7 +107,8 @@ def _journals(period: BillingPeriod) -> Iterator[str]:
     by_account: dict[int | str, Decimal] = defaultdict(lambda: ZERO)
     for entry, amount in outstanding(period, booked=[Journal.State.ACKNOWLEDGED]).items():
         by_account[entry.fund or entry.account] += amount
-    codes = dict(FundingAccount.objects.filter(pk__in=by_account).values_list("pk", "code"))
+    funds = [account for account in by_account if isinstance(account, int)]
+    codes = dict(FundingAccount.objects.filter(pk__in=funds).values_list("pk", "code"))
     for account, amount in by_account.items():
         if amount:
             name = codes.get(account, account) if isinstance(account, int) else account

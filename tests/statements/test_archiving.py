@@ -16,7 +16,7 @@ from periods.lifecycle import Blocked
 from periods.models import AuditEntry, BillingPeriod
 from statements import canonical, guards
 from statements.archiving import finalize_period, verify_ledger
-from statements.models import Seal, Statement
+from statements.models import ArchivedDocument, Seal, Statement
 from tests.make import make_charge, make_closed, make_period
 from tests.statements.sealed import make_ready, make_sealed
 
@@ -49,6 +49,28 @@ def test_finalize_seals_the_month(billing_admin):
         "statements.Journal": 1,
         "statements.JournalLine": 2,
     }
+
+
+def test_month_is_finalized_at_the_moment_that_its_seal_names():
+    seal = make_sealed()
+
+    assert seal.period.finalized_at == seal.sealed_at
+
+
+@pytest.mark.parametrize("kind", ["statement", "journal"])
+def test_changed_documents_are_not_sealed(kind):
+    period = make_ready()
+    document = ArchivedDocument.objects.get(kind=kind)
+    storage.locate(document.path).write_bytes(b"forged")
+
+    with pytest.raises(Refused) as refusal:
+        finalize_period(period)
+
+    name = f"{document.get_kind_display()} {document.path}"
+    assert str(refusal.value) == (
+        f"January 2025 cannot be sealed with these files:\n- {name} was changed: its hash is not the recorded one."
+    )
+    assert Seal.objects.count() == 0
 
 
 def test_sealed_file_holds_the_lines_under_their_hash():

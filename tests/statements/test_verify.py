@@ -155,7 +155,46 @@ def test_unreadable_line_of_the_sealed_file_is_found(seal):
     content = sealed_file(seal).read_bytes()
     sealed_file(seal).write_bytes(b"no line of a seal\n" + content)
 
-    assert findings() == ["The sealed file of January 2025 was changed: it holds a line that cannot be read."]
+    assert findings() == ["The sealed file of January 2025 was changed: its hash is not the seal's."]
+
+
+@pytest.mark.parametrize(
+    ("line", "error"),
+    [
+        (b"no line\n", "Expecting value: line 1 column 1 (char 0)"),
+        (b'"no row"\n', "string indices must be integers, not 'str'"),
+        (b'{"table": "charges.Nothing", "id": 1}\n', "'charges.Nothing' is not in list"),
+    ],
+)
+def test_unreadable_line_under_a_forged_seal_is_found(seal, line, error):
+    kept = storage.keep([line], folder=canonical.FOLDER, suffix=canonical.SUFFIX)
+    Seal.objects.update(lines_sha256=kept.sha256)
+
+    assert findings()[1:] == [
+        f"January 2025, or its sealed file, holds a line that cannot be read: {error}.",
+        "January 2025 is not in the database as it was sealed.",
+    ]
+
+
+def test_deeply_nested_line_under_a_forged_seal_is_found(seal):
+    kept = storage.keep([b"[" * 100_000], folder=canonical.FOLDER, suffix=canonical.SUFFIX)
+    Seal.objects.update(lines_sha256=kept.sha256)
+
+    assert findings()[2] == "January 2025 is not in the database as it was sealed."
+
+
+@pytest.mark.parametrize("change", [{"finalized_by": 7}, {"finalized_at": "2025-02-01T00:00Z"}])
+def test_changed_finalizer_is_found(seal, django_user_model, change):
+    django_user_model.objects.create(pk=7, username="another")
+    BillingPeriod.objects.update(**change)
+
+    assert findings() == ["January 2025 says that it was finalized at another time, or by another, than its seal says."]
+
+
+def test_forged_month_is_named_as_it_stands(seal):
+    BillingPeriod.objects.update(month="2025-1x")
+
+    assert findings()[1] == f"billing period {seal.period_id} of 2025-1x was changed: month 2025-01 → 2025-1x."
 
 
 @pytest.mark.parametrize("kind", ["statement", "journal"])
@@ -240,6 +279,15 @@ def test_journal_that_differs_from_statements_is_found(seal):
     assert findings()[1:] == [
         "Statements and acknowledged journals of January 2025 differ by 1.00 on NSF-1.",
         "Acknowledged journals of January 2025 do not balance: 11.50 and 12.50.",
+    ]
+
+
+def test_statement_that_differs_from_the_journal_is_found_on_both_sides(seal):
+    StatementLine.objects.update(list_amount="101", due_amount="13.50")
+
+    assert findings()[3:] == [
+        "Statements and acknowledged journals of January 2025 differ by 1.00 on NSF-1.",
+        "Statements and acknowledged journals of January 2025 differ by -1.00 on cluster.",
     ]
 
 
