@@ -86,7 +86,7 @@ COLUMNS = (
 NULLS = frozenset({"", "NULL", "null", "(null)"})
 COSTS = tuple(column.name for column in COLUMNS if column.kind == "cost")
 TEXTS = {column.name: column.stored for column in COLUMNS if column.stored and column.kind in ("text", "number")}
-AMOUNT_LIKE = re.compile(r"cost|price|quantity", re.IGNORECASE)
+AMOUNT_ENDINGS = ("cost", "price", "quantity")  # of columns that FOCUS does not define
 
 
 def normalise(name: str) -> str:
@@ -96,6 +96,11 @@ def normalise(name: str) -> str:
 
 STANDARD = {normalise(column.name): column for column in COLUMNS}
 ALIASES = {normalise(alias): column for column in COLUMNS for alias in column.aliases}
+
+
+def _is_amount(name: str) -> bool:
+    known = STANDARD.get(normalise(name)) or ALIASES.get(normalise(name))
+    return known.kind in ("cost", "number") if known else normalise(name).endswith(AMOUNT_ENDINGS)
 
 
 @dataclass(frozen=True)
@@ -134,7 +139,7 @@ class Header:
     def identity(self) -> list[int]:
         """The columns that tell which usage a row is about: all but costs, quantities and prices, by name."""
         order = sorted(range(len(self.names)), key=lambda index: normalise(self.names[index]))
-        return [index for index in order if not AMOUNT_LIKE.search(self.names[index])]
+        return [index for index in order if not _is_amount(self.names[index])]
 
     @property
     def missing(self) -> list[str]:

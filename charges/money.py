@@ -20,9 +20,9 @@ BILLIONTH = Decimal("0.000000001")
 BILLION = 10**9
 LARGEST = 2**63 - 1
 ZERO = Decimal(0)
-OUTERMOST_DIGIT = 30  # tens exponent, either way
+OUTERMOST_DIGIT = 30  # tens exponent
 LONGEST_AMOUNT = 60
-EXACT = Context(prec=120)  # holds any sum of such amounts to the last digit
+EXACT = Context(prec=160)  # holds any sum of such amounts to the last digit
 
 
 def parse_amount(text: str) -> Decimal:
@@ -32,7 +32,7 @@ def parse_amount(text: str) -> Decimal:
     if len(text) > LONGEST_AMOUNT:
         raise ValueError(f"longer than {LONGEST_AMOUNT} characters")
     amount = Decimal(text)
-    if abs(amount.adjusted()) > OUTERMOST_DIGIT:
+    if amount and not -LONGEST_AMOUNT <= amount.adjusted() <= OUTERMOST_DIGIT:
         raise ValueError("a number beyond all bounds")
     return amount
 

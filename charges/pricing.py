@@ -33,7 +33,7 @@ def amount_due(costs: Costs, *, basis: str, is_commitment_purchase: bool) -> Dec
         return costs.billed
     if costs.effective is not None:
         return costs.effective
-    return ZERO if is_commitment_purchase else costs.billed
+    return ZERO if is_commitment_purchase and costs.billed is not None else costs.billed
 
 
 def is_prepaid(costs: Costs, due: Decimal, *, basis: str, category: str, commitment_status: str) -> bool:

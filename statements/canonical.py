@@ -21,14 +21,14 @@ from statements.models import Seal
 FIRST = {
     "periods.BillingPeriod": "id month currency closed_at closed_by_id",
     "charges.FocusImport": (
-        "id source_id kind state sha256 rows loaded quarantined flagged added changed removed unchanged totals "
+        "id source_id kind state sha256 target_month rows loaded quarantined flagged added changed removed unchanged totals "
         "warnings change_set created_at created_by_id loaded_at"
     ),
     "charges.ImportScope": "id focus_import_id period_id billing_account_id rows",
     "charges.ReceivedFile": "id focus_import_id position name sha256 size",
     "charges.ImportIssue": (
-        "id focus_import_id period_id file_id line_number column raw_value sentence raw_row billed_cost "
-        "effective_cost list_cost status decided_by_id decided_at reason"
+        "id focus_import_id period_id file_id billing_account_id line_number column raw_value sentence raw_row "
+        "billed_cost effective_cost list_cost status replaced_by_id decided_by_id decided_at reason"
     ),
     "charges.ExchangeRate": "id source_id period_id currency rate rate_date origin by_id",
     "charges.SourceWaiver": "id source_id period_id reason by_id",

@@ -3,7 +3,9 @@
 The way in is `import_files`, for the command and the upload page alike.
 """
 
-from charges.importing.delivery import Delivery, discard, import_files, received_path, reverse
+from charges.importing.delivery import Delivery, import_files
 from charges.importing.quarantine import discard_issues
+from charges.importing.receiving import received_path
+from charges.importing.undoing import discard, reverse
 
 __all__ = ["Delivery", "discard", "discard_issues", "import_files", "received_path", "reverse"]

@@ -4,6 +4,7 @@ import csv
 import glob
 import gzip
 import io
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,7 +31,7 @@ def find_files(given: Sequence[str | Path]) -> list[Path]:
     """Files as given, folders searched downwards, globs expanded; each once, in the order of names."""
     found: dict[Path, None] = {}
     for item in given:
-        paths = _expand(Path(item))
+        paths = [path.resolve() for path in _expand(Path(item))]
         if not paths:
             raise Refused(f"There is no FOCUS file at {item}: give a .csv or .csv.gz file, a folder, or a pattern.")
         found |= dict.fromkeys(paths)
@@ -50,10 +51,11 @@ def open_rows(path: Path, name: str) -> Iterator[tuple[Header, Iterator[RawRow]]
                 raise Refused(f"{name} is empty.")
             separator = max(SEPARATORS, key=first.count)
             header = Header.of(next(csv.reader([first], delimiter=separator)))
-            yield header, _rows(csv.reader(text, delimiter=separator), name)
+            # strict: a quote that is never closed would swallow the rest of the file in silence
+            yield header, _rows(csv.reader(text, delimiter=separator, strict=True), name)
     except UnicodeDecodeError as error:
         raise Refused(f"{name} is not UTF-8 text.") from error
-    except (EOFError, gzip.BadGzipFile) as error:
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise Refused(f"{name} is a damaged or incomplete gzip file.") from error
     except OSError as error:
         raise Refused(f"{name} cannot be read: {error.strerror or error}.") from error

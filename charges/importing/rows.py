@@ -17,6 +17,8 @@ from charges.pricing import Costs, amount_due
 from periods.calendar import month_of
 
 INSTANT = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)?")
+EARLIEST, LATEST = 1970, 2999
+LONGEST_ACCOUNT = 500  # characters: it is part of a key
 CURRENCY = re.compile(r"[A-Z]{3}")
 Amounts = dict[str, Decimal | None]
 
@@ -150,6 +152,8 @@ class RowReader:
             raise BadRow("", "", f"The row has {len(row.cells)} cells, the header {len(self.header.names)}.")
         if "\x00" in "".join(row.cells):
             raise BadRow("", "", "The row holds a NUL character.")
+        if len(self.cell(row, "BillingAccountId")) > LONGEST_ACCOUNT:
+            raise BadRow("BillingAccountId", "", f"BillingAccountId is longer than {LONGEST_ACCOUNT} characters.")
 
 
 def _amount(text: str) -> tuple[Decimal | None, Decimal]:
@@ -165,6 +169,8 @@ def _instant(text: str) -> datetime:
     if not INSTANT.fullmatch(text):
         raise ValueError(text)
     moment = datetime.fromisoformat(text)
+    if not EARLIEST <= moment.year <= LATEST:
+        raise ValueError(text)
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 

@@ -6,11 +6,11 @@ delivered twice pairs with two. Only digests are in memory, some 40 bytes a row.
 
 from array import array
 from bisect import bisect_left
-from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from charges.models import Charge, Source
+from charges.money import to_billionths
 from periods.models import BillingPeriod
 
 
@@ -20,6 +20,7 @@ class Old:
 
     pk: int
     identity: int
+    due: int  # billionths
 
 
 class Snapshot:
@@ -27,6 +28,7 @@ class Snapshot:
 
     def __init__(self, source: Source, period: BillingPeriod | None) -> None:
         self.contents, self.identities, self.pks = array("q"), array("q"), array("q")
+        self.dues = array("q")
         self.held = bytearray()
         self.accounts: dict[str, int] = {}
         self.account = array("l")
@@ -37,13 +39,14 @@ class Snapshot:
 
     def _load(self, source: Source, period: BillingPeriod) -> None:
         charges = Charge.objects.current().filter(source=source, period=period, kind=Charge.Kind.DELIVERED)
-        fields = ("content_digest", "identity_digest", "pk", "billing_account_id", "review_status")
-        for content, identity, pk, account, status in (
+        fields = ("content_digest", "identity_digest", "pk", "billing_account_id", "review_status", "due_amount")
+        for content, identity, pk, account, status, due in (
             charges.order_by("content_digest", "pk").values_list(*fields).iterator(chunk_size=5000)
         ):
             self.contents.append(content)
             self.identities.append(identity)
             self.pks.append(pk)
+            self.dues.append(to_billionths(due))
             self.account.append(self.accounts.setdefault(account, len(self.accounts)))
             self.held.append(status == Charge.ReviewStatus.HELD)
 
@@ -67,14 +70,26 @@ class Snapshot:
         covered = {self.accounts[account] for account in accounts if account in self.accounts}
         for index, pk in enumerate(self.pks):
             if not self.taken[index] and self.account[index] in covered:
-                yield Old(pk, self.identities[index])
+                yield Old(pk, self.identities[index], self.dues[index])
 
 
-def pair(old: Iterable[Old], new: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """Pairs (new key, old pk) of equal identity, each once. `new` gives (identity, key)."""
-    waiting: dict[int, deque[int]] = {}
+def pair(old: Iterable[Old], new: Iterable[tuple[int, int, int]]) -> Iterator[tuple[int, int]]:
+    """Pairs (new key, old pk) of equal identity, each once; of several, the nearest in due.
+
+    `new` gives (identity, due in billionths, key). A charge and its refund differ in nothing but their sign.
+    """
+    waiting: dict[int, list[tuple[int, int]]] = {}
     for charge in old:
-        waiting.setdefault(charge.identity, deque()).append(charge.pk)
-    for identity, key in new:
-        if candidates := waiting.get(identity):
-            yield key, candidates.popleft()
+        waiting.setdefault(charge.identity, []).append((charge.due, charge.pk))
+    for candidates in waiting.values():
+        candidates.sort()
+    for identity, due, key in new:
+        if candidates := waiting.get(identity, []):
+            yield key, candidates.pop(_nearest(candidates, due))[1]
+
+
+def _nearest(candidates: list[tuple[int, int]], due: int) -> int:
+    after = bisect_left(candidates, (due, 0))
+    if after == len(candidates) or (after and due - candidates[after - 1][0] < candidates[after][0] - due):
+        return after - 1
+    return after

@@ -20,11 +20,11 @@ from charges.focus import Header
 from charges.importing import writing
 from charges.importing.assessing import Assessment, Assessor
 from charges.importing.reading import RawRow, open_rows
-from charges.importing.rows import BadRow, Row, RowReader
+from charges.importing.rows import CURRENCY, LONGEST_ACCOUNT, BadRow, Row, RowReader
 from charges.importing.snapshot import Snapshot
 from charges.importing.totals import ControlTotals
 from charges.models import Charge, FocusImport, ImportIssue, ReceivedFile, Source
-from charges.money import ZERO
+from charges.money import ZERO, to_billionths
 from periods.errors import PeriodNotOpen, Refused
 from periods.models import BillingPeriod
 
@@ -44,6 +44,7 @@ class Place:
     snapshot: Snapshot
     accounts: dict[str, int] = field(default_factory=dict)
     identities: "array[int]" = field(default_factory=lambda: array("q"))
+    dues: "array[int]" = field(default_factory=lambda: array("q"))
 
 
 @dataclass(slots=True)
@@ -66,6 +67,7 @@ class Staging:
         self.totals = ControlTotals()
         self.rows = self.loaded = self.quarantined = self.unchanged = self.flagged = 0
         self.deltas: dict[tuple[str, str], ProjectDelta] = {}  # by currency and project
+        self.usage_billed = self.usage_effective = ZERO
         self.warnings: dict[str, int] = {}
         self.flags: Counter[str] = Counter()
         self.issues: list[ImportIssue] = []
@@ -91,6 +93,8 @@ class Staging:
         """Give the issues without a readable month to the first month. Raises Refused where there is none."""
         if not self.places:
             raise Refused("No row can be used, and none says which month it is of: is this a FOCUS file?")
+        if self.usage_billed and not self.usage_effective and self.source.basis == Source.Basis.EFFECTIVE:
+            self._warn("All usage was billed but has an effective cost of 0: should this source go by billed cost?")
         first = next(iter(self.places.values()))
         for issue in self._homeless:
             if first.period:
@@ -98,6 +102,10 @@ class Staging:
         self._issues, self._homeless = self._homeless, []
         with transaction.atomic():
             self._flush()
+
+    @property
+    def warnings_in_words(self) -> list[str]:
+        return [f"{sentence} ({times}×)" if times > 1 else sentence for sentence, times in self.warnings.items()]
 
     def _take(self, raw: RawRow, reader: RowReader, header: Header, file: ReceivedFile | None) -> None:
         self.rows += 1
@@ -114,10 +122,14 @@ class Staging:
         place.accounts[account] = place.accounts.get(account, 0) + 1
         self.loaded += 1
         self.totals.add_loaded(row.currency, row.amounts, row.rounding)
+        if row.category in ("Usage", ""):
+            self.usage_billed += row.costs.billed or ZERO
+            self.usage_effective += row.costs.effective or ZERO
         index = place.snapshot.take(row.content)
         if index is None:
-            place.identities.append(row.identity)
             assessment = self.assessor.assess(row, month=place.month, currency=place.currency)
+            place.identities.append(row.identity)
+            place.dues.append(to_billionths(assessment.price.due))
             self.flagged += assessment.status == Charge.ReviewStatus.HELD
             self.flags.update(assessment.flags.keys())
             self._count_delta(row.currency, assessment)
@@ -140,13 +152,16 @@ class Staging:
     ) -> None:
         self.quarantined += 1
         has_shape = len(raw.cells) == len(header.names)
+        account = reader.cell(raw, "BillingAccountId")[:LONGEST_ACCOUNT] if has_shape else ""
         currency = (reader.cell(raw, "BillingCurrency").strip().upper() if has_shape else "") or settings.CURRENCY
-        self.totals.add_quarantined(currency, bad.amounts)
-        place = self._place_of_bad(raw, reader) if has_shape else None
+        if CURRENCY.fullmatch(currency):
+            self.totals.add_quarantined(currency, bad.amounts)
+        place = self._place_of_bad(raw, reader, account) if has_shape else None
         issue = ImportIssue(
             focus_import=self.focus_import,
             period=place.period if place else None,
             file=file,
+            billing_account_id=account,
             line_number=raw.line,
             column=bad.column,
             raw_value=bad.value[:2000].replace("\x00", "�"),
@@ -160,12 +175,12 @@ class Staging:
         if len(self._homeless) >= HOPELESS and not self.places:
             raise Refused(f"The first {HOPELESS:,} rows cannot be used; the first because: {self._homeless[0]}")
 
-    def _place_of_bad(self, raw: RawRow, reader: RowReader) -> Place | None:
+    def _place_of_bad(self, raw: RawRow, reader: RowReader, account: str) -> Place | None:
         try:
             place = self._place(self.target_month or reader.month(raw))
         except BadRow:
             return next(iter(self.places.values()), None)
-        place.accounts.setdefault(reader.cell(raw, "BillingAccountId"), 0)
+        place.accounts.setdefault(account, 0)
         return place
 
     def _place(self, month: str) -> Place:

@@ -33,6 +33,9 @@ class FocusImport(Document):
     kind = models.CharField(max_length=10, choices=Kind.choices, default=Kind.DELIVERY, editable=False)
     state = StateField(choices=State.choices, default=State.STAGED, editable=False)
     sha256 = models.CharField("SHA-256", max_length=64, blank=True, db_index=True, editable=False)
+    target_month = models.CharField(
+        max_length=7, blank=True, editable=False, help_text="All rows were put there, whatever they say"
+    )
     rows = models.PositiveIntegerField(default=0, editable=False)
     loaded = models.PositiveIntegerField(default=0, editable=False)
     quarantined = models.PositiveIntegerField(default=0, editable=False)
@@ -133,6 +136,7 @@ class ImportIssue(models.Model):
     focus_import = models.ForeignKey(FocusImport, models.PROTECT, related_name="issues")
     period = models.ForeignKey("periods.BillingPeriod", models.PROTECT, related_name="+")
     file = models.ForeignKey(ReceivedFile, models.PROTECT, related_name="+")
+    billing_account_id = models.TextField(blank=True)
     line_number = models.PositiveIntegerField()
     column = models.CharField(max_length=100, blank=True)
     raw_value = models.TextField(blank=True)
@@ -142,6 +146,7 @@ class ImportIssue(models.Model):
     effective_cost = MoneyField(null=True)
     list_cost = MoneyField(null=True)
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.OPEN)
+    replaced_by = models.ForeignKey(FocusImport, models.PROTECT, null=True, editable=False, related_name="+")
     decided_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, editable=False, related_name="+"
     )

@@ -40,7 +40,9 @@ class Command(StageCommand):
 
     def _tell(self, delivery: Delivery) -> None:
         if delivery.is_repeated:
-            return self.say(f"Nothing to do: {delivery.focus_import} holds the same files already.")
+            return self.say(
+                f"Nothing to do: {delivery.focus_import or 'an earlier import'} holds the same files already."
+            )
         verb = "loaded" if delivery.focus_import else "would load"
         self.say(
             f"{', '.join(delivery.periods)} {delivery.source}: {delivery.rows:,} rows, {verb} {delivery.loaded:,} "

@@ -1,0 +1,108 @@
+"""What a delivery changes against what the months hold: computed once, for the preview, the thresholds and the load."""
+
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
+from functools import cached_property
+from typing import Any
+
+from django.db.models import Case, QuerySet, Sum, Value, When
+
+from charges.importing.snapshot import Old, pair
+from charges.importing.staging import Place, ProjectDelta, Staging
+from charges.importing.totals import short
+from charges.models import Charge
+from charges.money import ZERO
+
+BATCH = 5000
+
+
+class Comparison:
+    def __init__(self, staging: Staging) -> None:
+        self.staging = staging
+        self.places = [staging.places[month] for month in sorted(staging.places)]
+        self.left: dict[str, list[Old]] = {
+            place.month: list(place.snapshot.left(place.accounts)) for place in self.places
+        }
+        self.new = sum(len(place.identities) for place in self.places)
+        self.vanished = sum(map(len, self.left.values()))
+        self.unchanged = staging.unchanged
+
+    @cached_property
+    def changed(self) -> int:
+        """Rows that replace one of equal identity."""
+        return sum(sum(1 for _ in pair(self.left[place.month], _new_rows(place))) for place in self.places)
+
+    @property
+    def added(self) -> int:
+        return self.new - self.changed
+
+    @property
+    def removed(self) -> int:
+        return self.vanished - self.changed
+
+    @cached_property
+    def by_project(self) -> list[dict[str, Any]]:
+        """Per currency and project: rows new or changed, Δ list and Δ due; the largest first, amounts as text."""
+        deltas = {key: ProjectDelta(delta.rows, delta.list, delta.due) for key, delta in self.staging.deltas.items()}
+        for place in self.places:
+            for charges in in_batches(old.pk for old in self.left[place.month]):
+                rows = charges.annotate(c=currency(place))
+                for key, code, list_amount, due in rows.values_list("c", "project__code", "list_amount", "due_amount"):
+                    delta = deltas.setdefault((key, code or ""), ProjectDelta())
+                    delta.list -= list_amount
+                    delta.due -= due
+        ordered = sorted(deltas.items(), key=lambda item: (-abs(item[1].due), -abs(item[1].list), item[0]))
+        return [
+            {"currency": key, "project": code, "rows": d.rows, "list": short(d.list), "due": short(d.due)}
+            for (key, code), d in ordered
+        ]
+
+    def fall(self, threshold: int) -> str:
+        """The sentence about a delivery that is suddenly smaller by more percent than this; empty where it is not."""
+        held = self.vanished + self.unchanged
+        fewer = (self.vanished - self.new) * 100
+        if held and fewer > threshold * held:
+            return f"The delivery has {fewer // held} % fewer rows than the last one."
+        deltas: dict[str, Decimal] = {}
+        for row in self.by_project:
+            deltas[row["currency"]] = deltas.get(row["currency"], ZERO) + Decimal(row["due"])
+        for key, total in self._held_totals().items():
+            less = -deltas.get(key, ZERO)
+            if total > 0 and less * 100 > threshold * total:
+                return f"The amount due falls by {short(less)} of {short(total)} {key}."
+        return ""
+
+    def _held_totals(self) -> dict[str, Decimal]:
+        """Due by currency, of the months and accounts that the delivery speaks for."""
+        totals: dict[str, Decimal] = {}
+        for place in self.places:
+            held = Charge.objects.current().filter(
+                source=self.staging.source,
+                period=place.period,
+                kind=Charge.Kind.DELIVERED,
+                billing_account_id__in=list(place.accounts),
+            )
+            sums = held.annotate(c=currency(place)).order_by().values_list("c").annotate(Sum("due_amount"))
+            for key, due in sums:
+                totals[key] = totals.get(key, ZERO) + due
+        return totals
+
+
+def currency(place: Place) -> Case:
+    """Once converted, a charge's amounts are in the month's currency."""
+    return Case(When(exchange_rate=None, then="billing_currency"), default=Value(place.currency))
+
+
+def in_batches(pks: Iterable[int]) -> Iterator[QuerySet[Charge]]:
+    batch: list[int] = []
+    for pk in pks:
+        batch.append(pk)
+        if len(batch) == BATCH:
+            yield Charge.objects.filter(pk__in=batch)
+            batch = []
+    if batch:
+        yield Charge.objects.filter(pk__in=batch)
+
+
+def _new_rows(place: Place) -> Iterator[tuple[int, int, int]]:
+    return ((identity, due, 0) for identity, due in zip(place.identities, place.dues, strict=True))

@@ -1,0 +1,134 @@
+"""Keeps the files of a delivery as they came, and knows bytes that were loaded before."""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from django.db import transaction
+
+from charges.models import Charge, FocusImport, ImportScope, ReceivedFile, Source
+from periods import audit, storage
+from periods.errors import PeriodNotOpen, Refused
+from periods.models import BillingPeriod
+
+LONGEST_SOURCE = 60
+
+
+def known_source(name: str, *, may_create: bool) -> Source:
+    name = name.strip()
+    if not (name.isprintable() and 0 < len(name) <= LONGEST_SOURCE):
+        raise Refused(f"Name the source in 1 to {LONGEST_SOURCE} printable characters.")
+    source = Source.objects.filter(name=name).first()
+    if source or not may_create:
+        return source or Source(name=name)
+    return Source.objects.get_or_create(name=name)[0]
+
+
+def digests(files: Sequence[Path]) -> dict[str, Path]:
+    """Files by SHA-256. Raises Refused for one that is there twice: it would be billed twice."""
+    found: dict[str, Path] = {}
+    for file in files:
+        try:
+            sha256 = storage.digest(file)
+        except OSError as error:
+            raise Refused(f"{file.name} cannot be read: {error.strerror}.") from error
+        if sha256 in found:
+            raise Refused(f"{found[sha256].name} and {file.name} are the same: they would be billed twice.")
+        found[sha256] = file
+    return found
+
+
+def digest_of(hashes: Mapping[str, Path]) -> str:
+    """Of one file its own SHA-256; of several, that of the sorted hashes: order and names are of no matter."""
+    return next(iter(hashes)) if len(hashes) == 1 else hashlib.sha256("".join(sorted(hashes)).encode()).hexdigest()
+
+
+def loaded_already(source: Source, hashes: Mapping[str, Path], period: str | None) -> FocusImport | None:
+    """The import that holds these very bytes for the same months. Raises Refused where they are billed elsewhere."""
+    _refuse_other_source(source, hashes)
+    same = FocusImport.objects.loaded().filter(source_id=source.pk, sha256=digest_of(hashes))
+    earlier = same.select_related("source").first()
+    if earlier is None:
+        return None
+    scopes = list(earlier.scopes.select_related("period"))
+    if any(is_overtaken(scope) for scope in scopes):
+        return None
+    _refuse_other_month(earlier, scopes, period)
+    for scope in scopes:
+        if scope.period.state != BillingPeriod.State.OPEN:
+            raise PeriodNotOpen(
+                f"{scope.period} is {scope.period.get_state_display().lower()}, and holds this file already: "
+                "nothing was loaded, and nothing needs to be done."
+            )
+    return earlier
+
+
+def _refuse_other_source(source: Source, hashes: Mapping[str, Path]) -> None:
+    elsewhere = ReceivedFile.objects.filter(sha256__in=list(hashes), focus_import__state=FocusImport.State.LOADED)
+    for file in elsewhere.exclude(focus_import__source_id=source.pk).select_related("focus_import__source"):
+        raise Refused(
+            f"{hashes[file.sha256].name} is loaded as a delivery of {file.focus_import.source}: "
+            "it would be billed twice."
+        )
+
+
+def _refuse_other_month(earlier: FocusImport, scopes: list[ImportScope], period: str | None) -> None:
+    """The same bytes belong to one month only, whether the file says so or `--period` did."""
+    months = sorted({scope.period.month for scope in scopes})
+    if period:
+        is_elsewhere = months != [period]
+    else:
+        moved = Charge.objects.filter(loaded_by=earlier, flags__has_key="period_mismatch")
+        is_elsewhere = bool(earlier.target_month) and moved.exists()
+    if is_elsewhere:
+        raise Refused(
+            f"{earlier} holds the same file for {', '.join(months)}: it would be billed twice. "
+            "Reverse that import first."
+        )
+
+
+def is_overtaken(scope: ImportScope) -> bool:
+    """Whether a later delivery spoke for the same month and account."""
+    return (
+        ImportScope.objects.filter(
+            focus_import__source=scope.focus_import.source_id,
+            focus_import__kind=FocusImport.Kind.DELIVERY,
+            focus_import__state=FocusImport.State.LOADED,
+            focus_import__loaded_at__gt=scope.focus_import.loaded_at,
+            period=scope.period_id,
+            billing_account_id=scope.billing_account_id,
+        )
+        .exclude(focus_import=scope.focus_import_id)
+        .exists()
+    )
+
+
+def receive(files: Sequence[Path], source: Source, sha256: str, period: str | None, by: Any) -> FocusImport:
+    """Keep the files and stage an import for them."""
+    kept = [(_printable(file.name), storage.keep(_bytes(file), folder="received", suffix="")) for file in files]
+    with transaction.atomic():
+        focus_import = FocusImport.objects.create(
+            source=source, sha256=sha256, target_month=period or "", created_by=by
+        )
+        for position, (name, file) in enumerate(kept):
+            ReceivedFile.objects.create(
+                focus_import=focus_import, position=position, name=name, sha256=file.sha256, size=file.size
+            )
+        audit.record(by=by, action="receive", subject=focus_import, after={"files": [name for name, _ in kept]})
+    return focus_import
+
+
+def received_path(file: ReceivedFile) -> Path:
+    return storage.locate(f"received/{file.sha256[:2]}/{file.sha256}")
+
+
+def _printable(name: str) -> str:
+    """A file's name may hold bytes that are no text at all."""
+    return name.encode("utf-8", "replace").decode()
+
+
+def _bytes(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            yield chunk

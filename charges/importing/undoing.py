@@ -1,0 +1,70 @@
+"""Gives a delivery up: a staged one before it counted, the latest one after."""
+
+from typing import Any
+
+from django.db import transaction
+from django.db.models import ProtectedError
+
+from charges.importing.liveness import is_running
+from charges.importing.receiving import is_overtaken
+from charges.models import Charge, FocusImport, ImportIssue, ImportScope, Source
+from periods.errors import Refused
+from periods.lifecycle import require_reason, run_transition
+from periods.models import BillingPeriod
+
+
+@transaction.atomic
+def discard(focus_import: FocusImport, *, by: Any = None, reason: str = "") -> FocusImport:
+    """Give a staged import up: its rows never counted. The received file is kept."""
+    discarded = run_transition(focus_import, "discard", by=by, reason=reason)
+    months = set(Charge.objects.filter(loaded_by=discarded).order_by().values_list("period", flat=True).distinct())
+    months |= set(ImportIssue.objects.filter(focus_import=discarded).values_list("period", flat=True))
+    staged = Charge.objects.filter(loaded_by=discarded)
+    staged._raw_delete(staged.db)  # noqa: SLF001 - nothing refers to a staged row; `delete()` would load them all
+    ImportIssue.objects.filter(focus_import=discarded).delete()
+    _forget_months(months)
+    return discarded
+
+
+@transaction.atomic
+def reverse(focus_import: FocusImport, *, reason: str, by: Any = None) -> FocusImport:
+    """Take the latest delivery of its months back: what it superseded is current again, and undecided again."""
+    if focus_import.kind != FocusImport.Kind.DELIVERY:
+        raise Refused(f"{focus_import} carries deferred charges over: defer or exclude them instead.")
+    scopes = ImportScope.objects.filter(focus_import=focus_import)
+    for pk in sorted(set(scopes.values_list("period", flat=True))):
+        BillingPeriod.objects.lock_open(pk)
+    if any(is_overtaken(scope) for scope in scopes):
+        raise Refused(f"Only the latest delivery can be reversed; {focus_import} was followed by another.")
+    reversed_import = run_transition(focus_import, "reverse", by=by, reason=require_reason(reason))
+    Charge.objects.filter(superseded_by=focus_import).update(superseded_by=None)
+    issues = ImportIssue.objects.all()
+    issues.filter(focus_import=focus_import, status=ImportIssue.Status.OPEN).update(status=ImportIssue.Status.REPLACED)
+    issues.filter(replaced_by=focus_import).update(status=ImportIssue.Status.OPEN, replaced_by=None)
+    return reversed_import
+
+
+def clear_dead(source: Source) -> None:
+    """What a killed process left behind counts for nothing, and would only keep the month from closing."""
+    for staged in FocusImport.objects.filter(source=source, state=FocusImport.State.STAGED):
+        if not is_running(staged):
+            throw_away(staged, "its process died")
+
+
+def throw_away(focus_import: FocusImport, reason: str) -> None:
+    """Nothing of a failed run stays but the received file and the record that it came."""
+    with transaction.atomic():
+        focus_import = FocusImport.objects.get(pk=focus_import.pk)
+        if focus_import.state == FocusImport.State.STAGED:
+            discard(focus_import, reason=reason)
+
+
+def _forget_months(months: set[int]) -> None:
+    """A month that only the discarded rows named was never there."""
+    for period in BillingPeriod.objects.filter(pk__in=months, state=BillingPeriod.State.OPEN):
+        if not ImportScope.objects.filter(period=period).exists():
+            try:
+                with transaction.atomic():
+                    period.delete()
+            except ProtectedError:  # something else refers to it already
+                continue
