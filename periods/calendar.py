@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 
 from django.utils import timezone
 
-MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
+MONTH = re.compile(r"(?!0000)[0-9]{4}-(0[1-9]|1[0-2])")
 
 
 def month_of(day: date | datetime) -> str:
@@ -26,6 +26,13 @@ def next_month(month: str) -> str:
 
 def previous_month(month: str) -> str:
     return month_of(first_day(month) - timedelta(days=1))
+
+
+def institution_day(moment: datetime) -> date:
+    """The day by the institution's clock. Midnight is the bare date of a file, whatever the zone."""
+    if moment.hour == moment.minute == 0:
+        return moment.date()
+    return timezone.localdate(moment)
 
 
 def parse_month(text: str) -> str:

@@ -1,11 +1,11 @@
 """Months as text."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 
 import pytest
 import time_machine
 
-from periods.calendar import first_day, in_words, last_day, next_month, parse_month, previous_month
+from periods.calendar import first_day, in_words, institution_day, last_day, next_month, parse_month, previous_month
 
 
 @pytest.mark.parametrize(
@@ -28,10 +28,17 @@ def test_current_and_previous_follow_the_institutions_clock(settings: object) ->
     assert (parse_month("current"), parse_month("previous")) == ("2025-12", "2025-11")
 
 
-@pytest.mark.parametrize("text", ["2025-13", "2025-1", "January", "", "2025-01-01", "25-01"])
+@pytest.mark.parametrize("text", ["2025-13", "2025-1", "January", "", "2025-01-01", "25-01", "0000-01", "２０２５-01"])
 def test_what_is_no_month_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is no period: give YYYY-MM, current or previous"):
         parse_month(text)
+
+
+def test_a_day_is_the_institutions_and_midnight_is_a_bare_date(settings: object) -> None:
+    settings.TIME_ZONE = "America/Chicago"
+
+    assert institution_day(datetime(2025, 1, 10, 3, tzinfo=UTC)) == date(2025, 1, 9)
+    assert institution_day(datetime(2025, 1, 10, tzinfo=UTC)) == date(2025, 1, 10)
 
 
 def test_a_month_in_words() -> None:
