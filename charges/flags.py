@@ -67,7 +67,7 @@ class Reviewer:
         if not row.project:
             found["missing_project"] = "No tag or rule names a project."
         if row.has_due and not row.is_split:
-            found |= self._fund_flags(row)
+            found |= self.fund_flags(row.fund, row.fund_expired_on)
         if row.stated_month != row.month:
             found["period_mismatch"] = f"The file says {row.stated_month}."
         if row.currency != row.period_currency:
@@ -82,14 +82,15 @@ class Reviewer:
             found["pattern"] = f"A name matches “{pattern}”."
         return found
 
-    def _fund_flags(self, row: Facts) -> dict[str, str]:
-        if not row.fund:
+    def fund_flags(self, fund: str, expired_on: date | None) -> dict[str, str]:
+        """Of a charge with something due that no split divides."""
+        if not fund:
             return {"missing_fund": "No tag, rule or project default names a fund."}
         found = {}
-        if row.fund_expired_on:
-            found["expired"] = f"{row.fund} could be charged until {row.fund_expired_on}."
-        if self.formats and not self.fund_matches(row.fund):
-            found["fund_format"] = f"{row.fund} is not in the configured format."
+        if expired_on:
+            found["expired"] = f"{fund} could be charged until {expired_on}."
+        if self.formats and not self.fund_matches(fund):
+            found["fund_format"] = f"{fund} is not in the configured format."
         return found
 
     def _fund_matches(self, fund: str) -> bool:

@@ -1,5 +1,6 @@
 """Decisions on charges: approve, exclude, defer, say who pays; one charge or thousands, each batch with its reason."""
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from itertools import groupby
 from typing import Any
@@ -9,6 +10,7 @@ from django.utils import timezone
 
 from charges.converting import convert, revert
 from charges.flags import PAYER_FLAGS
+from charges.funding import ProjectFunds
 from charges.models import Charge, FundingAccount, PrincipalInvestigator, Project
 from charges.models.charge import ChargeQuerySet
 from periods import audit
@@ -58,14 +60,19 @@ def reattribute(
     if not (pi or project or funding_account):
         raise Refused("Name a PI, a project or a funding account.")
 
+    funds = ProjectFunds(project) if project and not funding_account else None
+
     def change(charge: Charge) -> None:
+        has_moved = project is not None and charge.project_id != project.pk
         charge.pi, charge.project = pi or charge.pi, project or charge.project
         if funding_account:
             charge.funding_account, charge.fund_step = funding_account, Charge.FundStep.DECISION
+        elif funds and has_moved:
+            funds.apply(charge)
         settle_payer_flags(charge)
 
     billable = charges.exclude(review_status=Status.NOT_BILLABLE)
-    return _decide(billable, "reattribute", by=by, reason=require_reason(reason), change=change)
+    return _decide(billable, "reattribute", by=by, reason=require_reason(reason), change=change, describe=_payer)
 
 
 def settle_payer_flags(charge: Charge) -> None:
@@ -106,6 +113,17 @@ def _reset(charge: Charge) -> None:
     charge.review_status = Status.HELD if charge.flags else Status.CLEAR
 
 
+def _status(charge: Charge) -> str:
+    return charge.review_status
+
+
+def _payer(charge: Charge) -> str:
+    pi = charge.pi.email if charge.pi else "no PI"
+    project = charge.project.code if charge.project else "no project"
+    fund = "split" if charge.fund_step == Charge.FundStep.SPLIT else charge.funding_account or "no fund"
+    return f"{pi} / {project} / {fund}"
+
+
 CHANGED = [
     "review_status", "flags", "decided_by", "decided_at", "decision_reason", "pi", "project", "funding_account",
     "fund_step", "exchange_rate", "list_amount", "contracted_amount", "due_amount",
@@ -113,25 +131,44 @@ CHANGED = [
 
 
 @transaction.atomic
-def _decide(charges: ChargeQuerySet, action: str, *, by: Any, reason: str, change: Callable[[Charge], None]) -> int:
-    """Lock the months, change every current charge that matches, and write one audit entry a month."""
+def _decide(
+    charges: ChargeQuerySet,
+    action: str,
+    *,
+    by: Any,
+    reason: str,
+    change: Callable[[Charge], None],
+    describe: Callable[[Charge], str] = _status,
+) -> int:
+    """Lock the months, change every current charge that matches, and write one audit entry a month.
+
+    The entry lists the charges by what `describe` says of them before and after.
+    """
     months = charges.current().order_by("period").values_list("period", flat=True).distinct()
     for pk in sorted(set(months)):
         BillingPeriod.objects.lock_unsealed(pk)
     pks = list(charges.current().order_by("period", "pk").values_list("period", "pk"))
     for period, group in groupby(pks, key=lambda pair: pair[0]):
-        _decide_month(period, [pk for _, pk in group], action, by=by, reason=reason, change=change)
+        _decide_month(period, [pk for _, pk in group], action, by=by, reason=reason, change=change, describe=describe)
     return len(pks)
 
 
 def _decide_month(
-    period: int, pks: list[int], action: str, *, by: Any, reason: str, change: Callable[[Charge], None]
+    period: int,
+    pks: list[int],
+    action: str,
+    *,
+    by: Any,
+    reason: str,
+    change: Callable[[Charge], None],
+    describe: Callable[[Charge], str],
 ) -> None:
-    before: dict[str, list[int]] = {}
+    before, after = defaultdict[str, list[int]](list), defaultdict[str, list[int]](list)
     for batch in _loaded(pks):
         for charge in batch:
-            before.setdefault(charge.review_status, []).append(charge.pk)
+            before[describe(charge)].append(charge.pk)
             change(charge)
+            after[describe(charge)].append(charge.pk)
             charge.decided_by, charge.decided_at, charge.decision_reason = by, timezone.now(), reason
         Charge.objects.bulk_update(batch, CHANGED)
     audit.record(
@@ -141,12 +178,12 @@ def _decide_month(
         period=BillingPeriod.objects.get(pk=period),
         rows=len(pks),
         before=before,
+        after=after,
         reason=reason,
     )
 
 
 def _loaded(pks: list[int]) -> Iterator[list[Charge]]:
+    related = Charge.objects.select_related("period", "source", "pi", "project", "funding_account")
     for start in range(0, len(pks), BATCH):
-        yield list(
-            Charge.objects.filter(pk__in=pks[start : start + BATCH]).select_related("period", "source").order_by("pk")
-        )
+        yield list(related.filter(pk__in=pks[start : start + BATCH]).order_by("pk"))

@@ -1,13 +1,13 @@
 """Decisions: who may, what is refused, what is recorded."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
 from django.contrib.auth.models import User
 
 from charges import review
-from charges.models import Charge, ExchangeRate
+from charges.models import Charge, ExchangeRate, FundingSplit, Project, ReviewRule
 from charges.models.charge import ChargeQuerySet
 from periods.errors import NotPermitted, PeriodLocked, Refused
 from periods.models import AuditEntry
@@ -39,12 +39,8 @@ def test_approving_puts_a_held_charge_on_the_statement(reviewer: User) -> None:
     assert charge.decided_at is not None
     assert list(charge.flags) == ["pattern"]
     entry = AuditEntry.objects.get(action="approve")
-    assert (entry.by, entry.before, entry.subject_id, entry.period) == (
-        reviewer,
-        {"held": [charge.pk]},
-        charge.pk,
-        charge.period,
-    )
+    assert (entry.by, entry.subject_id, entry.period) == (reviewer, charge.pk, charge.period)
+    assert (entry.before, entry.after) == ({"held": [charge.pk]}, {"approved": [charge.pk]})
 
 
 @pytest.mark.parametrize(
@@ -120,6 +116,110 @@ def test_saying_who_pays_settles_the_flags_about_it() -> None:
     charge.refresh_from_db()
     assert (charge.flags, charge.review_status) == ({}, "clear")
     assert (charge.funding_account.code, charge.fund_step) == ("GIFT", "decision")
+
+
+def test_saying_who_pays_records_who_paid_before_and_after(reviewer: User) -> None:
+    mine, orphan = make_charge(), make_charge(pi=None, project=None, review_status="held", flags={"missing_pi": "…"})
+
+    review.reattribute(
+        Charge.objects.all(),
+        by=reviewer,
+        pi=make_pi("grace@example.edu"),
+        project=make_project("cobol"),
+        funding_account=make_fund("ONR-1"),
+        reason=REASON,
+    )
+
+    entry = AuditEntry.objects.get()
+    assert (entry.by, entry.rows, entry.reason) == (reviewer, 2, REASON)
+    assert entry.before == {
+        "ada@example.edu / engine / NSF-1": [mine.pk],
+        "no PI / no project / NSF-1": [orphan.pk],
+    }
+    assert entry.after == {"grace@example.edu / cobol / ONR-1": [mine.pk, orphan.pk]}
+
+
+def split(project: Project, **kwargs: object) -> FundingSplit:
+    return FundingSplit.objects.create(
+        project=project, **{"first_month": "2025-01", "remainder_account": make_fund("REST"), **kwargs}
+    )
+
+
+DEFAULT = {"default_fund": "HOME"}
+FALLBACK = {"default_fund": "HOME", "fallback_fund": "LATE", "end_date": date(2025, 1, 9)}
+DAY = datetime(2025, 1, 10, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("step", "project", "split_of", "paid", "flags"),
+    [
+        ("split", {}, None, (None, "", "held"), ["missing_fund"]),
+        ("split", DEFAULT, None, ("HOME", "project", "clear"), []),
+        ("project", DEFAULT, None, ("HOME", "project", "clear"), []),
+        ("fallback", DEFAULT, None, ("HOME", "project", "clear"), []),
+        ("tag", DEFAULT, None, ("NSF-1", "tag", "clear"), []),
+        ("tag", DEFAULT, {}, (None, "split", "clear"), []),
+        ("tag", DEFAULT, {"service_name": "Storage"}, ("NSF-1", "tag", "clear"), []),
+        ("tag", DEFAULT, {"first_month": "2025-02"}, ("NSF-1", "tag", "clear"), []),
+        ("override", DEFAULT, {}, ("NSF-1", "override", "clear"), []),
+        ("decision", DEFAULT, {}, ("NSF-1", "decision", "clear"), []),
+        ("split", FALLBACK, None, ("LATE", "fallback", "clear"), []),
+        ("split", {**FALLBACK, "fallback_fund": ""}, None, ("HOME", "project", "held"), ["expired"]),
+    ],
+)
+def test_another_project_brings_its_own_funds(
+    step: str, project: dict, split_of: dict | None, paid: tuple, flags: list
+) -> None:
+    funds = {name: make_fund(code) for name, code in project.items() if name.endswith("fund") and code}
+    other = make_project("cobol", **{"end_date": project.get("end_date"), **funds})
+    if split_of is not None:
+        split(other, **split_of)
+    fund = None if step == "split" else make_fund()
+    charge = make_charge(due_amount="5", fund_step=step, funding_account=fund, charge_period_start=DAY)
+
+    review.reattribute(only(charge), project=other, reason=REASON)
+
+    charge.refresh_from_db()
+    fund_code = charge.funding_account.code if charge.funding_account else None
+    assert (fund_code, charge.fund_step, charge.review_status) == paid
+    assert list(charge.flags) == flags
+
+
+def test_a_fund_in_no_configured_format_holds_the_charge_under_its_new_project() -> None:
+    ReviewRule.objects.create(kind="fund_format", pattern=r"^\d+$")
+    charge = make_charge(due_amount="5", fund_step="split", funding_account=None)
+
+    review.reattribute(only(charge), project=make_project("cobol", default_fund=make_fund("HOME")), reason=REASON)
+
+    charge.refresh_from_db()
+    assert (list(charge.flags), charge.review_status) == (["fund_format"], "held")
+
+
+def test_an_approved_charge_is_held_again_where_its_new_project_has_no_fund() -> None:
+    charge = make_charge(due_amount="5", fund_step="split", funding_account=None, review_status="approved")
+
+    review.reattribute(only(charge), project=make_project("cobol"), reason=REASON)
+
+    charge.refresh_from_db()
+    assert (list(charge.flags), charge.review_status) == (["missing_fund"], "held")
+
+
+def test_nothing_due_needs_no_fund_under_the_new_project() -> None:
+    charge = make_charge(due_amount="0", fund_step="split", funding_account=None)
+
+    review.reattribute(only(charge), project=make_project("cobol"), reason=REASON)
+
+    charge.refresh_from_db()
+    assert (charge.flags, charge.review_status, charge.fund_step) == ({}, "clear", "")
+
+
+def test_the_same_project_keeps_its_split() -> None:
+    charge = make_charge(due_amount="5", fund_step="split", funding_account=None)
+
+    review.reattribute(only(charge), project=make_project(), pi=make_pi("grace@example.edu"), reason=REASON)
+
+    charge.refresh_from_db()
+    assert (charge.fund_step, charge.review_status) == ("split", "clear")
 
 
 def test_flags_about_other_things_stay_after_saying_who_pays() -> None:

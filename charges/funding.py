@@ -1,0 +1,65 @@
+"""Which fund bears a charge once a reviewer has named another project: decided as an import decides it."""
+
+from datetime import date
+
+from charges.flags import PAYER_FLAGS, Reviewer
+from charges.models import Charge, FundingAccount, Project
+from periods.calendar import institution_day
+
+Step = Charge.FundStep
+LASTING = (Step.DECISION, Step.OVERRIDE)  # these stand above a project's split
+STATED = (Step.TAG, Step.RULE)  # these stand above a project's default
+
+
+class ProjectFunds:
+    """The funds of one project, looked up once for any number of charges."""
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+        self.splits = list(project.splits.all())
+        self._reviewers: dict[int, Reviewer] = {}
+
+    def apply(self, charge: Charge) -> None:
+        """Set fund, step and the flags about them; approval does not outlive the loss of the fund."""
+        if charge.fund_step in LASTING:
+            return
+        is_split, expired_on = self._is_split(charge), None
+        if is_split:
+            charge.funding_account, charge.fund_step = None, Step.SPLIT
+        else:
+            expired_on = self._choose(charge)
+        kept = {flag: why for flag, why in charge.flags.items() if flag not in PAYER_FLAGS}
+        charge.flags = kept | ({} if is_split or not charge.due_amount else self._flags(charge, expired_on))
+        if charge.review_status == Charge.ReviewStatus.APPROVED and charge.missing:
+            charge.review_status = Charge.ReviewStatus.HELD
+
+    def _is_split(self, charge: Charge) -> bool:
+        return any(
+            split.service_name in ("", charge.service_name) and split.is_in_force(charge.period.month)
+            for split in self.splits
+        )
+
+    def _choose(self, charge: Charge) -> date | None:
+        """Set the fund that is stated, else the project's; return the day on which it expired, if it did."""
+        if charge.fund_step not in STATED:
+            charge.funding_account = self.project.default_fund
+            charge.fund_step = Step.PROJECT if charge.funding_account else Step.NONE
+        expired_on = self._expired_on(charge, charge.funding_account)
+        if expired_on and self.project.fallback_fund:
+            charge.funding_account, charge.fund_step = self.project.fallback_fund, Step.FALLBACK
+            return None
+        return expired_on
+
+    def _expired_on(self, charge: Charge, fund: FundingAccount | None) -> date | None:
+        if charge.charge_period_start is None or fund is None:
+            return None
+        day, last = institution_day(charge.charge_period_start), self.project.end_date
+        if last and day > last:
+            return last
+        return None if fund.is_valid_on(day) else (fund.valid_until or fund.valid_from)
+
+    def _flags(self, charge: Charge, expired_on: date | None) -> dict[str, str]:
+        if charge.source_id not in self._reviewers:
+            self._reviewers[charge.source_id] = Reviewer(charge.source)
+        fund = charge.funding_account
+        return self._reviewers[charge.source_id].fund_flags(fund.code if fund else "", expired_on)
