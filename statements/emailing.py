@@ -4,9 +4,9 @@ import hashlib
 import os
 import socket
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import groupby
 from typing import Any
@@ -23,6 +23,7 @@ from periods.errors import Refused, WrongState
 from periods.lifecycle import require_permission, require_reason
 from periods.models import BillingPeriod
 from periods.progress import Progress
+from statements.issuing import stale_payers
 from statements.message import compose_message
 from statements.models import EmailDelivery, Statement
 from statements.outcomes import Outcome, outcome_of
@@ -57,8 +58,9 @@ def email_statements(
     """Send what was not sent yet. Running it again, or twice at once, sends nothing twice."""
     require_permission(by, "statements.email_statement", "e-mail statements")
     contents = _contents(period)
+    stale = _without_stale(period, contents)
     if dry_run:
-        return Emailed(preview=_preview(period, contents)[:limit])
+        return Emailed(problems=stale, preview=_preview(period, contents)[:limit])
     _give_up_on_lost(period, by=by)
     _queue(period, contents, by=by)
     queued = [delivery.pk for delivery in _deliveries(period, contents) if delivery.status == Status.QUEUED][:limit]
@@ -67,7 +69,8 @@ def email_statements(
         sent += _send(EmailDelivery.objects.select_related("period", "pi").get(pk=pk), by=by)
         if progress:
             progress(done, len(queued))
-    return _summary(_deliveries(period, contents), sent)
+    summary = _summary(_deliveries(period, contents), sent)
+    return replace(summary, problems=[*stale, *summary.problems])
 
 
 @transaction.atomic
@@ -92,6 +95,8 @@ def retry(delivery: EmailDelivery, *, reason: str, by: Any) -> EmailDelivery:
 
 
 def _contents(period: BillingPeriod) -> Contents:
+    if period.state == BillingPeriod.State.OPEN:
+        raise Refused(f"{period} is open: close it and issue its statements before they are mailed.")
     current = Statement.objects.filter(period=period).current()
     unrendered = current.filter(document=None).count()
     if unrendered:
@@ -100,12 +105,22 @@ def _contents(period: BillingPeriod) -> Contents:
         raise Refused(f"{what} of {period} {has} no PDF: run render_statements {period.month} first.")
     if not Statement.objects.filter(period=period).exists():
         raise Refused(f"No statement of {period} is issued: run issue_statements {period.month} first.")
-    hashes = current.order_by("pi_id", "document__sha256").values_list("pi_id", "document__sha256")
+    hashes = current.values_list("pi_id", "document__sha256").order_by("pi_id")
     return {pi: _key(sha256 for _, sha256 in own) for pi, own in groupby(hashes, key=lambda row: row[0])}
 
 
-def _key(hashes: Iterator[str]) -> str:
-    return hashlib.sha256("\n".join(hashes).encode()).hexdigest()
+def _key(hashes: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join(sorted(hashes)).encode()).hexdigest()
+
+
+def _without_stale(period: BillingPeriod, contents: Contents) -> list[str]:
+    """Take out the PIs whose statements no longer say what the month says, and tell whose those are."""
+    stale = stale_payers(period)
+    for pi, _ in stale:
+        contents.pop(pi, None)
+    return [
+        f"{whose} (not sent): the statement is missing or out of date: issue statements first." for _, whose in stale
+    ]
 
 
 def _deliveries(period: BillingPeriod, contents: Mapping[int, str]) -> list[EmailDelivery]:
@@ -122,7 +137,7 @@ def _statements(period: BillingPeriod, pi: int) -> list[Statement]:
 def _preview(period: BillingPeriod, contents: Contents) -> list[str]:
     """Who would get what, one line a message."""
     settled = {delivery.pi_id for delivery in _deliveries(period, contents) if delivery.status != Status.QUEUED}
-    current = Statement.objects.filter(period=period).current().exclude(pi__in=settled)
+    current = Statement.objects.filter(period=period, pi__in=contents.keys() - settled).current()
     ordered = current.select_related("pi").order_by("pi__email", "number")
     return [
         f"{email}: {', '.join(statement.printed_number for statement in own)}"
@@ -137,7 +152,7 @@ def _queue(period: BillingPeriod, contents: Contents, *, by: Any) -> None:
     waiting = EmailDelivery.objects.filter(period=locked, status=Status.QUEUED)
     outdated = [delivery.pk for delivery in waiting if contents.get(delivery.pi_id) != delivery.content_key]
     if outdated:
-        EmailDelivery.objects.filter(pk__in=outdated).delete()
+        EmailDelivery.objects.filter(pk__in=outdated, status=Status.QUEUED).delete()
         audit.record(
             by=by, action="drop", subject="messages whose statements were revised", period=locked, rows=len(outdated)
         )
@@ -156,6 +171,8 @@ def _queue(period: BillingPeriod, contents: Contents, *, by: Any) -> None:
 def _send(delivery: EmailDelivery, *, by: Any) -> bool:
     """Claim, send, record. What goes wrong before the claim leaves the message queued for the next run."""
     statements = _statements(delivery.period, delivery.pi_id)
+    if _key(found.document.sha256 for found in statements if hasattr(found, "document")) != delivery.content_key:
+        return False  # revised or voided since it was queued: the next run queues what is current then
     try:
         message = compose_message(delivery, statements)
     except Refused as refusal:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
 from django.db import transaction
@@ -79,9 +79,15 @@ def figures(period: BillingPeriod) -> Figures:
 
 def stale_statements(period: BillingPeriod) -> list[str]:
     """Whose statement is missing, out of date, or to be voided: PI and project, in words. Empty when all are right."""
+    return [whose for _, whose in stale_payers(period)]
+
+
+def stale_payers(period: BillingPeriod) -> list[tuple[int, str]]:
+    """The same, each after the id of its PI."""
     if period.state == BillingPeriod.State.FINALIZED:
         return []
-    return [_whose(draft, latest) for draft, latest in _compare(period) if not _is_current(draft, latest)]
+    changed = ((draft, latest) for draft, latest in _compare(period) if not _is_current(draft, latest))
+    return [(_shown(draft, latest).pi_id, _whose(draft, latest)) for draft, latest in changed]
 
 
 def _draft(period: BillingPeriod, pi: PrincipalInvestigator, project: Project, found: PayerLines) -> Statement:
@@ -170,5 +176,9 @@ def _lock_counter() -> StatementCounter:
 
 
 def _whose(draft: Draft | None, latest: Statement | None) -> str:
-    statement = draft.statement if draft else latest
-    return f"{statement.pi_name}, {statement.project_code}" if statement else ""
+    statement = _shown(draft, latest)
+    return f"{statement.pi_name}, {statement.project_code}"
+
+
+def _shown(draft: Draft | None, latest: Statement | None) -> Statement:
+    return draft.statement if draft else cast("Statement", latest)

@@ -49,7 +49,15 @@ def _render(period: BillingPeriod, **answers: Any) -> str:
 
 def _email(period: BillingPeriod, **answers: Any) -> str:
     done = email_statements(period, **answers)
-    return f"{done.sent} messages sent, {done.skipped} sent before, {done.failed} failed, {done.unclear} unclear."
+    counts = {
+        "sent": done.sent,
+        "sent before": done.skipped,
+        "waiting": done.waiting,
+        "failed": done.failed,
+        "unclear": done.unclear,
+    }
+    said = ", ".join(f"{number} {what}" for what, number in counts.items() if number or what == "sent")
+    return " ".join([f"Messages: {said}.", *done.problems])
 
 
 def _export(period: BillingPeriod, **answers: Any) -> str:

@@ -23,13 +23,15 @@ from django.db import connection
 from django.utils import timezone
 from requests import Response
 
+from charges.models import Charge
 from periods import storage
 from periods.errors import NotPermitted, Refused, WrongState
-from periods.models import AuditEntry
+from periods.models import AuditEntry, BillingPeriod
 from statements.emailing import Emailed, email_statements, retry
+from statements.issuing import compute
 from statements.models import ArchivedDocument, EmailDelivery, Statement
 from statements.outcomes import Outcome, outcome_of
-from tests.make import make_line, make_period, make_pi, make_project, make_statement
+from tests.make import make_charge, make_closed, make_line, make_period, make_pi, make_project, make_statement
 
 pytestmark = pytest.mark.django_db
 Status = EmailDelivery.Status
@@ -92,7 +94,19 @@ def make_rendered(email="ada@example.edu", *, project="engine", **kwargs) -> Sta
     return statement
 
 
+def make_current(statement: Statement) -> None:
+    """As issuing leaves it: the month is closed, and its charges are those of the statement."""
+    whose = {"period": statement.period, "pi": statement.pi, "project": statement.project}
+    if not Charge.objects.filter(**whose).exists():
+        make_charge(**whose, list_amount=statement.list_amount, due_amount=statement.due_amount)
+    make_closed(statement.period)
+    drafts = {draft.statement.pi_id: draft.statement for draft in compute(statement.period)
+              if draft.statement.project_id == statement.project_id}  # fmt: skip
+    Statement.objects.filter(pk=statement.pk).update(lines_sha256=drafts[statement.pi_id].lines_sha256)
+
+
 def archive(statement: Statement) -> ArchivedDocument:
+    make_current(statement)
     kept = storage.keep([f"%PDF {statement.printed_number}".encode()], folder="statements", suffix=".pdf")
     return ArchivedDocument.objects.create(
         period=statement.period,
@@ -385,13 +399,13 @@ def test_retry_sends_again_what_a_person_decided_on(server, billing_admin):
     make_rendered("crash@example.edu")
     send()
     delivery = EmailDelivery.objects.get()
-    delivery.pi.email = "ada@example.edu"
+    delivery.pi.email = "bob@example.edu"
     delivery.pi.save()
 
     retry(delivery, by=billing_admin, reason="Asked by phone: nothing came")
 
     assert send() == Emailed(sent=1)
-    assert server.recipients == {"ada@example.edu": 1}
+    assert server.recipients == {"bob@example.edu": 1}
     entry = AuditEntry.objects.get(action="retry")
     assert (entry.by, entry.before["status"], entry.reason) == (
         billing_admin,
@@ -432,10 +446,64 @@ def test_nothing_is_sent_before_all_pdfs_are_there(server):
 
 
 def test_a_month_without_statements_is_refused(server):
+    make_closed(make_period())
+
     with pytest.raises(
         Refused, match=r"^No statement of January 2025 is issued: run issue_statements 2025-01 first\.$"
     ):
         send()
+
+
+def test_an_open_month_is_refused(server):
+    BillingPeriod.objects.filter(pk=make_rendered().period_id).update(state="open")
+
+    with pytest.raises(
+        Refused, match=r"^January 2025 is open: close it and issue its statements before they are mailed\.$"
+    ):
+        send()
+
+
+def test_stale_statements_are_not_mailed(server, capsys):
+    stale, fresh = make_rendered("ada@example.edu"), make_rendered("bob@example.edu")
+    make_charge(pi=stale.pi, project=stale.project, due_amount="3")
+    problem = "ada, engine (not sent): the statement is missing or out of date: issue statements first."
+
+    assert send(dry_run=True) == Emailed(preview=[f"bob@example.edu: {fresh.printed_number}"], problems=[problem])
+    with pytest.raises(CommandError) as error:
+        call_command("email_statements", "2025-01")
+
+    assert str(error.value) == problem
+    assert capsys.readouterr().out.splitlines()[-1] == "1 sent, 0 sent before, 0 waiting."
+    assert server.recipients == {"bob@example.edu": 1}
+
+
+# Statements that change while a run is under way: the progress comes between two messages
+
+
+@pytest.mark.parametrize("change", ["revise", "revise without a PDF", "void"])
+def test_what_changed_during_the_run_waits_for_the_next(server, change):
+    make_rendered("ada@example.edu")
+    last = make_rendered("bob@example.edu")
+
+    def change_last(done: int, _: int) -> None:
+        if done > 1:
+            return
+        Statement.objects.filter(pk=last.pk).update(state="void" if change == "void" else "superseded")
+        if change != "void":
+            revised = make_statement(pi=last.pi, number=last.number, revision=2)
+            if change == "revise":
+                archive(revised)
+
+    assert send(progress=change_last) == Emailed(sent=1, waiting=1)
+    assert server.recipients == {"ada@example.edu": 1}
+
+    if change == "void":
+        Charge.objects.filter(pi=last.pi).update(review_status="excluded")
+    if change == "revise without a PDF":
+        archive(Statement.objects.get(number=last.number, revision=2))
+    send()
+    assert server.recipients == {"ada@example.edu": 1, **({} if change == "void" else {"bob@example.edu": 1})}
+    assert EmailDelivery.objects.filter(status="queued").count() == 0
 
 
 def test_a_pdf_that_is_not_what_was_archived_is_not_sent(server):
@@ -483,6 +551,16 @@ def test_limit_sends_so_many_and_the_next_run_the_others(server):
     assert [send(limit=2), send()] == [Emailed(sent=2, waiting=1), Emailed(sent=1, skipped=2)]
 
 
+@pytest.mark.parametrize("limit", ["0", "-1", "many"])
+def test_a_limit_below_one_is_bad_usage(limit):
+    make_period()
+
+    with pytest.raises(CommandError) as error:
+        call_command("email_statements", "2025-01", f"--limit={limit}")
+
+    assert str(error.value) == f"Error: argument --limit: {limit!r} is no number of messages: give 1 or more."
+
+
 def test_the_command_fails_while_a_message_needs_a_person(server, capsys):
     make_rendered("unknown@example.edu")
     make_rendered("ada@example.edu")
@@ -500,7 +578,7 @@ def test_a_dry_run_takes_as_many_queries_for_any_number_of_messages(django_asser
         make_rendered(f"pi{number}@example.edu")
     period = make_period()
 
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(14):
         assert len(email_statements(period, dry_run=True).preview) == messages
 
 
