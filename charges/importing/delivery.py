@@ -2,18 +2,20 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.db import transaction
 
 from charges.flags import LABELS
 from charges.importing.comparing import Comparison
 from charges.importing.liveness import running
 from charges.importing.loading import current_deliveries, load
 from charges.importing.reading import find_files
-from charges.importing.receiving import digest_of, digests, known_source, loaded_already, receive, received_path
+from charges.importing.receiving import digest_of, digests, keep, known_source, loaded_already, received_path, stage
 from charges.importing.staging import Progress, Staging
 from charges.importing.totals import plain
 from charges.importing.undoing import clear_dead, throw_away
@@ -93,8 +95,11 @@ def import_files(
     if dry_run:
         return _dry_run(files, source, period, progress)
     clear_dead(source)
-    focus_import = receive(files, source, digest_of(hashes), period, by)
-    with running(focus_import):
+    kept = keep(files)
+    with ExitStack() as lock:
+        with transaction.atomic():  # nobody sees the import before it is locked, or it would pass for a dead one
+            focus_import = stage(kept, source, digest_of(hashes), period, by)
+            lock.enter_context(running(focus_import))
         try:
             return _run(focus_import, period, force=force, by=by, progress=progress)
         except BaseException:

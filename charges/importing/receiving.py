@@ -5,8 +5,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from django.db import transaction
-
 from charges.models import Charge, FocusImport, ImportScope, ReceivedFile, Source
 from periods import audit, storage
 from periods.errors import PeriodNotOpen, Refused
@@ -104,18 +102,21 @@ def is_overtaken(scope: ImportScope) -> bool:
     )
 
 
-def receive(files: Sequence[Path], source: Source, sha256: str, period: str | None, by: Any) -> FocusImport:
-    """Keep the files and stage an import for them."""
-    kept = [(_printable(file.name), storage.keep(_bytes(file), folder="received", suffix="")) for file in files]
-    with transaction.atomic():
-        focus_import = FocusImport.objects.create(
-            source=source, sha256=sha256, target_month=period or "", created_by=by
+def keep(files: Sequence[Path]) -> list[tuple[str, storage.Kept]]:
+    """Names and kept copies, in order."""
+    return [(_printable(file.name), storage.keep(_bytes(file), folder="received", suffix="")) for file in files]
+
+
+def stage(
+    kept: Sequence[tuple[str, storage.Kept]], source: Source, sha256: str, period: str | None, by: Any
+) -> FocusImport:
+    """The import that the kept files are the delivery of; nothing of it counts yet."""
+    focus_import = FocusImport.objects.create(source=source, sha256=sha256, target_month=period or "", created_by=by)
+    for position, (name, file) in enumerate(kept):
+        ReceivedFile.objects.create(
+            focus_import=focus_import, position=position, name=name, sha256=file.sha256, size=file.size
         )
-        for position, (name, file) in enumerate(kept):
-            ReceivedFile.objects.create(
-                focus_import=focus_import, position=position, name=name, sha256=file.sha256, size=file.size
-            )
-        audit.record(by=by, action="receive", subject=focus_import, after={"files": [name for name, _ in kept]})
+    audit.record(by=by, action="receive", subject=focus_import, after={"files": [name for name, _ in kept]})
     return focus_import
 
 
