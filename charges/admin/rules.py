@@ -13,6 +13,7 @@ from charges.admin.reference import HistoryAdmin, ReferenceAdmin
 from charges.models import AttributionRule, ExchangeRate, FundingShare, FundingSplit, ReviewRule
 from charges.resources import AttributionRuleResource
 from periods import calendar
+from periods.errors import Refused
 from periods.models import BillingPeriod
 from periods.plain_admin import RefusableForm
 
@@ -121,7 +122,13 @@ class ExchangeRateAdmin(HistoryAdmin):
         return super().formfield_for_foreignkey(db_field, request, **unsealed_months(db_field, kwargs))
 
     def save_model(self, request: HttpRequest, obj: Any, form: forms.ModelForm, change: Any) -> None:
-        BillingPeriod.objects.lock_unsealed(obj.period_id)
+        stored = ExchangeRate.objects.filter(pk=obj.pk).values_list("period", flat=True)
+        for period in sorted({obj.period_id, *stored}):
+            BillingPeriod.objects.lock_unsealed(period)
+        try:
+            obj.clean()  # again, now that nobody else can approve charges of these months
+        except ValidationError as error:
+            raise Refused(" ".join(error.messages)) from error
         obj.by = request.user
         super().save_model(request, obj, form, change)
 

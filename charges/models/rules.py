@@ -4,6 +4,7 @@ import re
 from decimal import Decimal
 from typing import ClassVar
 
+from django.apps import apps
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -165,3 +166,16 @@ class ExchangeRate(models.Model):
 
     def __str__(self) -> str:
         return f"1 {self.currency} = {self.rate} ({self.period})"
+
+    def clean(self) -> None:
+        self.currency = self.currency.upper()
+        if self._is_other_than_stored() and self._is_in_use():
+            raise ValidationError("Charges were converted by this rate: undo their approval first.")
+
+    def _is_other_than_stored(self) -> bool:
+        stored = ExchangeRate.objects.filter(pk=self.pk).values("source_id", "period_id", "currency", "rate").first()
+        return stored is not None and any(getattr(self, name) != value for name, value in stored.items())
+
+    def _is_in_use(self) -> bool:
+        charges = apps.get_model("charges", "Charge")  # which knows this module
+        return charges.objects.current().filter(exchange_rate=self.pk).exists()
