@@ -20,7 +20,7 @@ class ProjectFunds:
         self._reviewers: dict[int, Reviewer] = {}
 
     def apply(self, charge: Charge) -> None:
-        """Set fund, step and the flags about them; approval does not outlive the loss of the fund."""
+        """Set fund, step and the flags about them."""
         if charge.fund_step in LASTING:
             return
         is_split, expired_on = self._is_split(charge), None
@@ -30,8 +30,6 @@ class ProjectFunds:
             expired_on = self._choose(charge)
         kept = {flag: why for flag, why in charge.flags.items() if flag not in PAYER_FLAGS}
         charge.flags = kept | ({} if is_split or not charge.due_amount else self._flags(charge, expired_on))
-        if charge.review_status == Charge.ReviewStatus.APPROVED and charge.missing:
-            charge.review_status = Charge.ReviewStatus.HELD
 
     def _is_split(self, charge: Charge) -> bool:
         return any(

@@ -70,6 +70,8 @@ def reattribute(
         elif funds and has_moved:
             funds.apply(charge)
         settle_payer_flags(charge)
+        if charge.review_status == Status.APPROVED and charge.missing:
+            _reset(charge)
 
     billable = charges.exclude(review_status=Status.NOT_BILLABLE)
     return _decide(billable, "reattribute", by=by, reason=require_reason(reason), change=change, describe=_payer)

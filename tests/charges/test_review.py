@@ -196,12 +196,17 @@ def test_a_fund_in_no_configured_format_holds_the_charge_under_its_new_project()
 
 
 def test_an_approved_charge_is_held_again_where_its_new_project_has_no_fund() -> None:
-    charge = make_charge(due_amount="5", fund_step="split", funding_account=None, review_status="approved")
+    """In its own currency, so that the rate may be corrected before it is approved again."""
+    charge = held(due_amount="5", fund_step="split", funding_account=None, billing_currency="EUR")
+    rate = {"period": charge.period, "currency": "EUR", "rate": 2, "rate_date": date(2025, 1, 31), "origin": "ECB"}
+    ExchangeRate.objects.create(source=charge.source, **rate)
+    review.approve(only(charge))
 
     review.reattribute(only(charge), project=make_project("cobol"), reason=REASON)
 
     charge.refresh_from_db()
-    assert (list(charge.flags), charge.review_status) == (["missing_fund"], "held")
+    assert (list(charge.flags), charge.review_status) == (["pattern", "missing_fund"], "held")
+    assert (charge.exchange_rate, charge.due_amount) == (None, 5)
 
 
 def test_nothing_due_needs_no_fund_under_the_new_project() -> None:
