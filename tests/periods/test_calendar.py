@@ -28,7 +28,9 @@ def test_current_and_previous_follow_the_institutions_clock(settings: object) ->
     assert (parse_month("current"), parse_month("previous")) == ("2025-12", "2025-11")
 
 
-@pytest.mark.parametrize("text", ["2025-13", "2025-1", "January", "", "2025-01-01", "25-01", "0000-01", "２０２５-01"])
+@pytest.mark.parametrize(
+    "text", ["2025-13", "2025-1", "January", "", "2025-01-01", "25-01", "0000-01", "9999-12", "２０２５-01"]
+)
 def test_what_is_no_month_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is no period: give YYYY-MM, current or previous"):
         parse_month(text)
