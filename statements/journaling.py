@@ -214,7 +214,7 @@ def _content(journal: Journal, template: str, *, by: Any) -> bytes:
     name = f"journals/{template}.csv"
     document = journal.documents.filter(template=name).first()
     if document:
-        return _archived(document)
+        return document.read()
     period = BillingPeriod.objects.lock_unsealed(journal.period_id)
     sheet = _sheet(journal, period)
     text = render(name, autoescape=False, journal=sheet, cell=cell)
@@ -232,13 +232,6 @@ def _content(journal: Journal, template: str, *, by: Any) -> bytes:
     after = {"template": name, "sha256": kept.sha256}
     audit.record(by=by, action="archive journal", subject=journal, period=period, after=after)
     return text.encode()
-
-
-def _archived(document: ArchivedDocument) -> bytes:
-    try:
-        return storage.locate(document.path).read_bytes()
-    except OSError as error:
-        raise Refused(f"The archived journal {document.path} cannot be read: {error.strerror}.") from error
 
 
 def _sheet(journal: Journal, period: BillingPeriod) -> Sheet:

@@ -11,7 +11,6 @@ from django.core.mail import EmailMultiAlternatives
 from django.core.validators import validate_email
 from django.utils.text import slugify
 
-from periods import storage
 from periods.errors import Refused
 from statements.composing import fund_totals, institution
 from statements.context import FundTotal
@@ -59,7 +58,7 @@ def compose_message(delivery: EmailDelivery, statements: Sequence[Statement]) ->
     )
     message.attach_alternative(render("emails/statement-body.html", autoescape=True, **context), "text/html")
     for statement in statements:
-        message.attach(_file_name(statement), _pdf(statement), "application/pdf")
+        message.attach(_file_name(statement), statement.document.read(), "application/pdf")
     return message
 
 
@@ -93,11 +92,3 @@ def _file_name(statement: Statement) -> str:
     project = slugify(statement.project_code)[:LONGEST_NAME]
     parts = ["statement", f"S-{statement.number:06d}{revision}", statement.period.month, project]
     return "-".join(filter(None, parts)) + ".pdf"
-
-
-def _pdf(statement: Statement) -> bytes:
-    document = statement.document
-    file = storage.locate(document.path)
-    if not file.is_file() or storage.digest(file) != document.sha256:
-        raise Refused(f"The PDF of {statement.printed_number} is missing or not what was archived: {document.path}.")
-    return file.read_bytes()

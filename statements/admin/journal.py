@@ -3,14 +3,15 @@ from typing import Any, ClassVar
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import F, QuerySet, Sum
-from django.http import FileResponse, Http404, HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html_join
+from django.utils.http import content_disposition_header
 from unfold.decorators import display
 
 from charges.admin.display import audit_list, money_column
 from charges.admin.filters import PeriodFilter
-from periods import storage
+from periods.errors import Refused
 from periods.plain_admin import ReadOnlyAdmin, ReadOnlyInline
 from periods.transition_admin import ReasonForm, Step, TransitionAdmin
 from statements.admin.steps import ReferenceForm
@@ -96,16 +97,19 @@ class JournalAdmin(TransitionAdmin, ReadOnlyAdmin):
         view = self.admin_site.admin_view(self.file_view)
         return [path("file/<int:document_id>/", view, name="statements_journal_file"), *super().get_urls()]
 
-    def file_view(self, request: HttpRequest, document_id: int) -> FileResponse:
+    def file_view(self, request: HttpRequest, document_id: int) -> HttpResponse:
         if not self.has_view_permission(request):
             raise PermissionDenied
         document = ArchivedDocument.objects.filter(pk=document_id, journal__isnull=False).first()
-        file = storage.locate(document.path) if document else None
-        if file is None or document is None or not file.is_file():
+        if document is None:
             raise Http404
+        try:
+            content = document.read()
+        except Refused as refusal:
+            return HttpResponse(str(refusal), status=409, content_type="text/plain")
         layout = document.template.removeprefix("journals/").removesuffix(".csv")
-        name = f"{document.journal}-{layout}{file.suffix}"
-        return FileResponse(file.open("rb"), as_attachment=True, filename=name, content_type="text/csv")
+        headers = {"Content-Disposition": content_disposition_header(True, f"{document.journal}-{layout}.csv") or ""}
+        return HttpResponse(content, content_type="text/csv", headers=headers)
 
     @display(description="Journal", ordering="number")
     def name(self, journal: Journal) -> str:

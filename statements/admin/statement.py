@@ -12,7 +12,6 @@ from unfold.decorators import display
 
 from charges.admin.display import audit_list, link, money_column
 from charges.admin.filters import PeriodFilter
-from periods import storage
 from periods.errors import Refused
 from periods.plain_admin import ReadOnlyAdmin, ReadOnlyInline
 from statements.models import Statement, StatementLine
@@ -136,9 +135,4 @@ class StatementAdmin(ReadOnlyAdmin):
 
 
 def _pdf(statement: Statement) -> bytes:
-    if not hasattr(statement, "document"):
-        return preview(statement)
-    try:
-        return storage.locate(statement.document.path).read_bytes()
-    except OSError as error:
-        raise Refused(f"The archived PDF {statement.document.path} cannot be read: {error.strerror}.") from error
+    return statement.document.read() if hasattr(statement, "document") else preview(statement)

@@ -1,5 +1,6 @@
 """What is kept for ever: documents by the hash of their bytes, and the seals that chain finalized months."""
 
+import hashlib
 from typing import ClassVar
 
 from django.conf import settings
@@ -7,6 +8,8 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from periods import storage
+from periods.errors import Refused
 from periods.models import BillingPeriod
 from periods.states import known_states
 from statements.models.journal import Journal
@@ -44,6 +47,16 @@ class ArchivedDocument(models.Model):
 
     def __str__(self) -> str:
         return self.path
+
+    def read(self) -> bytes:
+        """The bytes as they were archived; the only way to them. Raises Refused where they are not."""
+        try:
+            content = storage.locate(self.path).read_bytes()
+        except OSError:
+            content = b""
+        if hashlib.sha256(content).hexdigest() != self.sha256:
+            raise Refused(f"The {self.get_kind_display()} {self.path} is missing or not what was archived.")
+        return content
 
 
 class Seal(models.Model):

@@ -1,19 +1,21 @@
 """Read-only pages for PIs and delegates. Whatever they show comes through `Statement.objects.visible_to(user)`."""
 
+import logging
 from typing import Any
 
 from django.core.paginator import Page, Paginator
 from django.db.models import QuerySet
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 
 from charges.models import Charge, Project
-from periods import storage
+from periods.errors import Refused
 from statements import composing
 from statements.models import ArchivedDocument, Statement, StatementLine
 from statements.portal.pages import portal_page
 from statements.portal.project_summaries import summarize
 
+logger = logging.getLogger(__name__)
 ROWS = 50
 
 
@@ -47,15 +49,18 @@ def statement(request: HttpRequest, number: int) -> HttpResponse:
 
 
 @portal_page
-def pdf(request: HttpRequest, number: int) -> FileResponse:
-    """The archived bytes: nothing is rendered for a download."""
+def pdf(request: HttpRequest, number: int) -> HttpResponse:
+    """The archived bytes: nothing is rendered for a download, and nothing else is passed off as them."""
     shown = _visible(request, number)
     document = get_object_or_404(ArchivedDocument, statement=shown)
-    path = storage.locate(document.path)
-    if not path.is_file():
-        raise Http404
+    try:
+        content = document.read()
+    except Refused as refusal:
+        logger.exception("Statement %s was asked for and cannot be shown.", shown)  # which staff must hear of
+        raise Http404 from refusal
     slug = shown.printed_number.replace(".", "").replace(" ", "-")
-    return FileResponse(path.open("rb"), content_type="application/pdf", filename=f"statement-{slug}.pdf")
+    headers = {"Content-Disposition": f'inline; filename="statement-{slug}.pdf"'}
+    return HttpResponse(content, content_type="application/pdf", headers=headers)
 
 
 @portal_page

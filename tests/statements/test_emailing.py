@@ -508,12 +508,12 @@ def test_what_changed_during_the_run_waits_for_the_next(server, change):
 
 def test_a_pdf_that_is_not_what_was_archived_is_not_sent(server):
     statement = make_rendered()
-    number, path = statement.printed_number, statement.document.path
+    path = statement.document.path
     storage.locate(path).write_bytes(b"%PDF forged")
 
     assert send() == Emailed(
         waiting=1,
-        problems=[f"ada@example.edu (queued): The PDF of {number} is missing or not what was archived: {path}."],
+        problems=[f"ada@example.edu (queued): The Statement PDF {path} is missing or not what was archived."],
     )
     assert server.recipients == {}
 

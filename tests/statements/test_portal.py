@@ -356,7 +356,7 @@ def test_pdf_is_the_archived_bytes():
     statement = make_statement(number=12, revision=2)
     archive(statement)
     response = browser("ada@example.edu").get("/statements/12/pdf/")
-    assert b"".join(response.streaming_content) == PDF
+    assert response.content == PDF
     assert response.headers["Content-Type"] == "application/pdf"
     assert response.headers["Content-Length"] == str(len(PDF))
     assert response.headers["Content-Disposition"] == 'inline; filename="statement-S-000012-rev-2.pdf"'
@@ -367,6 +367,13 @@ def test_pdf_whose_file_is_gone_is_not_found(home):
     statement = make_statement()
     (home / archive(statement).path).unlink()
     assert browser("ada@example.edu").get(f"/statements/{statement.number}/pdf/").status_code == 404
+
+
+def test_pdf_that_is_not_what_was_archived_is_not_shown(home, caplog):
+    statement = make_statement()
+    (home / archive(statement).path).write_bytes(b"%PDF forged")
+    assert browser("ada@example.edu").get(f"/statements/{statement.number}/pdf/").status_code == 404
+    assert caplog.messages[0] == f"Statement {statement} was asked for and cannot be shown."
 
 
 @pytest.mark.parametrize(
