@@ -82,7 +82,7 @@ class Attributor:
         # The first rule of the list decides: it overrides last, and fills first.
         overriding = [rule for rule in reversed(mine) if rule.mode == AttributionRule.Mode.OVERRIDE]
         self.rules = [*overriding, *(rule for rule in mine if rule.mode == AttributionRule.Mode.FILL)]
-        self.read = lru_cache(maxsize=50_000)(self._read)
+        self.read = lru_cache(maxsize=20_000)(self._read)
 
     def payer(self, usage: Usage) -> Payer:
         payer = self.read(usage.tags)

@@ -1,10 +1,9 @@
 """Turns payers into rows of PIs, projects and funds; makes those that a tag names for the first time."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from django.db.models import Model
 
@@ -23,8 +22,7 @@ M = TypeVar("M", bound=Model)
 Step = Charge.FundStep
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """Keys for the charge; None where the payer is not named, or not to be made in a dry run."""
 
     pi: int | None
@@ -33,7 +31,17 @@ class Found:
     fund_code: str
     fund_step: str
     is_split: bool
-    expired_on: date | None
+    expired_on: date | None = None
+
+
+class _Known(NamedTuple):
+    """A payer's rows of a month, before service and day are looked at. `fund`: only one whose validity is limited."""
+
+    found: Found
+    splits: list[FundingSplit]
+    last_day: date | None
+    fund: FundingAccount | None
+    fallback: FundingAccount | None
 
 
 class Directory:
@@ -47,24 +55,38 @@ class Directory:
         self._splits: dict[tuple[int, str], list[FundingSplit]] = {}
         self._end_dates: dict[str, date | None] = {}
         self._tagged_ends: dict[str, date] = {}
-        self._learned: set[Payer] = set()
-        self.find = lru_cache(maxsize=100_000)(self._find)
+        self._learned: set[tuple[object, ...]] = set()
+        self._known = lru_cache(maxsize=20_000)(self._know)
 
-    def _find(self, payer: Payer, service_name: str, month: str, day: date | None) -> Found:
+    def find(self, payer: Payer, service_name: str, month: str, day: date | None) -> Found:
+        """What is known of the payer; of service and day only where a split or an end date asks for them."""
+        known = self._known(payer, month)
+        if known.splits and any(split.service_name in ("", service_name) for split in known.splits):
+            return known.found._replace(fund=None, fund_code="", fund_step=Step.SPLIT, is_split=True)
+        if day is None or (known.last_day is None and known.fund is None):
+            return known.found
+        expired_on = _expired_on(known, day)
+        if expired_on and known.fallback:
+            return known.found._replace(fund=known.fallback.pk, fund_code=known.fallback.code, fund_step=Step.FALLBACK)
+        return known.found._replace(expired_on=expired_on) if expired_on else known.found
+
+    def _know(self, payer: Payer, month: str) -> "_Known":
         pi = self._remember(self._pis, payer.pi_email, self._pi)
         project = self._remember(self._projects, payer.project_code, self._project)
         self._learn(payer, pi, project)
-        fund_code, step = payer.fund, payer.fund_step
-        if project and step != Step.OVERRIDE and self._is_split(project, service_name, month):
-            return Found(_key(pi), _key(project), None, "", Step.SPLIT, is_split=True, expired_on=None)
-        if not fund_code and project and project.default_fund:
-            fund_code, step = project.default_fund.code, Step.PROJECT
-        fund = self._remember(self._funds, fund_code, self._fund)
-        expired_on = self._expired_on(payer, fund_code, fund, day)
-        if expired_on and project and project.fallback_fund:
-            fund, step, expired_on = project.fallback_fund, Step.FALLBACK, None
-        code = fund.code if fund else fund_code
-        return Found(_key(pi), _key(project), _key(fund), code, step, is_split=False, expired_on=expired_on)
+        code, step = payer.fund, payer.fund_step
+        if not code and project and project.default_fund:
+            code, step = project.default_fund.code, Step.PROJECT
+        fund = self._remember(self._funds, code, self._fund)
+        # The end date that the project had before this delivery: the order of rows must not matter.
+        last_day = (payer.end_date or self._end_dates.get(payer.project_code)) if code else None
+        return _Known(
+            found=Found(_key(pi), _key(project), _key(fund), fund.code if fund else code, step, is_split=False),
+            splits=self._splits_of(project, month) if project and payer.fund_step != Step.OVERRIDE else [],
+            last_day=last_day,
+            fund=fund if fund and (fund.valid_from or fund.valid_until) else None,
+            fallback=project.fallback_fund if project else None,
+        )
 
     def _remember(self, known: dict[str, M | None], key: str, look_up: Callable[[str], M | None]) -> M | None:
         if not key:
@@ -84,9 +106,13 @@ class Directory:
 
     def _learn(self, payer: Payer, pi: PrincipalInvestigator | None, project: Project | None) -> None:
         """Fill what staff have not, from every set of tags once: the first row of a project need not say it all."""
-        if payer in self._learned or not self.may_create:
+        said = (
+            *(payer.pi_email, payer.pi_name, payer.department, payer.project_code, payer.project_name),
+            *(payer.cost_center, payer.end_date, payer.delegates),
+        )
+        if said in self._learned or not self.may_create:
             return
-        self._learned.add(payer)
+        self._learned.add(said)
         if pi:
             _update(pi, name=pi.name or payer.pi_name, department=pi.department or payer.department)
         if project:
@@ -114,23 +140,20 @@ class Directory:
             return model._default_manager.get_or_create(**key)[0]
         return model._default_manager.filter(**key).first()
 
-    def _is_split(self, project: Project, service_name: str, month: str) -> bool:
+    def _splits_of(self, project: Project, month: str) -> list[FundingSplit]:
         key = (project.pk, month)
         if key not in self._splits:
             self._splits[key] = [split for split in project.splits.all() if split.is_in_force(month)]
-        return any(split.service_name in ("", service_name) for split in self._splits[key])
+        return self._splits[key]
 
-    def _expired_on(self, payer: Payer, fund_code: str, fund: FundingAccount | None, day: date | None) -> date | None:
-        """The last valid day that the usage lies after; validity is tested on the day of use.
 
-        Of the project counts the end date that it had before this delivery: the order of rows must not matter.
-        """
-        if day is None or not fund_code:
-            return None
-        last = payer.end_date or self._end_dates.get(payer.project_code)
-        if last and day > last:
-            return last
-        return None if fund is None or fund.is_valid_on(day) else (fund.valid_until or fund.valid_from)
+def _expired_on(known: "_Known", day: date) -> date | None:
+    """The last valid day that the usage lies after; validity is tested on the day of use."""
+    if known.last_day and day > known.last_day:
+        return known.last_day
+    if known.fund is None or known.fund.is_valid_on(day):
+        return None
+    return known.fund.valid_until or known.fund.valid_from
 
 
 def _update(row: PrincipalInvestigator | Project, **values: Any) -> None:

@@ -60,7 +60,7 @@ class RowReader:
         at = header.positions
         self.costs = [(name, at[name]) for name in COSTS if name in at]
         self.texts = [(field, at[name]) for name, field in TEXTS.items() if name in at]
-        self.amount = lru_cache(maxsize=100_000)(_amount)
+        self.amount = lru_cache(maxsize=1000)(_amount)
 
     def cell(self, row: RawRow, name: str) -> str:
         """The text of a column; empty where it is absent or null."""
