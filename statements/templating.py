@@ -13,7 +13,7 @@ from babel.numbers import format_currency
 from django.conf import settings
 from django.utils import timezone
 from jinja2 import FileSystemLoader, StrictUndefined, TemplateError, TemplateNotFound, TemplateSyntaxError
-from jinja2.sandbox import SandboxedEnvironment
+from jinja2.sandbox import ImmutableSandboxedEnvironment, SandboxedEnvironment
 
 from charges.money import minor_unit, round_to_currency
 from periods.calendar import first_day
@@ -35,7 +35,15 @@ def render(name: str, /, *, autoescape: bool, **context: Any) -> str:
     """The text that a template makes. Raises Refused naming the file and line that is wrong."""
     try:
         return environment(autoescape=autoescape).get_template(name).render(context)
-    except (TemplateError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+    except (
+        TemplateError,
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        RecursionError,
+        TypeError,
+        ValueError,
+    ) as error:
         raise Refused(f"The template {_where(error, name)} cannot be used: {error}.") from error
 
 
@@ -69,7 +77,7 @@ def _format(amount: Decimal, currency: str) -> str:
 
 @lru_cache(maxsize=8)
 def _environment(searched: Sequence[Path], autoescape: bool) -> SandboxedEnvironment:  # noqa: FBT001 - a cache key
-    made = SandboxedEnvironment(
+    made = ImmutableSandboxedEnvironment(  # what a template could empty, it could keep from being checked
         loader=FileSystemLoader(searched),
         undefined=StrictUndefined,
         autoescape=autoescape,

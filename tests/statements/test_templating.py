@@ -74,6 +74,22 @@ def test_a_template_cannot_leave_the_sandbox(home):
     assert isinstance(refused.value.__cause__, SecurityError)
 
 
+def test_a_template_cannot_change_what_it_is_given(home):
+    file = write(home, "{% set _ = lines.clear() %}")
+    lines = [1]
+    with pytest.raises(Refused) as refused:
+        templating.render("note.txt", autoescape=False, lines=lines)
+    assert str(refused.value).startswith(f"The template {file}, line 1, cannot be used: ")
+    assert lines == [1]
+
+
+def test_a_template_that_includes_itself_is_named(home):
+    file = write(home, "\n{% include 'note.txt' %}")
+    with pytest.raises(Refused) as refused:
+        templating.render("note.txt", autoescape=False)
+    assert str(refused.value).startswith(f"The template {file}, line 2, cannot be used: maximum recursion depth")
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
