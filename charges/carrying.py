@@ -69,9 +69,9 @@ def _copy(charge: Charge, carried: FocusImport, period: BillingPeriod, target: B
     copy.period, copy.loaded_by, copy.replaces_id = target, carried, None
     copy.decided_by_id = copy.decided_at = None
     copy.decision_reason = ""
-    is_complete = not charge.missing and not copy.is_unconverted
-    copy.flags = {} if is_complete else dict(charge.flags)
+    copy.flags = dict(charge.flags)  # to defer is no answer to them
     if charge.kind == Charge.Kind.CARRIED:
         copy.flags["deferred_twice"] = f"Deferred again in {period}."
-    copy.review_status = Status.CLEAR if is_complete and not copy.flags else Status.HELD
+    is_clear = not (copy.flags or charge.missing or copy.is_unconverted)
+    copy.review_status = Status.CLEAR if is_clear else Status.HELD
     return copy

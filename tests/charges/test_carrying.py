@@ -19,7 +19,7 @@ def carried() -> list[Charge]:
 
 
 def test_deferred_charge_is_loaded_into_the_earliest_later_open_month():
-    original = make_deferred(flags={"pattern": "It matches."}, billing_account_id="123")
+    original = make_deferred(billing_account_id="123")
     make_charge(due_amount="7")
     make_closed(make_period("2025-02"))
     make_period("2025-03")
@@ -79,6 +79,26 @@ def test_charge_deferred_twice_is_held():
     again = carried()[1]
     assert (again.period.month, again.origin, again.review_status) == ("2025-03", carried()[0], "held")
     assert again.flags == {"deferred_twice": "Deferred again in February 2025."}
+
+
+def test_flags_that_nobody_answered_are_asked_again():
+    charge = make_deferred(flags={"pattern": "It matches."})
+
+    carry_deferred(charge.period)
+
+    (copy,) = carried()
+    assert (copy.review_status, copy.flags) == ("held", {"pattern": "It matches."})
+    assert not Charge.objects.filter(period=copy.period).billable().exists()
+
+
+def test_flags_are_kept_beside_that_of_a_second_deferral():
+    first = make_deferred(flags={"pattern": "It matches."})
+    carry_deferred(first.period)
+    Charge.objects.filter(kind="carried").update(review_status="deferred")
+
+    carry_deferred(make_period("2025-02"))
+
+    assert carried()[1].flags == {"pattern": "It matches.", "deferred_twice": "Deferred again in February 2025."}
 
 
 def test_charge_that_lacks_a_payer_stays_held_with_its_flags():
