@@ -58,7 +58,7 @@ FIRST = {
     ),
     "statements.StatementLine": (
         "id statement_id kind source_id service_name description account_code funder funding_account_id percent "
-        "credit_account adjustment_id charges list_amount provider_discount subsidy adjustments due_amount"
+        "credit_account credit_fund_id adjustment_id charges list_amount provider_discount subsidy adjustments due_amount"
     ),
     "statements.ArchivedDocument": ("id period_id kind statement_id journal_id template path sha256 size created_at"),
     "statements.Journal": (

@@ -36,7 +36,7 @@ class Exported:
 
 
 class Entry(NamedTuple):
-    """What is netted: an account of the ledger, by account code and source. The other side has no fund."""
+    """What is netted: an account of the ledger, by account code and source. The other side has a fund only if one bears it."""
 
     account: str
     fund: int | None
@@ -85,6 +85,7 @@ def export_journal(
         if differences:
             _require_acknowledged(journal)
             journal = _book(locked, differences, accounting_date or last_day(locked.month), by=by)
+    _require_same_date(journal, accounting_date)
     return Exported(journal, _content(journal, template, by=by) if journal else b"")
 
 
@@ -95,12 +96,14 @@ def acknowledge_journal(period: BillingPeriod, *, reference: str, by: Any = None
     reference = reference.strip()
     if not 0 < len(reference) <= REFERENCE_LENGTH:
         raise Refused(f"Give finance's reference, of {REFERENCE_LENGTH} characters at most.")
-    locked = BillingPeriod.objects.lock_unsealed(period.pk)
+    locked = BillingPeriod.objects.select_for_update().get(pk=period.pk)
+    known = _journals(locked, [Journal.State.ACKNOWLEDGED]).filter(reference=reference).first()
+    if known:
+        return known
+    BillingPeriod.objects.lock_unsealed(period.pk)
     journal = _journals(locked, BOOKED).last()
     if journal and journal.state == Journal.State.EXPORTED:
         return run_transition(journal, "acknowledge", by=by, reference=reference)
-    if journal and journal.reference == reference:
-        return journal
     if journal is None:
         _require_final_figures(locked)
         if not outstanding(locked):
@@ -150,10 +153,12 @@ def _required(period: BillingPeriod) -> dict[Entry, Decimal]:
     """Each line debits its fund and credits the account that its statement line names."""
     entries: dict[Entry, Decimal] = defaultdict(lambda: ZERO)
     issued = StatementLine.objects.filter(statement__period=period, statement__state=Statement.State.ISSUED)
-    sums = issued.values_list("funding_account__code", "funding_account", "account_code", "source", "credit_account")
-    for code, fund, account_code, source, credit_account, due in sums.annotate(Sum("due_amount")):
+    sums = issued.values_list(
+        "funding_account__code", "funding_account", "credit_account", "credit_fund", "account_code", "source"
+    )
+    for code, fund, credit_account, credit_fund, account_code, source, due in sums.annotate(Sum("due_amount")):
         entries[Entry(code, fund, account_code, source)] += due
-        entries[Entry(credit_account, None, account_code, source)] -= due
+        entries[Entry(credit_account, credit_fund, account_code, source)] -= due
     return entries
 
 
@@ -175,6 +180,11 @@ def _require_acknowledged(journal: Journal | None) -> None:
             f"{journal} was exported, and the statements have changed since: "
             "reject or void it, or acknowledge it if finance has posted it."
         )
+
+
+def _require_same_date(journal: Journal | None, asked_for: date | None) -> None:
+    if journal and asked_for and journal.accounting_date != asked_for:
+        raise Refused(f"{journal} is exported with the accounting date {journal.accounting_date}, which it keeps.")
 
 
 def _require_template(name: str) -> None:

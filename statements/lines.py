@@ -199,6 +199,7 @@ def _adjustment_lines(adjustment: Adjustment, books: Books) -> Iterator[Statemen
     if not (list_amount or due):
         return
     charge, is_manual = adjustment.charge, adjustment.kind == Adjustment.Kind.MANUAL
+    bearer = adjustment.borne_by if adjustment.kind == Adjustment.Kind.WRITE_OFF else None
     source = books.sources.get(adjustment.source_id or (charge.source_id if charge else 0))
     fund = books.funds.get(adjustment.funding_account_id or 0)
     yield StatementLine(
@@ -210,7 +211,8 @@ def _adjustment_lines(adjustment: Adjustment, books: Books) -> Iterator[Statemen
         funder=source.funder if source and is_manual else "",
         funding_account=fund,
         percent=HUNDRED,
-        credit_account=_counter_account(adjustment, source),
+        credit_account=_counter_account(bearer, source),
+        credit_fund=bearer,
         adjustment=adjustment,
         list_amount=list_amount,
         provider_discount=ZERO,
@@ -220,10 +222,10 @@ def _adjustment_lines(adjustment: Adjustment, books: Books) -> Iterator[Statemen
     )
 
 
-def _counter_account(adjustment: Adjustment, source: Source | None) -> str:
+def _counter_account(bearer: FundingAccount | None, source: Source | None) -> str:
     """The other side of the entry. A write-off is a credit to the fund, and a debit to the account that bears it."""
-    if adjustment.kind == Adjustment.Kind.WRITE_OFF and adjustment.borne_by:
-        return adjustment.borne_by.code
+    if bearer:
+        return bearer.code
     return source.credited_account if source else settings.ADJUSTMENT_ACCOUNT
 
 
@@ -243,5 +245,5 @@ def _content(line: StatementLine) -> list[str]:
     return [
         *_order(line),
         *(line.kind, line.description, line.credit_account, f"{line.percent:.2f}"),
-        *(str(line.adjustment_id or ""), *map(str, amounts)),
+        *(str(line.adjustment_id or ""), str(line.credit_fund_id or ""), *map(str, amounts)),
     ]

@@ -129,6 +129,9 @@ class StatementLine(models.Model):
     funding_account = models.ForeignKey(FundingAccount, models.PROTECT, null=True, related_name="+")
     percent = models.DecimalField(max_digits=5, decimal_places=2, default=100, help_text="Share of a split")
     credit_account = models.CharField(max_length=100, help_text="The account that the journal credits")
+    credit_fund = models.ForeignKey(
+        FundingAccount, models.PROTECT, null=True, related_name="+", help_text="Where that is a fund: who bears it"
+    )
     adjustment = models.ForeignKey(Adjustment, models.PROTECT, null=True, related_name="+")
     charges = models.PositiveIntegerField(default=0)
     list_amount = MoneyField()

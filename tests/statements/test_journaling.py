@@ -146,6 +146,18 @@ def test_accounting_date_can_be_given():
     assert [row["accounting_date"] for row in rows(exported.content)] == ["2025-02-03"] * 2
 
 
+def test_accounting_date_of_an_exported_journal_stays():
+    make_charge(due_amount="1")
+    period = make_issued()
+    first = export_journal(period)
+
+    with pytest.raises(
+        Refused, match=r"^J-2025-01-1 is exported with the accounting date 2025-01-31, which it keeps\.$"
+    ):
+        export_journal(period, accounting_date=date(2025, 2, 3))
+    assert export_journal(period, accounting_date=date(2025, 1, 31)) == first
+
+
 def test_exporting_again_gives_the_same_bytes_and_writes_nothing():
     make_charge(due_amount="10")
     period = make_issued()
@@ -294,7 +306,20 @@ def test_write_off_credits_the_fund_and_debits_its_bearer():
     journal = export_journal(make_issued()).journal
 
     assert amounts(journal) == {"NSF-1": 6, "DEAN": 4, "cluster": -10}
-    assert per_fund() == {"NSF-1": 6}
+    assert [line.funding_account.code for line in journal.lines.exclude(funding_account=None)] == ["DEAN", "NSF-1"]
+
+
+def test_bearer_of_a_write_off_has_it_netted_with_its_own_charges():
+    charge = make_charge(due_amount="10")
+    bearer = make_fund("DEAN")
+    make_charge(due_amount="5", funding_account=bearer)
+    write_off = {"kind": "write_off", "description": "Waived", "reason": "agreed with the dean"}
+    payer = {"pi": charge.pi, "project": charge.project, "charge": charge}
+    adjust(by=None, period=make_period(), **write_off, **payer, due_amount=Decimal(-4), borne_by=bearer)
+
+    journal = export_journal(make_issued()).journal
+
+    assert entries(journal) == [("DEAN", "9", "0"), ("NSF-1", "6", "0"), ("cluster", "0", "15")]
 
 
 def test_acknowledge_records_finance_s_reference():
@@ -319,6 +344,33 @@ def test_acknowledging_twice_under_one_reference_is_harmless():
     assert AuditEntry.objects.count() == before
     with pytest.raises(Refused, match=r"^January 2025 has no exported journal that awaits acknowledgement"):
         acknowledge_journal(period, reference="GL-2")
+
+
+def test_acknowledging_an_earlier_journal_again_leaves_the_next_alone():
+    make_charge(due_amount="10")
+    period = make_issued()
+    export_journal(period)
+    first = acknowledge_journal(period, reference="GL-1")
+    make_charge(due_amount="5")
+    issue_statements(period)
+    second = export_journal(period).journal
+
+    assert acknowledge_journal(period, reference="GL-1") == first
+    second.refresh_from_db()
+    assert second.state == "exported"
+    assert acknowledge_journal(period, reference="GL-2") == second
+
+
+def test_acknowledging_again_is_harmless_in_a_finalized_month():
+    make_charge(due_amount="10")
+    period = make_issued()
+    export_journal(period)
+    journal = acknowledge_journal(period, reference="GL-1")
+    finalized = make_finalized(period)
+
+    assert acknowledge_journal(finalized, reference="GL-1") == journal
+    with pytest.raises(PeriodLocked):
+        acknowledge_journal(finalized, reference="GL-2")
 
 
 def test_acknowledge_before_export_is_refused():
