@@ -76,9 +76,17 @@ CREDITS = (Adjustment.Kind.CREDIT, Adjustment.Kind.WRITE_OFF)
 
 
 def _validate(adjustment: Adjustment) -> None:
+    if adjustment.charge:
+        _require_own(adjustment, adjustment.charge)
     try:
         adjustment.full_clean()
     except ValidationError as error:
         raise Refused(" ".join(error.messages)) from error
     if adjustment.kind in CREDITS and adjustment.due_amount >= 0:
         raise Refused("A credit or write-off lowers the amount due: give a negative amount.")
+
+
+def _require_own(adjustment: Adjustment, charge: Charge) -> None:
+    period, pi, project = adjustment.period, adjustment.pi, adjustment.project
+    if not Charge.objects.current().filter(pk=charge.pk, period=period, pi=pi, project=project).exists():
+        raise Refused(f"{charge} is no current charge of {pi} and {project} in {period}: adjust one that is, or none.")

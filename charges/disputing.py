@@ -49,6 +49,7 @@ def open_dispute(
 def uphold(dispute: Dispute, *, due_amount: Decimal, list_amount: Decimal, text: str, by: Any = None) -> Dispute:
     """Correct by the signed amounts given: “not our usage” takes list and due, “price” due only."""
     charge = dispute.charge
+    is_current = charge is not None and Charge.objects.current().filter(pk=charge.pk).exists()
     adjustment = adjust(
         by=by,
         period=dispute.period,
@@ -59,9 +60,9 @@ def uphold(dispute: Dispute, *, due_amount: Decimal, list_amount: Decimal, text:
         reason=text,
         due_amount=due_amount,
         list_amount=list_amount,
-        charge=charge,
-        source=dispute.source,
-        funding_account=dispute.funding_account,
+        charge=charge if is_current else None,  # a replaced charge takes no adjustment any more, its month does
+        source=dispute.source or (charge.source if charge else None),
+        funding_account=dispute.funding_account or (charge.funding_account if charge else None),
     )
     decided = run_transition(dispute, "uphold", by=by, reason=text, adjustment=adjustment)
     decided.messages.create(by=by, text=text)

@@ -48,6 +48,24 @@ def to_billionths(amount: Decimal) -> int:
     return scaled
 
 
+def exact_billionths(amount: Decimal) -> int:
+    """Whole billionths of an amount that has no finer part. Raises ValueError."""
+    if not amount.is_finite() or amount.adjusted() > OUTERMOST_DIGIT:
+        raise ValueError("a number beyond all bounds")
+    scaled = to_billionths(amount)
+    if from_billionths(scaled) != amount:
+        raise ValueError("an amount of more than nine decimals")
+    return scaled
+
+
+def validate_amount(amount: Decimal) -> None:
+    """Of what people enter: an amount that the database can hold as it is."""
+    try:
+        exact_billionths(amount)
+    except ValueError as error:
+        raise ValidationError(f"{amount} is {error}.") from error
+
+
 def from_billionths(value: int | Decimal) -> Decimal:
     return Decimal(int(value)).scaleb(-9, EXACT)
 
@@ -87,6 +105,8 @@ def total(amounts: Sequence[Decimal]) -> Decimal:
 class AmountField(forms.DecimalField):
     """Shows `12.5`, where the exact Decimal would be written 12.500000000 or 0E-9."""
 
+    default_validators = [validate_amount]  # noqa: RUF012 - as Django declares it
+
     def prepare_value(self, value: Any) -> Any:
         return f"{value.normalize(EXACT):f}" if isinstance(value, Decimal) else value
 
@@ -95,6 +115,7 @@ class MoneyField(models.Field):
     """An amount with nine exact decimals. Reads and writes Decimal; `Sum` over it is exact and gives Decimal."""
 
     description = "An exact amount of money"
+    default_validators = [validate_amount]  # noqa: RUF012 - as Django declares it
 
     def get_internal_type(self) -> str:
         return "BigIntegerField"
@@ -112,16 +133,11 @@ class MoneyField(models.Field):
 
     def get_prep_value(self, value: Any) -> int | None:
         value = self.to_python(super().get_prep_value(value))
-        if value is None:
-            return None
-        scaled = to_billionths(value)
-        if from_billionths(scaled) != value:
-            raise ValueError(f"{value} has more than nine decimals: round it where the rule says so.")
-        return scaled
+        return None if value is None else exact_billionths(value)
 
     def value_to_string(self, obj: models.Model) -> str:
         value = self.value_from_object(obj)
         return "" if value is None else str(value)
 
     def formfield(self, **kwargs: Any) -> Any:
-        return super().formfield(**{"form_class": AmountField, "decimal_places": 9, "max_digits": 19, **kwargs})
+        return super().formfield(**{"form_class": AmountField, **kwargs})

@@ -10,7 +10,17 @@ from charges.adjusting import adjust, withdraw
 from charges.models import Adjustment
 from periods.errors import NotPermitted, PeriodLocked, Refused
 from periods.models import AuditEntry
-from tests.make import make_closed, make_finalized, make_fund, make_period, make_pi, make_project, make_source
+from tests.make import (
+    make_charge,
+    make_closed,
+    make_finalized,
+    make_fund,
+    make_import,
+    make_period,
+    make_pi,
+    make_project,
+    make_source,
+)
 
 pytestmark = pytest.mark.django_db
 REASON = "The cluster was down for two days"
@@ -53,6 +63,11 @@ def test_an_old_disk_is_a_manual_charge_with_list_and_nothing_due(billing_admin:
         ({"funding_account": None}, "needs a funding account"),
         ({"kind": "gift"}, "not a valid choice"),
         ({"description": ""}, "cannot be blank"),
+        ({"due_amount": Decimal(-9300000000)}, "-9300000000 is an amount beyond 9.2 thousand million"),
+        ({"due_amount": Decimal("-1e999999")}, "-1E[+]999999 is a number beyond all bounds"),
+        ({"due_amount": Decimal("NaN")}, "NaN is a number beyond all bounds"),
+        ({"due_amount": Decimal("-0.0000000001")}, "is an amount of more than nine decimals"),
+        ({"kind": "correction", "list_amount": Decimal("0.0000000001")}, "is an amount of more than nine decimals"),
     ],
 )
 def test_an_adjustment_that_breaks_a_rule_is_refused(changes: dict[str, Any], sentence: str) -> None:
@@ -60,6 +75,34 @@ def test_an_adjustment_that_breaks_a_rule_is_refused(changes: dict[str, Any], se
         adjusted(**changes)
 
     assert not Adjustment.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "another",
+    [
+        {"period": lambda: make_period("2025-02")},
+        {"pi": lambda: make_pi("grace@example.edu")},
+        {"project": lambda: make_project("cobol")},
+        {"superseded_by": lambda: make_import(make_period(), make_source())},
+        {"loaded_by": lambda: make_import(make_period(), make_source(), state="reversed")},
+    ],
+    ids=lambda another: next(iter(another)),
+)
+def test_only_a_current_charge_of_the_same_month_and_payer_is_adjusted(another: dict[str, Any]) -> None:
+    charge = make_charge(**{name: make() for name, make in another.items()})
+
+    with pytest.raises(Refused, match=f"charge {charge.pk} is no current charge of ada and engine in January 2025"):
+        adjusted(charge=charge)
+
+    assert not Adjustment.objects.exists()
+
+
+def test_an_adjustment_of_a_charge_takes_its_source_and_fund() -> None:
+    charge = make_charge()
+
+    made = adjusted(charge=charge, funding_account=None)
+
+    assert (made.charge, made.source, made.funding_account) == (charge, charge.source, charge.funding_account)
 
 
 def test_a_closed_month_takes_adjustments_and_a_finalized_one_does_not() -> None:

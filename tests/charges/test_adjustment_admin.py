@@ -6,7 +6,7 @@ from io import BytesIO
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
-from charges.models import Adjustment, AttributionRule, FundingSplit, Project, Source, SourceWaiver
+from charges.models import Adjustment, AttributionRule, Dispute, FundingSplit, Project, Source, SourceWaiver
 from periods.models import AuditEntry
 from tests.make import make_closed, make_finalized, make_fund, make_period, make_pi, make_project, make_source
 
@@ -60,6 +60,27 @@ def test_what_the_stage_refuses_stands_above_the_form_as_filled_in(desk, payer):
     assert errors(response) == ["A credit or write-off lowers the amount due: give a negative amount."]
     assert response.context["adminform"].form["description"].value() == "960 GB SSD"
     assert Adjustment.objects.count() == 0
+
+
+@pytest.mark.parametrize(
+    ("amount", "sentence"),
+    [
+        ("9300000000", "9300000000 is an amount beyond 9.2 thousand million."),
+        ("0.0000000001", "1E-10 is an amount of more than nine decimals."),
+        ("1e400", "1E+400 is a number beyond all bounds."),
+    ],
+)
+def test_an_amount_that_cannot_be_kept_is_refused_on_every_form(desk, payer, amount, sentence):
+    source = make_source()
+    dispute = Dispute.objects.create(period=make_period(), source=source, pi=make_pi(), project=make_project())
+
+    added = desk.post(ADD, filled_in(payer, list_amount=amount))
+    changed = desk.post(f"/admin/charges/source/{source.pk}/change/", {"approval_threshold": amount})
+    upheld = desk.post(f"/admin/charges/dispute/{dispute.pk}/step/uphold/", {"due_amount": amount})
+
+    assert added.context["adminform"].form.errors == {"list_amount": [sentence]}
+    assert changed.context["adminform"].form.errors["approval_threshold"] == [sentence]
+    assert upheld.context["form"].errors["due_amount"] == [sentence]
 
 
 def test_finalized_months_are_not_offered(desk, payer):

@@ -6,9 +6,9 @@ import pytest
 from django.contrib.auth.models import User
 
 from charges.disputing import deny, open_dispute, uphold, withdraw_dispute
-from charges.models import Adjustment, Dispute
+from charges.models import Adjustment, Charge, Dispute
 from periods.errors import NotPermitted, PeriodLocked, Refused, WrongState
-from tests.make import make_charge, make_finalized
+from tests.make import make_charge, make_finalized, make_import, make_pi
 
 pytestmark = pytest.mark.django_db
 
@@ -40,6 +40,23 @@ def test_upholding_makes_the_adjustment_and_answers(dispute: Dispute, billing_ad
     assert (dispute.state, dispute.adjustment) == ("upheld", made)
     assert (made.kind, made.due_amount, made.list_amount, made.charge) == ("correction", -50, -100, dispute.charge)
     assert [m.text for m in dispute.messages.all()] == ["This is not our machine.", "Indeed, it is the other lab's."]
+
+
+def test_a_dispute_on_a_replaced_charge_is_upheld_beside_it(dispute: Dispute) -> None:
+    charge = dispute.charge
+    Charge.objects.filter(pk=charge.pk).update(superseded_by=make_import(charge.period, charge.source))
+
+    uphold(dispute, due_amount=Decimal(-50), list_amount=Decimal(0), text="Indeed, it was too dear.")
+
+    made = Adjustment.objects.get()
+    assert (made.charge, made.source, made.funding_account) == (None, charge.source, charge.funding_account)
+
+
+def test_a_dispute_on_a_charge_that_another_pays_by_now_is_not_upheld(dispute: Dispute) -> None:
+    Charge.objects.filter(pk=dispute.charge.pk).update(pi=make_pi("grace@example.edu"))
+
+    with pytest.raises(Refused, match="is no current charge of ada and engine in January 2025"):
+        uphold(dispute, due_amount=Decimal(-50), list_amount=Decimal(0), text="Indeed, it was too dear.")
 
 
 def test_denying_answers_and_changes_no_amount(dispute: Dispute) -> None:
