@@ -83,10 +83,9 @@ class Staging:
                 self._warn(f"{known_as} has no column {name}.")
             reader = RowReader(header, basis=self.source.basis, currency=settings.CURRENCY)
             for chunk in _chunks(rows):
-                with transaction.atomic():
-                    for raw in chunk:
-                        self._take(raw, reader, header, file)
-                    self._flush()
+                for raw in chunk:
+                    self._take(raw, reader, header, file)
+                self._flush()
                 self.progress(len(chunk))
 
     def finish(self) -> None:
@@ -100,8 +99,7 @@ class Staging:
             if first.period:
                 issue.period = first.period
         self._issues, self._homeless = self._homeless, []
-        with transaction.atomic():
-            self._flush()
+        self._flush()
 
     @property
     def warnings_in_words(self) -> list[str]:
@@ -211,9 +209,11 @@ class Staging:
         self.warnings[sentence] = self.warnings.get(sentence, 0) + 1
 
     def _flush(self) -> None:
+        """Only writing takes the database's lock: others get in while the next chunk is read and judged."""
         if self.focus_import:
-            writing.write(self._charges)
-            ImportIssue.objects.bulk_create(self._issues)
+            with transaction.atomic():
+                writing.write(self._charges)
+                ImportIssue.objects.bulk_create(self._issues)
         self._charges, self._issues = [], []
 
 
