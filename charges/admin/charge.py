@@ -12,12 +12,11 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.html import format_html, format_html_join
-from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.decorators import display
 
 from charges.admin.decisions import STAGES, STEPS, count
 from charges.admin.display import audit_list, link, money_column
-from charges.admin.filters import FlagFilter, SourceFilter, StatusFilter, UnfinalizedFilter
+from charges.admin.filters import ChosenFilter, FlagFilter, SourceFilter, StatusFilter, UnfinalizedFilter
 from charges.flags import LABELS
 from charges.models import Charge
 from periods.errors import NotPermitted, Refused
@@ -62,8 +61,8 @@ class ChargeAdmin(TransitionAdmin, ReadOnlyAdmin):
         StatusFilter,
         FlagFilter,
         SourceFilter,
-        ("pi", AutocompleteSelectFilter),
-        ("project", AutocompleteSelectFilter),
+        ("pi", ChosenFilter),
+        ("project", ChosenFilter),
     ]
     list_filter_sheet = True
     list_fullwidth = True

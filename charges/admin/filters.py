@@ -1,17 +1,38 @@
 """Filters of long lists: their choices come from small tables, never from the rows themselves."""
 
+import re
 from typing import Any
 
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from unfold.contrib.filters.admin import DropdownFilter
+from unfold.contrib.filters.admin import AutocompleteSelectFilter, DropdownFilter
 
 from charges.flags import LABELS
 from charges.models import Charge, Source
 from periods.models import BillingPeriod
 
+KEY = re.compile(r"[0-9]{1,18}")  # what a database takes for the number of a row
 
-class PeriodFilter(DropdownFilter):
+
+class KeyFilter(DropdownFilter):
+    """By the number of a row; an address that names none filters nothing."""
+
+    def value(self) -> str | None:
+        value = super().value()
+        return value if value and KEY.fullmatch(value) else None
+
+
+class ChosenFilter(AutocompleteSelectFilter):
+    """Searches as one types; an address that names no row leads back to the whole list."""
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.lookup_val and not all(KEY.fullmatch(value) for value in self.lookup_val):
+            raise IncorrectLookupParameters
+        return super().queryset(request, queryset)
+
+
+class PeriodFilter(KeyFilter):
     title = "month"
     parameter_name = "period__id__exact"
 
@@ -34,7 +55,7 @@ class UnfinalizedFilter(PeriodFilter):
         return queryset.filter(period__in=list(unfinalized.values_list("pk", flat=True)))
 
 
-class SourceFilter(DropdownFilter):
+class SourceFilter(KeyFilter):
     title = "source"
     parameter_name = "source__id__exact"
 

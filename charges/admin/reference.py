@@ -18,6 +18,11 @@ from periods.plain_admin import StageAdmin
 class HistoryAdmin(SimpleHistoryAdmin, StageAdmin):
     formfield_overrides: ClassVar[dict[Any, Any]] = {MoneyField: {"widget": UnfoldAdminDecimalFieldWidget}}
 
+    def history_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:
+        if self.get_object(request, object_id) is None:
+            raise Http404
+        return super().history_view(request, object_id, *args, **kwargs)
+
     def history_form_view(self, request: HttpRequest, object_id: str, version_id: str, *args: Any) -> HttpResponse:
         """An old version, to read or to revert to: simple_history itself lets everybody revert who may read."""
         if not version_id.isdecimal() or (current := self.get_object(request, object_id)) is None:
