@@ -33,6 +33,20 @@ def debug_is_local(**_: Any) -> list[CheckMessage]:
 
 
 @register(Tags.security, deploy=True)
+def proxy_is_named(**_: Any) -> list[CheckMessage]:
+    """The process itself speaks no TLS: without the proxy's word every request looks like plain http."""
+    if settings.SITE_URL.startswith("https://") and not settings.BEHIND_PROXY:
+        return [
+            Warning(
+                "SITE_URL is https and BEHIND_PROXY is off: every page would redirect to itself.",
+                hint="Set BEHIND_PROXY=on, and let the web server with TLS set X-Forwarded-Proto.",
+                id="openchargeback.W005",
+            )
+        ]
+    return []
+
+
+@register(Tags.security, deploy=True)
 def institution_is_named(**_: Any) -> list[CheckMessage]:
     """Defaults that are right for a trial and wrong for real statements."""
     trial = {

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import F, Q, Sum
+from django.db.models import Sum
 
 from charges.models import Charge
 from charges.money import ZERO, round_to_currency
@@ -55,7 +55,6 @@ class Status:
 def period_status(period: BillingPeriod) -> Status:
     current = Charge.objects.filter(period=period).current()
     held = current.held()
-    in_currency = held.filter(Q(billing_currency=F("period__currency")) | Q(exchange_rate__isnull=False))
     booked = Journal.objects.filter(period=period, state__in=BOOKED)
     sums = JournalLine.objects.filter(journal__in=booked).aggregate(debits=Sum("debit"), credits=Sum("credit"))
     return Status(
@@ -64,7 +63,7 @@ def period_status(period: BillingPeriod) -> Status:
         figures=figures(period),
         statements=Statement.objects.filter(period=period).current().count(),
         held=held.count(),
-        held_due=in_currency.aggregate(due=Sum("due_amount"))["due"] or ZERO,
+        held_due=held.in_currency().aggregate(due=Sum("due_amount"))["due"] or ZERO,
         debits=sums["debits"] or ZERO,
         credits=sums["credits"] or ZERO,
         acknowledged=bool(booked) and all(journal.state == Journal.State.ACKNOWLEDGED for journal in booked),

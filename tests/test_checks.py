@@ -14,6 +14,7 @@ PRODUCTION = {
     "MAIL_DOMAIN": "larkspur.edu",
     "EMAIL_URL": "smtp+tls://billing:secret@smtp.larkspur.edu:587",
     "SITE_URL": "https://billing.larkspur.edu",
+    "BEHIND_PROXY": "on",
     "ALLOWED_HOSTS": "billing.larkspur.edu",
     "SECRET_KEY": "k9!vQz7#mW2xR5tY8uB1nC4dF6gH3jL0pS-aE_oI+wK=xZ%rT^yU&cV*bN(mX)qP",
 }
@@ -41,6 +42,16 @@ def test_a_trial_installation_is_told_what_is_missing(tmp_path):
         "MAIL_DOMAIN is the default: tags without @ would name nobody.",
         "EMAIL_URL is not set: mail goes to files, not to people.",
         "SITE_URL is not https: sign-in would travel in the clear.",
+    ]
+
+
+def test_https_without_a_proxy_is_told_of(tmp_path):
+    done = deploy(tmp_path, **{**PRODUCTION, "BEHIND_PROXY": "off"})
+
+    ours = [line for line in done.stderr.splitlines() if "openchargeback" in line]
+    assert done.returncode == 1
+    assert ours == [
+        "?: (openchargeback.W005) SITE_URL is https and BEHIND_PROXY is off: every page would redirect to itself."
     ]
 
 

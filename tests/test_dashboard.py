@@ -2,8 +2,18 @@
 
 import pytest
 
-from charges.models import FocusImport
-from tests.make import make_charge, make_closed, make_finalized, make_line, make_period, make_source, make_statement
+from charges.models import ExchangeRate, FocusImport
+from tests.make import (
+    make_charge,
+    make_closed,
+    make_finalized,
+    make_line,
+    make_period,
+    make_pi,
+    make_source,
+    make_statement,
+)
+from tests.statements.sealed import make_ready
 
 
 @pytest.fixture
@@ -56,6 +66,30 @@ def test_three_figures_and_what_is_held(desk):
     assert (overview["held"]["charges"], overview["held"]["due"]) == (1, "$16.93")
     assert overview["next"]["sentence"] == "1 charge is held for review. Decide on each, then close the month."
     assert desk.get(overview["next"]["url"]).context["cl"].result_count == 1
+
+
+def test_foreign_charges_count_once_their_rate_is_known(desk):
+    rate = ExchangeRate.objects.create(
+        source=make_source(), period=make_period(), currency="EUR", rate="1.1", rate_date="2025-01-31"
+    )
+    for known in ({"exchange_rate": rate}, {}):
+        make_charge(due_amount="11", billing_currency="EUR", review_status="held", **known)
+        make_charge(list_amount="100", due_amount="22", billing_currency="EUR", **known)
+
+    overview = start(desk)["overview"]
+
+    assert (overview["held"]["charges"], overview["held"]["due"]) == (2, "$11.00")
+    assert [(row["charges"], row["list"], row["due"]) for row in overview["sources"]] == [(2, "$200.00", "$33.00")]
+
+
+def test_mailing_says_what_waits_and_why(desk):
+    period = make_ready(pi=make_pi("nobody"))
+
+    messages = desk.post(f"/admin/periods/billingperiod/{period.pk}/step/email/", follow=True).context["messages"]
+
+    assert [str(message) for message in messages] == [
+        "Messages: 0 sent, 1 waiting. nobody (queued): 'nobody' is no e-mail address."
+    ]
 
 
 def test_sources_that_are_expected_and_missing_come_first(desk):

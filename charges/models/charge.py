@@ -38,6 +38,12 @@ class ChargeQuerySet(models.QuerySet["Charge"]):
         """Flagged and undecided: on no statement."""
         return self.current().not_clear().filter(review_status=Charge.ReviewStatus.HELD)
 
+    def in_currency(self) -> "ChargeQuerySet":
+        """Whose amounts are in their month's currency, as delivered or by an exchange rate: these can be added."""
+        return self.filter(
+            models.Q(billing_currency=models.F("period__currency")) | models.Q(exchange_rate__isnull=False)
+        )
+
     def not_clear(self) -> "ChargeQuerySet":
         """The few that the index of the review queue holds."""
         return self.exclude(review_status=Written(Charge.ReviewStatus.CLEAR))

@@ -72,7 +72,7 @@ def review_url(period: BillingPeriod) -> str:
 def _held(period: BillingPeriod) -> dict[str, Any]:
     """Amounts in the period's currency; a foreign one cannot be added before its rate is known."""
     held = Charge.objects.filter(period=period).held()
-    due = held.filter(billing_currency=period.currency).aggregate(due=Sum("due_amount"))["due"] or ZERO
+    due = held.in_currency().aggregate(due=Sum("due_amount"))["due"] or ZERO
     return {"charges": held.count(), "due": _rounded(due, period), "url": review_url(period)}
 
 
@@ -87,10 +87,11 @@ def _sources(period: BillingPeriod) -> list[dict[str, Any]]:
     sums = (
         Charge.objects.filter(period=period)
         .current()
+        .in_currency()
         .values("source")
         .annotate(charges=Count("pk"), list=Sum("list_amount"), due=Sum("due_amount"))
     )
-    amounts = {row["source"]: row for row in sums.filter(billing_currency=period.currency)}
+    amounts = {row["source"]: row for row in sums}
     shown = [source for source in Source.objects.all() if source.pk in by_source or source.is_expected_monthly]
     rows = [_source_row(period, source, by_source.get(source.pk), amounts.get(source.pk)) for source in shown]
     return sorted(rows, key=lambda row: row["delivered"] is not None)
