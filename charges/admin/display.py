@@ -51,3 +51,16 @@ def audit_list(row: Model) -> str:
         for entry in entries
     )
     return format_html("<ul>{}</ul>", format_html_join("", "<li>{} · {} by {}. {}</li>", lines)) if entries else "—"
+
+
+def table(headings: list[str], rows: Any, *, amounts_from: int = 99) -> str:
+    """Columns from `amounts_from` on are aligned as figures."""
+    looks = ["amount" if index >= amounts_from else "" for index in range(len(headings))]
+    head = format_html_join("", '<th scope="col" class="{}">{}</th>', zip(looks, headings, strict=True))
+    cells = (format_html_join("", '<td class="{}">{}</td>', zip(looks, row, strict=True)) for row in rows)
+    body = format_html_join("", "<tr>{}</tr>", ((row,) for row in cells))
+    return format_html(
+        '<div class="ocb-scroll"><table class="ocb-table"><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>',
+        head,
+        body,
+    )

@@ -14,8 +14,8 @@ from django.utils.html import format_html, format_html_join
 from import_export.admin import ImportMixin
 from unfold.decorators import display
 
-from charges.admin.display import audit_list
-from charges.admin.filters import PeriodFilter, SourceFilter
+from charges.admin.display import audit_list, table
+from charges.admin.filters import SourceFilter
 from charges.admin.upload import (
     ConfirmForm,
     DeliveryResult,
@@ -47,11 +47,6 @@ def _discard_rows(focus_import: FocusImport, **answers: Any) -> str:
     return f"{discard_issues(ImportIssue.objects.filter(focus_import=focus_import), **answers)} rows are discarded."
 
 
-def _discard_row(issue: ImportIssue, **answers: Any) -> str:
-    discard_issues(ImportIssue.objects.filter(pk=issue.pk), **answers)
-    return "The row is discarded."
-
-
 @admin.register(FocusImport)
 class FocusImportAdmin(ImportMixin, TransitionAdmin, ReadOnlyAdmin):
     steps: ClassVar = {
@@ -72,6 +67,7 @@ class FocusImportAdmin(ImportMixin, TransitionAdmin, ReadOnlyAdmin):
             states=(State.LOADED,),
             form=ReasonForm,
             icon="undo",
+            is_offered=lambda focus_import: focus_import.kind == FocusImport.Kind.DELIVERY,
         ),
         "discard-rows": Step(
             label="Discard the quarantined rows",
@@ -204,7 +200,7 @@ class FocusImportAdmin(ImportMixin, TransitionAdmin, ReadOnlyAdmin):
             for currency, columns in focus_import.totals.items()
             for column, total in columns.items()
         )
-        return _table(["Currency", "Column", "File", "Loaded", "Quarantined", "Rounding"], rows, amounts_from=2)
+        return table(["Currency", "Column", "File", "Loaded", "Quarantined", "Rounding"], rows, amounts_from=2)
 
     @display(description="By project")
     def changes(self, focus_import: FocusImport) -> str:
@@ -212,7 +208,7 @@ class FocusImportAdmin(ImportMixin, TransitionAdmin, ReadOnlyAdmin):
             (c["currency"], c["project"] or "no project", c["rows"], _two(c["list"]), _two(c["due"]))
             for c in focus_import.change_set
         )
-        return _table(
+        return table(
             ["Currency", "Project", "Rows new or changed", "Δ list price", "Δ amount due"], rows, amounts_from=2
         )
 
@@ -232,60 +228,5 @@ class FocusImportAdmin(ImportMixin, TransitionAdmin, ReadOnlyAdmin):
         return audit_list(focus_import)
 
 
-@admin.register(ImportIssue)
-class ImportIssueAdmin(TransitionAdmin, ReadOnlyAdmin):
-    steps: ClassVar = {
-        "discard": Step(
-            label="Discard",
-            run=_discard_row,
-            permission="charges.discard_importissue",
-            explanation="The row is billed to nobody; it and your reason stay on record.",
-            form=ReasonForm,
-            icon="delete",
-            is_offered=lambda issue: issue.status == ImportIssue.Status.OPEN,
-        )
-    }
-    list_display: ClassVar = ["place", "sentence", "column", "raw_value", "source", "period", "state"]
-    list_filter: ClassVar = [PeriodFilter, "status"]
-    list_select_related: ClassVar = ["focus_import__source", "period", "file"]
-    fields: ClassVar = [
-        ("place", "file"), "sentence", ("column", "raw_value"), ("source", "period", "state"),
-        ("decided_by", "decided_at"), "reason", "row_as_it_came",
-    ]  # fmt: skip
-    readonly_fields: ClassVar = ["place", "source", "state", "row_as_it_came"]
-
-    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
-        return lookup == "focus_import__id__exact" or super().lookup_allowed(lookup, value, request)
-
-    @display(description="Line", ordering="line_number")
-    def place(self, issue: ImportIssue) -> str:
-        return f"Line {issue.line_number}"
-
-    @display(description="Source")
-    def source(self, issue: ImportIssue) -> str:
-        return str(issue.focus_import.source)
-
-    @display(description="State", label={"Undecided": "warning"})
-    def state(self, issue: ImportIssue) -> str:
-        return issue.get_status_display()
-
-    @display(description="The row as it came")
-    def row_as_it_came(self, issue: ImportIssue) -> str:
-        return _table(["Column", "Value"], issue.raw_row.items())
-
-
 def _two(amount: str) -> str:
     return f"{Decimal(amount):,.2f}"
-
-
-def _table(headings: list[str], rows: Any, *, amounts_from: int = 99) -> str:
-    """Columns from `amounts_from` on are aligned as figures."""
-    looks = ["amount" if index >= amounts_from else "" for index in range(len(headings))]
-    head = format_html_join("", '<th scope="col" class="{}">{}</th>', zip(looks, headings, strict=True))
-    cells = (format_html_join("", '<td class="{}">{}</td>', zip(looks, row, strict=True)) for row in rows)
-    body = format_html_join("", "<tr>{}</tr>", ((row,) for row in cells))
-    return format_html(
-        '<div class="ocb-scroll"><table class="ocb-table"><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>',
-        head,
-        body,
-    )

@@ -13,6 +13,7 @@ from charges.models import Charge, FocusImport, ImportIssue
 from periods.lifecycle import close_period
 from periods.models import AuditEntry, BillingPeriod
 from tests.charges.focus_files import focus_row, write_focus
+from tests.make import make_import, make_period, make_source
 
 pytestmark = pytest.mark.django_db
 URL = "/admin/charges/focusimport/import/"
@@ -165,3 +166,12 @@ def test_quarantined_rows_are_discarded_with_a_reason(browser: Client, tmp_path:
         {"open": [first.pk]},
         {"open": [second.pk]},
     ]
+
+
+@pytest.mark.parametrize(("kind", "offered"), [("delivery", ["Reverse"]), ("carried", [])])
+def test_only_a_delivery_offers_to_be_reversed(browser: Client, kind: str, offered: list[str]) -> None:
+    focus_import = make_import(make_period(), make_source(), kind=kind)
+
+    page = browser.get(f"/admin/charges/focusimport/{focus_import.pk}/change/")
+
+    assert [button["step"].label for button in page.context["buttons"]] == offered
