@@ -90,6 +90,14 @@ def stale_payers(period: BillingPeriod) -> list[tuple[int, str]]:
     return [(_shown(draft, latest).pi_id, _whose(draft, latest)) for draft, latest in changed]
 
 
+def says_what_is_now(statement: Statement) -> bool:
+    """Whether the month still holds what the statement says: if not, its charges are not those it sums."""
+    if statement.period.state == BillingPeriod.State.FINALIZED:
+        return True
+    found = lines_by_payer(statement.period, pi=statement.pi_id, project=statement.project_id)
+    return [payer.sha256 for payer in found] == [statement.lines_sha256]
+
+
 def _draft(period: BillingPeriod, pi: PrincipalInvestigator, project: Project, found: PayerLines) -> Statement:
     lines = found.lines
     return Statement(

@@ -11,7 +11,7 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 from django.conf import settings
-from django.db.models import Count, Q, Sum
+from django.db.models import Aggregate, Count, Q, Sum, TextField
 
 from charges.models import Adjustment, Charge, FundingAccount, FundingSplit, Source
 from charges.models.rules import HUNDRED
@@ -20,6 +20,19 @@ from periods.models import BillingPeriod
 from statements.models import StatementLine
 
 UNASSIGNED = "UNASSIGNED"
+
+
+class IdList(Aggregate):
+    """The ids of a group as text, in no order of their own."""
+
+    function = "GROUP_CONCAT"
+    output_field = TextField()
+
+    def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        template = "STRING_AGG((%(expressions)s)::text, ',')"
+        return self.as_sql(compiler, connection, template=template, **context)
+
+
 GROUP = (
     "pi_id",
     "project_id",
@@ -35,7 +48,7 @@ SUMS = {
     "contracted_sum": Sum("contracted_amount"),
     "due_sum": Sum("due_amount"),
     "charges": Count("pk"),
-    "id_sum": Sum("pk"),
+    "ids": IdList("pk"),
 }
 
 
@@ -53,11 +66,14 @@ class PayerLines:
     sha256: str
 
 
-def lines_by_payer(period: BillingPeriod) -> Iterator[PayerLines]:
-    """All that statements of the month would carry now, one payer after another. Unsaved; a payer has a line."""
+def lines_by_payer(period: BillingPeriod, **whose: int) -> Iterator[PayerLines]:
+    """All that statements of the month would carry now, one payer after another. Unsaved; a payer has a line.
+
+    `whose`: of this `pi` and `project` alone.
+    """
     books = Books(period)
-    adjusted = _adjustments(period)
-    for ids, rows in groupby(_sums(period), key=attrgetter("pi_id", "project_id")):
+    adjusted = _adjustments(period, **whose)
+    for ids, rows in groupby(_sums(period, **whose), key=attrgetter("pi_id", "project_id")):
         payer = Payer(*ids)
         yield from _of_payer(payer, list(rows), adjusted.pop(payer, []), books)
     for payer, adjustments in adjusted.items():
@@ -105,10 +121,10 @@ class _Sum:
         self.charges += row.charges
 
 
-def _sums(period: BillingPeriod) -> Iterable[Any]:
+def _sums(period: BillingPeriod, **whose: int) -> Iterable[Any]:
     """One aggregate, on the database's exact integers; rows of one payer come together."""
     return (
-        Charge.objects.filter(period=period)
+        Charge.objects.filter(period=period, **whose)
         .billable()
         .values(*GROUP)
         .annotate(**SUMS)
@@ -117,9 +133,9 @@ def _sums(period: BillingPeriod) -> Iterable[Any]:
     )
 
 
-def _adjustments(period: BillingPeriod) -> dict[Payer, list[Adjustment]]:
+def _adjustments(period: BillingPeriod, **whose: int) -> dict[Payer, list[Adjustment]]:
     found = defaultdict(list)
-    standing = Adjustment.objects.filter(period=period, withdrawn_at=None).select_related("charge", "borne_by")
+    standing = Adjustment.objects.filter(period=period, withdrawn_at=None, **whose).select_related("charge", "borne_by")
     for adjustment in standing.order_by("pk"):
         found[Payer(adjustment.pi_id, adjustment.project_id)].append(adjustment)
     return found
@@ -137,7 +153,7 @@ def _of_payer(payer: Payer, rows: list[Any], adjustments: list[Adjustment], book
     lines += [line for adjustment in adjustments for line in _adjustment_lines(adjustment, books)]
     if lines:
         # Details are printed too: another set of charges with the same sums is another statement.
-        charges = (sum(row.charges for row in rows), sum(int(row.id_sum) for row in rows))
+        charges = sorted(pk for row in rows for pk in row.ids.split(","))
         yield PayerLines(payer, lines, _digest(lines, charges))
 
 
@@ -234,7 +250,7 @@ def _order(line: StatementLine) -> tuple[str, ...]:
     return (str(line.source), line.service_name, line.account_code, line.funder, fund)
 
 
-def _digest(lines: Iterable[StatementLine], charges: tuple[int, int]) -> str:
+def _digest(lines: Iterable[StatementLine], charges: list[str]) -> str:
     content = [charges, [_content(line) for line in lines]]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 

@@ -11,6 +11,7 @@ from django.shortcuts import get_object_or_404, render
 from charges.models import Charge, Project
 from periods.errors import Refused
 from statements import composing
+from statements.issuing import says_what_is_now
 from statements.models import ArchivedDocument, Statement, StatementLine
 from statements.portal.pages import portal_page
 from statements.portal.project_summaries import summarize
@@ -33,6 +34,7 @@ def statement(request: HttpRequest, number: int) -> HttpResponse:
     usage = [line for line in lines if line.kind == StatementLine.Kind.CHARGES]
     adjustments = [line for line in lines if line.kind == StatementLine.Kind.ADJUSTMENT]
     charges = Charge.objects.billable().filter(period=shown.period, pi=shown.pi_id, project=shown.project_id)
+    is_current = says_what_is_now(shown)
     return render(
         request,
         "portal/statement.html",
@@ -43,7 +45,8 @@ def statement(request: HttpRequest, number: int) -> HttpResponse:
             "funds": composing.fund_totals(lines),
             "lines": composing.folded(usage),
             "adjustments": [composing.adjustment_line(line) for line in adjustments],
-            "page": _page(request, charges.order_by("pk")),
+            "is_current": is_current,
+            "page": _page(request, charges.order_by("pk") if is_current else charges.none()),
         },
     )
 

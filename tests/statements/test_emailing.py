@@ -28,10 +28,10 @@ from periods import storage
 from periods.errors import NotPermitted, Refused, WrongState
 from periods.models import AuditEntry, BillingPeriod
 from statements.emailing import Emailed, email_statements, retry
-from statements.issuing import compute
 from statements.models import ArchivedDocument, EmailDelivery, Statement
 from statements.outcomes import Outcome, outcome_of
 from tests.make import make_charge, make_closed, make_line, make_period, make_pi, make_project, make_statement
+from tests.statements.sealed import make_current
 
 pytestmark = pytest.mark.django_db
 Status = EmailDelivery.Status
@@ -92,17 +92,6 @@ def make_rendered(email="ada@example.edu", *, project="engine", **kwargs) -> Sta
     make_line(statement, list_amount=statement.list_amount, due_amount=statement.due_amount)
     archive(statement)
     return statement
-
-
-def make_current(statement: Statement) -> None:
-    """As issuing leaves it: the month is closed, and its charges are those of the statement."""
-    whose = {"period": statement.period, "pi": statement.pi, "project": statement.project}
-    if not Charge.objects.filter(**whose).exists():
-        make_charge(**whose, list_amount=statement.list_amount, due_amount=statement.due_amount)
-    make_closed(statement.period)
-    drafts = {draft.statement.pi_id: draft.statement for draft in compute(statement.period)
-              if draft.statement.project_id == statement.project_id}  # fmt: skip
-    Statement.objects.filter(pk=statement.pk).update(lines_sha256=drafts[statement.pi_id].lines_sha256)
 
 
 def archive(statement: Statement) -> ArchivedDocument:

@@ -7,6 +7,7 @@ from django.contrib.auth.models import Permission
 from django.db import connection
 from django.test import override_settings
 
+from charges.models import Charge
 from charges.review import exclude
 from periods.errors import NotPermitted, PeriodLocked, Refused
 from periods.lifecycle import close_period, reopen_period
@@ -211,6 +212,21 @@ def test_stale_names_what_is_missing_changed_and_emptied():
     make_charge(pi=make_pi("missing@example.edu"))
 
     assert sorted(stale_statements(period)) == ["changed, engine", "gone, engine", "missing, engine"]
+
+
+def test_stale_after_other_charges_took_the_place_of_the_same_sum():
+    for pk in (1, 2, 3, 4):
+        make_charge(pk=pk, review_status="excluded")
+    outer, inner = (Charge.objects.filter(pk__in=pair) for pair in ((1, 4), (2, 3)))
+    outer.update(review_status="clear")
+    period = closed_period()
+    issue_statements(period)
+    assert stale_statements(period) == []
+
+    outer.update(review_status="excluded")
+    inner.update(review_status="clear")
+
+    assert stale_statements(period) == ["ada, engine"]
 
 
 def test_stale_after_a_fund_was_renamed():

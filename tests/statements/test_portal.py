@@ -23,6 +23,7 @@ from tests.make import (
     make_source,
     make_statement,
 )
+from tests.statements.sealed import make_current
 
 pytestmark = pytest.mark.django_db
 
@@ -95,6 +96,7 @@ def university() -> University:
         make_line(statement, list_amount=amount, funding_account=make_fund(f"FUND-{statement.project_code}"))
         if state == State.ISSUED:
             make_charge(list_amount=amount, resource_name=f"node-{amount}", **whose)
+            make_current(statement)
         return statement
 
     issue(1, "1111", period=january, pi=ada, project=engine, state=State.SUPERSEDED)
@@ -188,6 +190,20 @@ def test_charges_of_others_and_of_undecided_rows_are_on_no_page(university):
     make_charge(period=make_period("2025-02"), project=engine, resource_name="later-node")
     page = browser("ada@example.edu").get("/statements/1/")
     assert [charge.resource_name for charge in page.context["page"]] == ["node-1222"]
+
+
+def test_charges_are_hidden_while_they_are_not_what_the_statement_sums(university):
+    make_charge(
+        period=university.engine.period,
+        pi=university.engine.pi,
+        project=university.engine.project,
+        resource_name="late",
+    )
+    page = browser("ada@example.edu").get("/statements/1/")
+    assert list(page.context["page"]) == []
+    assert "This statement is being revised." in words(page)
+    others = browser("ada@example.edu").get("/statements/3/")
+    assert "This statement is being revised." not in words(others)
 
 
 def test_earlier_pi_of_a_project_keeps_own_part_only(university):
@@ -318,6 +334,7 @@ def test_statement_shows_adjustments_with_their_reason():
 def test_charge_smaller_than_a_cent_does_not_read_as_nothing():
     statement = make_statement()
     make_charge(list_amount="0.004", due_amount="0.004")
+    make_current(statement)
     page = browser("ada@example.edu").get(f"/statements/{statement.number}/").content.decode()
     assert re.findall(r'data-label="Amount due"[^>]*>([^<]*)<', page) == ["&lt; $0.01"]
 
@@ -334,6 +351,7 @@ def test_charges_are_shown_by_fifty():
     statement = make_statement()
     for _ in range(51):
         make_charge()
+    make_current(statement)
     client, url = browser("ada@example.edu"), f"/statements/{statement.number}/"
     assert [len(client.get(url, {"page": page}).context["page"]) for page in (1, 2)] == [50, 1]
 
@@ -416,12 +434,13 @@ def test_projects_page_asks_eight_questions(django_assert_num_queries, rows):
 
 
 @pytest.mark.parametrize("rows", [1, 3])
-def test_statement_asks_six_questions(django_assert_num_queries, rows):
+def test_statement_asks_eleven_questions(django_assert_num_queries, rows):
     statement = make_statement()
     for number in range(rows):
         make_line(statement, funding_account=make_fund(f"F-{number}"), source=make_source(f"source-{number}"))
         make_charge()
+    make_current(statement)
     client = browser("ada@example.edu")
-    with django_assert_num_queries(6):  # session, user, statement, lines, count, charges
+    with django_assert_num_queries(11):  # session, user, statement, lines, five to see if it is current, count, charges
         page = client.get(f"/statements/{statement.number}/")
     assert (len(page.context["lines"]), len(page.context["page"]), Charge.objects.count()) == (rows, rows, rows)
