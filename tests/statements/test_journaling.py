@@ -539,7 +539,7 @@ class TestAnyMonth(TestCase):
         FundingShare.objects.create(split=split, funding_account=make_fund("B"), percent=percent)
         period = make_closed(make_period())
 
-        for number, charges in enumerate(months):
+        for charges in months:
             Charge.objects.update(review_status="excluded")
             for due, fund, is_split in charges:
                 payer = (
@@ -549,8 +549,8 @@ class TestAnyMonth(TestCase):
                 )
                 make_charge(list_amount=due, due_amount=due, **payer)
             issue_statements(period)
-            if export_journal(period).journal:
-                acknowledge_journal(period, reference=f"GL-{number}")
+            if journal := export_journal(period).journal:
+                acknowledge_journal(period, reference=f"GL-{journal.number}")
 
             assert ledger() == per_fund()
             assert outstanding(period) == {}
