@@ -1,4 +1,4 @@
-"""Triggers with which the database itself refuses to change a finalized month or an audit entry."""
+"""Triggers with which the database itself refuses to change a finalized month or an audit entry, or to oversplit."""
 
 from typing import Any
 

@@ -10,11 +10,13 @@ from typing import Any
 
 from django.db.models import Model
 
+from charges.models import FundingShare, FundingSplit
 from periods.models import AuditEntry, BillingPeriod
 from statements.guards.ways import PREFIX, WAYS, hops, tables
 from statements.models import Seal
 
 PERIODS, SEALS, AUDIT = (model._meta.db_table for model in (BillingPeriod, Seal, AuditEntry))
+SPLITS, SHARES = (model._meta.db_table for model in (FundingSplit, FundingShare))
 REFUSE = "USING ERRCODE = 'integrity_constraint_violation'"
 BODY_AND_TRIGGER = "\n-- "
 
@@ -57,6 +59,17 @@ KEY_STAYS = f"""
 BEGIN
   IF NEW.id <> OLD.id THEN
     RAISE EXCEPTION '%: a primary key never changes', TG_TABLE_NAME {REFUSE};
+  END IF;
+  RETURN NEW;
+END
+"""
+
+PERCENTS_ADD_UP = f"""
+BEGIN
+  PERFORM 1 FROM {SPLITS} WHERE id = NEW.split_id FOR UPDATE;
+  IF NEW.percent + (SELECT coalesce(sum(percent), 0) FROM {SHARES} WHERE split_id = NEW.split_id AND id <> NEW.id) > 100
+  THEN
+    RAISE EXCEPTION '{SHARES}: the shares of a split come to more than 100 percent' {REFUSE};
   END IF;
   RETURN NEW;
 END
@@ -113,6 +126,7 @@ def _functions() -> Iterator[tuple[str, str]]:
         yield _before(f"{PREFIX}{table}_key", KEY_STAYS, f"UPDATE OF id ON {table}", "ROW")
         yield _before(f"{PREFIX}{table}_truncate", NOTHING_IS_FINALIZED, f"TRUNCATE ON {table}", "STATEMENT")
     yield _before(f"{PREFIX}{PERIODS}_change", PERIOD_MAY_CHANGE, f"INSERT OR DELETE OR UPDATE ON {PERIODS}", "ROW")
+    yield _before(f"{PREFIX}{SHARES}_percent", PERCENTS_ADD_UP, f"INSERT OR UPDATE ON {SHARES}", "ROW")
     yield _before(f"{PREFIX}{AUDIT}_change", NEVER, f"DELETE OR UPDATE OR TRUNCATE ON {AUDIT}", "STATEMENT")
 
 

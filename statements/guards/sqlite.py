@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db.models import Model
 
+from charges.models import FundingShare
 from periods.models import AuditEntry, BillingPeriod
 from statements.guards.ways import PREFIX, WAYS, hops, unique_keys
 from statements.models import Seal
@@ -20,12 +21,13 @@ REFUSALS = {
     "unsealed": "a month without a seal cannot be finalized",
     "key": "a primary key never changes",
     "audit": "an audit entry never changes",
+    "percent": "the shares of a split come to more than 100 percent",
 }
 
 
 def wanted() -> dict[str, str]:
     """Every trigger by name, as the statement that makes it; SQLite keeps that text and shows it again."""
-    return dict([*_of_rows(), *_of_periods(), *_of_audit()])
+    return dict([*_of_rows(), *_of_periods(), *_of_audit(), *_of_shares()])
 
 
 def installed(cursor: Any) -> dict[str, str]:
@@ -67,6 +69,15 @@ def _of_audit() -> Iterator[tuple[str, str]]:
     taken = f'EXISTS (SELECT 1 FROM "{AuditEntry._meta.db_table}" k WHERE k."id" = NEW."id")'
     for event, condition in (("insert", taken), ("update", "1"), ("delete", "1")):
         yield _trigger(AuditEntry, event, "audit", [condition])
+
+
+def _of_shares() -> Iterator[tuple[str, str]]:
+    """Percents add up across rows, which no CHECK can see; the remainder account takes what is left of 100."""
+    table = FundingShare._meta.db_table
+    others = f'SELECT COALESCE(SUM("percent"), 0) FROM "{table}" WHERE "split_id" = NEW."split_id"'
+    condition = f'ROUND(({others} AND "id" IS NOT NEW."id") + NEW."percent", 2) > 100'
+    for event in ("insert", "update"):
+        yield _trigger(FundingShare, event, "percent", [condition])
 
 
 def _trigger(model: type[Model], event: str, why: str, conditions: list[str]) -> tuple[str, str]:
