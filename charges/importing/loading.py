@@ -7,6 +7,7 @@ from django.db import transaction
 from django.db.models import Count, F, Q, Sum
 
 from charges.converting import convert, revert
+from charges.funding import ProjectFunds
 from charges.importing.comparing import BATCH, Comparison, in_batches
 from charges.importing.snapshot import Old, pair
 from charges.importing.staging import Place, Staging
@@ -19,6 +20,7 @@ from periods.lifecycle import run_transition
 from periods.models import BillingPeriod
 
 Status = Charge.ReviewStatus
+PAYER = ("pi", "project", "funding_account")
 COLUMNS = {"BilledCost": "billed_cost", "EffectiveCost": "effective_cost", "ListCost": "list_cost"}
 COLUMNS |= {"ContractedCost": "contracted_cost"}
 
@@ -95,22 +97,26 @@ def _supersede(staging: Staging, place: Place, left: list[Old]) -> None:
 def _carry_decisions(pairs: dict[int, int], source: Source) -> None:
     """What people decided about a row holds for its changed form; an approval only if due hardly moved."""
     by_old = {old: new for new, old in pairs.items()}
+    related = Charge.objects.select_related("period", "source", *PAYER)
     decided = ~Q(review_status__in=[Status.CLEAR, Status.HELD, Status.NOT_BILLABLE]) | Q(
         fund_step=Charge.FundStep.DECISION
     )
     for charges in in_batches(by_old):
-        for old in charges.filter(decided | Q(decided_at__isnull=False)):
-            new = Charge.objects.select_related("period", "source").get(pk=by_old[old.pk])
+        for old in charges.filter(decided | Q(decided_at__isnull=False)).select_related(*PAYER):
+            new = related.get(pk=by_old[old.pk])
             if new.review_status != Status.NOT_BILLABLE:
                 _carry(old, new, source)
                 new.save()
 
 
 def _carry(old: Charge, new: Charge, source: Source) -> None:
+    has_moved = old.decided_at is not None and old.project is not None and old.project_id != new.project_id
     if old.decided_at:
-        new.pi_id, new.project_id = old.pi_id or new.pi_id, old.project_id or new.project_id
+        new.pi, new.project = old.pi or new.pi, old.project or new.project
     if old.fund_step == Charge.FundStep.DECISION:
-        new.funding_account_id, new.fund_step = old.funding_account_id, old.fund_step
+        new.funding_account, new.fund_step = old.funding_account, old.fund_step
+    elif has_moved and new.project:
+        ProjectFunds(new.project).apply(new)
     settle_payer_flags(new)
     new.decided_by_id, new.decided_at, new.decision_reason = old.decided_by_id, old.decided_at, old.decision_reason
     if old.review_status in (Status.EXCLUDED, Status.DEFERRED):

@@ -15,6 +15,7 @@ from charges.models import Charge, ExchangeRate, FocusImport, ImportIssue, Princ
 from periods.errors import Refused
 from periods.models import BillingPeriod
 from tests.charges.focus_files import focus_row, write_focus
+from tests.make import make_fund, make_project
 
 pytestmark = pytest.mark.django_db
 REASON = "Agreed with the department"
@@ -85,6 +86,19 @@ def test_an_approval_is_not_lost_in_silence_when_the_flag_goes(tmp_path: Path) -
     deliver(tmp_path, row | {"ListCost": "2000", "EffectiveCost": "1000"})
 
     assert (current().review_status, list(current().flags)) == ("held", ["changed_after_approval"])
+
+
+def test_a_project_that_a_reviewer_named_brings_its_own_fund_to_the_changed_row(tmp_path: Path) -> None:
+    row = focus_row(tags={"fund_org": "", "project_id": "wrong"})
+    deliver(tmp_path, row)
+    right = make_project("right", default_fund=make_fund("DEPT"))
+    review.reattribute(Charge.objects.current(), project=right, reason=REASON)
+
+    deliver(tmp_path, row | {"EffectiveCost": "70"})
+
+    charge = current()
+    assert (charge.project, charge.funding_account.code, charge.fund_step) == (right, "DEPT", "project")
+    assert (charge.due_amount, charge.review_status, charge.flags) == (70, "clear", {})
 
 
 def test_a_quote_that_is_never_closed_is_refused(tmp_path: Path) -> None:
