@@ -47,7 +47,7 @@ def _findings(period: BillingPeriod | None) -> Iterator[str]:
 def _chain(seals: list[Seal]) -> Iterator[str]:
     before: Seal | None = None
     for number, seal in enumerate(seals, start=1):
-        if seal.number != number or seal.previous != before:
+        if seal.number != number or seal.previous_id != (before.pk if before else None):
             yield f"The chain of seals is broken before seal {seal.number}, of {seal.period}."
         if seal.head != canonical.head_of(seal):
             yield f"Seal {seal.number}, of {seal.period}, was changed: its head does not follow from what it says."

@@ -47,8 +47,9 @@ def statement(settings) -> Statement:
     make_charge(pi=pi, project=project, list_amount="2400", due_amount="0")
     kept = storage.keep([PDF], folder="statements", suffix=".pdf")
     ArchivedDocument.objects.create(
-        period=statement.period, kind="statement", statement=statement, template="t", path=kept.path, size=kept.size
-    )
+        period=statement.period, kind="statement", statement=statement, template="t", path=kept.path,
+        size=kept.size, sha256=kept.sha256,
+    )  # fmt: skip
     return statement
 
 

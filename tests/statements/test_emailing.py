@@ -1,25 +1,15 @@
 """Mail to PIs, through a real mail server: once, whatever the server does and whenever a run is killed."""
 
-import os
-import signal
 import socket
 import subprocess
 import sys
-import time
-from collections import Counter
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from email import message_from_bytes, policy
-from email.message import EmailMessage
-from pathlib import Path
 
 import pytest
-from aiosmtpd.controller import Controller
 from anymail.exceptions import AnymailAPIError
 from django.core.mail.backends.smtp import EmailBackend
 from django.core.management import CommandError, call_command
-from django.db import connection
 from django.utils import timezone
 from requests import Response
 
@@ -28,92 +18,14 @@ from periods import storage
 from periods.errors import NotPermitted, Refused, WrongState
 from periods.models import AuditEntry, BillingPeriod
 from statements.emailing import Emailed, email_statements, retry
-from statements.models import ArchivedDocument, EmailDelivery, Statement
+from statements.models import EmailDelivery, Statement
 from statements.outcomes import Outcome, outcome_of
-from tests.make import make_charge, make_closed, make_line, make_period, make_pi, make_project, make_statement
-from tests.statements.sealed import make_current
+from tests.make import make_charge, make_closed, make_period, make_project, make_statement
+from tests.statements.mail_server import archive, make_rendered, send, server, statuses
 
 pytestmark = pytest.mark.django_db
 Status = EmailDelivery.Status
-ROOT = Path(__file__).resolve().parent.parent.parent
-
-
-class Server:
-    """Answers by the recipient's name; keeps what it accepted."""
-
-    def __init__(self) -> None:
-        self.accepted: list[tuple[str, EmailMessage]] = []
-        self.delay = 0.0
-
-    async def handle_RCPT(self, server, session, envelope, address, options):  # noqa: N802 - as aiosmtpd calls it
-        answers = {"full": "452 mailbox full, try later", "unknown": "550 no such user"}
-        name = address.partition("@")[0]
-        if name not in answers:
-            envelope.rcpt_tos.append(address)
-        return answers.get(name, "250 fine")
-
-    async def handle_DATA(self, server, session, envelope):  # noqa: N802 - as aiosmtpd calls it
-        name = envelope.rcpt_tos[0].partition("@")[0]
-        if name == "busy":
-            return "451 try again"
-        if name == "spam":
-            return "554 rejected"
-        if name == "crash":
-            server.transport.close()
-            return "250 nobody hears this"
-        self.accepted.append((envelope.rcpt_tos[0], message_from_bytes(envelope.content, policy=policy.default)))
-        if self.delay:
-            time.sleep(self.delay)  # noqa: ASYNC251 - a slow server
-        return "250 taken"
-
-    @property
-    def recipients(self) -> Counter[str]:
-        return Counter(address for address, _ in self.accepted)
-
-
-@pytest.fixture
-def server(settings) -> Iterator[Server]:
-    handler = Server()
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    controller = Controller(handler, hostname="127.0.0.1", port=port)
-    controller.start()
-    settings.EMAIL_BACKEND = f"{EmailBackend.__module__}.EmailBackend"
-    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", port
-    yield handler
-    controller.stop()
-
-
-def make_rendered(email="ada@example.edu", *, project="engine", **kwargs) -> Statement:
-    """An issued statement with a document; its bytes need be no PDF here."""
-    pi = make_pi(email, name=kwargs.pop("pi_name", email.partition("@")[0]))
-    statement = make_statement(pi=pi, project=make_project(project), **kwargs)
-    make_line(statement, list_amount=statement.list_amount, due_amount=statement.due_amount)
-    archive(statement)
-    return statement
-
-
-def archive(statement: Statement) -> ArchivedDocument:
-    make_current(statement)
-    kept = storage.keep([f"%PDF {statement.printed_number}".encode()], folder="statements", suffix=".pdf")
-    return ArchivedDocument.objects.create(
-        period=statement.period,
-        kind="statement",
-        statement=statement,
-        template="statements/statement.html",
-        path=kept.path,
-        sha256=kept.sha256,
-        size=kept.size,
-    )
-
-
-def send(**kwargs) -> Emailed:
-    return email_statements(make_period(), **kwargs)
-
-
-def statuses() -> dict[str, str]:
-    return dict(EmailDelivery.objects.values_list("recipient", "status"))
+__all__ = ["server"]
 
 
 # What a PI gets
@@ -569,75 +481,3 @@ def test_a_dry_run_takes_as_many_queries_for_any_number_of_messages(django_asser
 
     with django_assert_num_queries(14):
         assert len(email_statements(period, dry_run=True).preview) == messages
-
-
-# Two at once, and one that is killed
-
-
-def send_apart(_: int) -> int:
-    try:
-        return send().sent
-    finally:
-        connection.close()
-
-
-@pytest.mark.django_db(transaction=True)
-def test_two_runs_at_once_send_everything_once(server):
-    server.delay = 0.01
-    addresses = [f"pi{number}@example.edu" for number in range(12)]
-    for address in addresses:
-        make_rendered(address)
-
-    with ThreadPoolExecutor(2) as pool:
-        sent = list(pool.map(send_apart, range(2)))
-
-    assert sum(sent) == 12
-    assert server.recipients == dict.fromkeys(addresses, 1)
-    assert set(statuses().values()) == {"sent"}
-
-
-FILL = """
-import django; django.setup()
-from django.core.management import call_command
-call_command("migrate", verbosity=0)
-from tests.statements.test_emailing import make_rendered
-for number in range(24):
-    make_rendered(f"pi{number}@example.edu")
-"""
-
-
-def test_a_killed_run_sends_nobody_twice(server, settings, tmp_path):
-    """A real process on a database of its own, killed in the middle of sending."""
-    server.delay = 0.05
-    environment = {
-        **os.environ,
-        "OCB_HOME": str(tmp_path / "other"),
-        "DATABASE_URL": f"sqlite:///{tmp_path}/other/db.sqlite3",
-        "EMAIL_URL": f"smtp://127.0.0.1:{settings.EMAIL_PORT}",
-        "DJANGO_SETTINGS_MODULE": "ocb_project.settings",
-        "PYTHONPATH": str(ROOT),
-    }
-
-    def run(*arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, *arguments]
-        return subprocess.run(command, env=environment, cwd=ROOT, check=check, capture_output=True, text=True)
-
-    run("-c", FILL)
-    email = ["manage.py", "email_statements", "2025-01"]
-    killed = subprocess.Popen([sys.executable, *email], env=environment, cwd=ROOT, stdout=subprocess.DEVNULL)
-    while len(server.accepted) < 8 and killed.poll() is None:
-        time.sleep(0.005)
-    killed.send_signal(signal.SIGKILL)
-    killed.wait()
-    assert killed.returncode == -signal.SIGKILL
-    reached = len(server.accepted)
-    server.delay = 0
-
-    again = run(*email, check=False)
-
-    unclear = again.stderr.count("unclear: interrupted while sending")
-    assert 8 <= reached < 24
-    assert max(server.recipients.values()) == 1
-    assert len(server.recipients) in {24, 24 - unclear}
-    assert unclear <= 1
-    assert again.returncode == unclear
