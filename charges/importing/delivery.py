@@ -15,7 +15,16 @@ from charges.importing.comparing import Comparison
 from charges.importing.liveness import running
 from charges.importing.loading import current_deliveries, load
 from charges.importing.reading import find_files
-from charges.importing.receiving import digest_of, digests, keep, known_source, loaded_already, received_path, stage
+from charges.importing.receiving import (
+    digest_of,
+    digests,
+    keep,
+    known_source,
+    loaded_already,
+    received_path,
+    settled,
+    stage,
+)
 from charges.importing.staging import Progress, Staging
 from charges.importing.totals import plain
 from charges.importing.undoing import clear_dead, throw_away
@@ -87,11 +96,15 @@ def import_files(
     Raises Refused and its kin; whatever is raised, nothing of the delivery counts.
     """
     require_permission(by, "charges.load_focusimport", "load FOCUS files")
-    files = find_files(paths)
-    hashes = digests(files)
+    hashes = digests(find_files(paths))
     source = known_source(source_name, may_create=not dry_run)
-    if earlier := loaded_already(source, hashes, period):
+    done = [] if period else settled(source, hashes)
+    held = {file.sha256 for earlier in done for file in earlier.files.all()}
+    hashes = {sha256: file for sha256, file in hashes.items() if sha256 not in held}
+    earlier = loaded_already(source, hashes, period) if hashes else done[-1]
+    if earlier:
         return _nothing_to_do(earlier, dry_run=dry_run)
+    files = list(hashes.values())
     if dry_run:
         return _dry_run(files, source, period, progress)
     clear_dead(source)

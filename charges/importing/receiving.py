@@ -7,7 +7,7 @@ from typing import Any
 
 from charges.models import Charge, FocusImport, ImportScope, ReceivedFile, Source
 from periods import audit, storage
-from periods.errors import PeriodNotOpen, Refused
+from periods.errors import Refused
 from periods.models import BillingPeriod
 
 LONGEST_SOURCE = 60
@@ -53,13 +53,22 @@ def loaded_already(source: Source, hashes: Mapping[str, Path], period: str | Non
     if any(is_overtaken(scope) for scope in scopes):
         return None
     _refuse_other_month(earlier, scopes, period)
-    for scope in scopes:
-        if scope.period.state != BillingPeriod.State.OPEN:
-            raise PeriodNotOpen(
-                f"{scope.period} is {scope.period.get_state_display().lower()}, and holds this file already: "
-                "nothing was loaded, and nothing needs to be done."
-            )
     return earlier
+
+
+def settled(source: Source, hashes: Mapping[str, Path]) -> list[FocusImport]:
+    """Whole deliveries among the files that closed months hold unchanged: a folder keeps the files of all months."""
+    candidates = FocusImport.objects.loaded().filter(source_id=source.pk, files__sha256__in=list(hashes)).distinct()
+    return [
+        earlier
+        for earlier in candidates.order_by("pk")
+        if {file.sha256 for file in earlier.files.all()} <= hashes.keys() and _is_settled(earlier)
+    ]
+
+
+def _is_settled(earlier: FocusImport) -> bool:
+    scopes = list(earlier.scopes.select_related("period"))
+    return not any(scope.period.state == BillingPeriod.State.OPEN or is_overtaken(scope) for scope in scopes)
 
 
 def _refuse_other_source(source: Source, hashes: Mapping[str, Path]) -> None:

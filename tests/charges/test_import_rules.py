@@ -12,7 +12,8 @@ from charges.carrying import carry_deferred
 from charges.focus import Header
 from charges.importing import Delivery, import_files, reverse
 from charges.models import Charge, ExchangeRate, FocusImport, ImportIssue, PrincipalInvestigator, Project, Source
-from periods.errors import Refused
+from periods.errors import PeriodNotOpen, Refused
+from periods.lifecycle import close_period
 from periods.models import BillingPeriod
 from tests.charges.focus_files import focus_row, write_focus
 from tests.make import make_fund, make_project
@@ -264,3 +265,21 @@ def test_a_tiny_amount_is_rounded_and_the_difference_is_kept(tmp_path: Path, tex
     delivery = deliver(tmp_path, focus_row(EffectiveCost=text))
 
     assert (current().due_amount, Decimal(delivery.totals["USD"]["EffectiveCost"]["rounding"])) == (0, Decimal(text))
+
+
+def test_files_that_closed_months_hold_unchanged_are_no_obstacle(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    january = write_focus(tmp_path / "in" / "jan.csv", focus_row())
+    import_files([tmp_path / "in"], source_name="aws")
+    close_period(BillingPeriod.objects.get())
+
+    assert import_files([tmp_path / "in"], source_name="aws").is_repeated
+    write_focus(tmp_path / "in" / "feb.csv", focus_row(BillingPeriodStart="2025-02-01"))
+    february = import_files([tmp_path / "in"], source_name="aws")
+    assert (february.periods, february.rows) == (["2025-02"], 1)
+    assert import_files([tmp_path / "in"], source_name="aws").focus_import == february.focus_import
+
+    write_focus(january, focus_row(EffectiveCost="1"))
+    with pytest.raises(PeriodNotOpen, match="January 2025 is closed"):
+        import_files([tmp_path / "in"], source_name="aws")
+    assert Charge.objects.current().count() == 2
