@@ -48,7 +48,7 @@ def compose(statement: Statement, lines: Sequence[StatementLine], *, is_draft: b
         funds=fund_totals(lines),
         bars=_bars(usage),
         services=len({line.service_name for line in usage}),
-        detail=detail.detail(charges.billable()),
+        detail=detail.detail(charges.billable(), statement.currency),
         held=detail.held(charges.held(), statement.currency),
         dispute_until=statement.dispute_until,
         seal_head=statement.seal_head,

@@ -4,6 +4,15 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
+from charges.money import minor_unit, round_to_currency
+
+
+def printed_discount(list_amount: Decimal, due_amount: Decimal, currency: str) -> Decimal:
+    """Amount due less list price as both are printed, so that the row adds up; exact where one is below a coin."""
+    if any(0 < abs(amount) < minor_unit(currency) for amount in (list_amount, due_amount)):
+        return due_amount - list_amount
+    return round_to_currency(due_amount, currency) - round_to_currency(list_amount, currency)
+
 
 @dataclass(frozen=True, slots=True)
 class Institution:
@@ -52,7 +61,10 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class ChargeRow:
-    """A charge, or all charges of a resource; amounts are exact, so smaller than a coin at times."""
+    """A charge, or all charges of a resource; amounts are exact, so smaller than a coin at times.
+
+    The discount is what the two printed amounts differ by.
+    """
 
     when: str
     resource: str
@@ -60,12 +72,9 @@ class ChargeRow:
     description: str
     quantity: str
     list_amount: Decimal
+    discount: Decimal
     due_amount: Decimal
     charges: int = 1
-
-    @property
-    def discount(self) -> Decimal:
-        return self.due_amount - self.list_amount
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +83,7 @@ class Rest:
 
     charges: int
     list_amount: Decimal
+    discount: Decimal
     due_amount: Decimal
 
 

@@ -14,28 +14,30 @@ from django.db.models.functions import Abs
 from charges.models import Charge
 from charges.models.charge import ChargeQuerySet
 from charges.money import ZERO, total
-from statements.context import ChargeRow, Detail, Reference, Rest
+from statements.context import ChargeRow, Detail, Reference, Rest, printed_discount
 
 MOST_ROWS = 200  # a statement of thousands of rows is not read, and takes minutes to set
 MOST_REFERENCES = 6
 
 
-def detail(charges: ChargeQuerySet) -> Detail:
+def detail(charges: ChargeQuerySet, currency: str) -> Detail:
     """One row a charge; where they are too many, one a resource, the largest first."""
     count = charges.count()
     if count <= MOST_ROWS:
-        ordered = charges.select_related("source").order_by("source__name", "service_name", "charge_period_start", "pk")
-        return Detail([_row(charge) for charge in ordered], count, is_folded=False, rest=None)
+        found = charges.select_related("source", "exchange_rate")
+        ordered = found.order_by("source__name", "service_name", "charge_period_start", "pk")
+        return Detail([row(charge, currency) for charge in ordered], count, is_folded=False, rest=None)
     by_resource = (
         charges.values("source__name", "service_name", "resource_id", "resource_name")
         .annotate(charges=Count("pk"), list_sum=Sum("list_amount"), due_sum=Sum("due_amount"))
         .order_by(Abs(F("list_sum")).desc(), Abs(F("due_sum")).desc(), "source__name", "service_name", "resource_id")
     )
-    rows = [_resource_row(found) for found in by_resource[:MOST_ROWS]]
-    return Detail(rows, count, is_folded=True, rest=_rest(charges, rows, count))
+    rows = [_resource_row(found, currency) for found in by_resource[:MOST_ROWS]]
+    return Detail(rows, count, is_folded=True, rest=_rest(charges, rows, count, currency))
 
 
-def _row(charge: Charge) -> ChargeRow:
+def row(charge: Charge, currency: str) -> ChargeRow:
+    """A charge as it is printed, in the PDF and in the portal."""
     return ChargeRow(
         when=_when(charge.charge_period_start, charge.charge_period_end),
         resource=charge.resource_name or charge.resource_id,
@@ -43,11 +45,12 @@ def _row(charge: Charge) -> ChargeRow:
         description=charge.charge_description,
         quantity=_quantity(charge.pricing_quantity, charge.pricing_unit),
         list_amount=charge.list_amount,
+        discount=printed_discount(charge.list_amount, charge.due_amount, currency),
         due_amount=charge.due_amount,
     )
 
 
-def _resource_row(found: Mapping[str, Any]) -> ChargeRow:
+def _resource_row(found: Mapping[str, Any], currency: str) -> ChargeRow:
     return ChargeRow(
         when="",
         resource=found["resource_name"] or found["resource_id"],
@@ -55,19 +58,21 @@ def _resource_row(found: Mapping[str, Any]) -> ChargeRow:
         description="",
         quantity="",
         list_amount=found["list_sum"],
+        discount=printed_discount(found["list_sum"], found["due_sum"], currency),
         due_amount=found["due_sum"],
         charges=found["charges"],
     )
 
 
-def _rest(charges: ChargeQuerySet, rows: Sequence[ChargeRow], count: int) -> Rest | None:
+def _rest(charges: ChargeQuerySet, rows: Sequence[ChargeRow], count: int, currency: str) -> Rest | None:
     """What the printed rows leave out, so that the reader can add up."""
     left = count - sum(row.charges for row in rows)
     if not left:
         return None
     sums = charges.aggregate(list=Sum("list_amount"), due=Sum("due_amount"))
     list_amount = sums["list"] - total([row.list_amount for row in rows])
-    return Rest(left, list_amount=list_amount, due_amount=sums["due"] - total([row.due_amount for row in rows]))
+    due_amount = sums["due"] - total([row.due_amount for row in rows])
+    return Rest(left, list_amount, printed_discount(list_amount, due_amount, currency), due_amount)
 
 
 def held(charges: ChargeQuerySet, currency: str) -> Rest | None:
@@ -80,7 +85,8 @@ def held(charges: ChargeQuerySet, currency: str) -> Rest | None:
     )
     if not found["charges"]:
         return None
-    return Rest(found["charges"], found["list_amount"] or ZERO, found["due_amount"] or ZERO)
+    list_amount, due_amount = found["list_amount"] or ZERO, found["due_amount"] or ZERO
+    return Rest(found["charges"], list_amount, printed_discount(list_amount, due_amount, currency), due_amount)
 
 
 def references(charges: ChargeQuerySet) -> Iterator[Reference]:

@@ -33,7 +33,8 @@ def statement(request: HttpRequest, number: int) -> HttpResponse:
     lines = list(shown.lines.select_related("source", "funding_account", "adjustment"))
     usage = [line for line in lines if line.kind == StatementLine.Kind.CHARGES]
     adjustments = [line for line in lines if line.kind == StatementLine.Kind.ADJUSTMENT]
-    charges = Charge.objects.billable().filter(period=shown.period, pi=shown.pi_id, project=shown.project_id)
+    billable = Charge.objects.billable().select_related("source", "exchange_rate")
+    charges = billable.filter(period=shown.period, pi=shown.pi_id, project=shown.project_id)
     is_current = says_what_is_now(shown)
     return render(
         request,

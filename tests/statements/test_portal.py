@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from html import unescape
 
 import pytest
@@ -337,6 +338,28 @@ def test_charge_smaller_than_a_cent_does_not_read_as_nothing():
     make_current(statement)
     page = browser("ada@example.edu").get(f"/statements/{statement.number}/").content.decode()
     assert re.findall(r'data-label="Amount due"[^>]*>([^<]*)<', page) == ["&lt; $0.01"]
+
+
+def test_charge_reads_as_in_the_pdf():
+    statement = make_statement(list_amount="24.19", due_amount="1.94")
+    make_charge(
+        list_amount="24.194",
+        due_amount="1.935",
+        pricing_quantity="39800",
+        pricing_unit="GB",
+        charge_period_start=datetime(2025, 1, 1, tzinfo=UTC),
+        charge_period_end=datetime(2025, 1, 3, tzinfo=UTC),
+    )
+    make_current(statement)
+    page = browser("ada@example.edu").get(f"/statements/{statement.number}/").content.decode()
+    cells = re.findall(r'data-label="([^"]*)"[^>]*>([^<]*)</td>', page[page.index('id="charges"') :])
+    assert [(label, " ".join(text.split())) for label, text in cells] == [
+        ("Days (UTC)", "Jan 1 – 2"),
+        ("Quantity", "39,800 GB"),
+        ("List price", "$24.19"),
+        ("Discount", "−$22.25"),
+        ("Amount due", "$1.94"),
+    ]
 
 
 def test_names_are_escaped():

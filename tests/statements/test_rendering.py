@@ -123,6 +123,12 @@ def test_amounts_smaller_than_a_coin_say_so():
     assert found[start : start + 3] == ["key", "cluster · HPC Cluster", "< $0.01 $0.00 < $0.01"]
 
 
+def test_a_row_of_the_detail_adds_up_as_it_is_printed():
+    make_charge(list_amount="24.194", due_amount="1.935", resource_name="node-7")
+
+    assert "$24.19 −$22.25 $1.94" in words(draft())
+
+
 def test_held_charges_are_told_of_and_not_billed():
     make_charge()
     make_charge(list_amount="45", due_amount="40", review_status="held")
