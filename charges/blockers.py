@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from django.db.models import Exists, OuterRef, Q
+from django.urls import NoReverseMatch, reverse
 
 from charges.models import Adjustment, Charge, Dispute, FocusImport, ImportIssue, ImportScope, Source, SourceWaiver
 from periods.blockers import Blocker, changelist, counted, register
@@ -37,7 +38,7 @@ def missing_deliveries(period: BillingPeriod) -> Iterator[Blocker]:
     for source in Source.objects.filter(~Exists(delivered), ~Exists(waived), is_expected_monthly=True):
         yield Blocker(
             f"{source} is expected every month and has delivered nothing: import its files, or waive it for this month.",
-            changelist(SourceWaiver),
+            _upload_page(),
         )
 
 
@@ -70,6 +71,14 @@ def quarantined_rows(period: BillingPeriod) -> Iterator[Blocker]:
         )
 
 
+@register("close")
+def rows_to_correct(period: BillingPeriod) -> Iterator[Blocker]:
+    """A warning, for a closed month takes no corrected file."""
+    for blocker in quarantined_rows(period):
+        advice = "correct the file and import it again while the month is open, or discard what is not to be billed."
+        yield replace(blocker, sentence=f"{blocker.sentence}: {advice}", is_warning=True)
+
+
 @register("finalize")
 def open_disputes(period: BillingPeriod) -> Iterator[Blocker]:
     undecided = Dispute.objects.filter(period=period, state=Dispute.State.OPEN).count()
@@ -93,6 +102,13 @@ def adjustments_on_superseded_charges(period: BillingPeriod) -> Iterator[Blocker
             ),
             changelist(Adjustment, period__id__exact=period.pk),
         )
+
+
+def _upload_page() -> str:
+    try:
+        return reverse("admin:charges_focusimport_import")
+    except NoReverseMatch:  # as for a list: the sentence still helps
+        return ""
 
 
 def _is_superseded() -> Q:

@@ -31,12 +31,15 @@ def next_step(period: BillingPeriod) -> NextStep:
 def _while_open(period: BillingPeriod) -> NextStep:
     if not FocusImport.objects.loaded().filter(scopes__period=period).exists():
         return NextStep(f"Nothing is loaded for {period} yet. Import the files of its sources.", "import")
+    guards = checklist(period, "close")
+    if guards and not guards[0].is_warning:
+        return NextStep(guards[0].sentence, link=guards[0].link)
     held = Charge.objects.filter(period=period).held().count()
     if held:
         return NextStep(f"{_count(held, 'charge')} held for review. Decide on each, then close the month.", "review")
-    return _first_blocker(period, "close") or NextStep(
-        f"Nothing is held. When all files of {period} have come, close it.", "close"
-    )
+    if guards:
+        return NextStep(guards[0].sentence, link=guards[0].link)
+    return NextStep(f"Nothing is held. When all files of {period} have come, close it.", "close")
 
 
 def _while_closed(period: BillingPeriod) -> NextStep:
@@ -52,7 +55,7 @@ def _while_closed(period: BillingPeriod) -> NextStep:
         return NextStep(f"{_count(unsent, 'statement')} not mailed yet.", "email")
     return (
         _ledger(period)
-        or _first_blocker(period, "finalize")
+        or _first_blocker(period)
         or NextStep(f"{period} is sent and posted. Finalize it: nothing in it can change afterwards.", "finalize")
     )
 
@@ -73,8 +76,8 @@ def _when_finalized(period: BillingPeriod) -> NextStep:
     return NextStep(f"{period} is finalized under {seal}." if seal else f"{period} is finalized.")
 
 
-def _first_blocker(period: BillingPeriod, transition: str) -> NextStep | None:
-    blockers = [blocker for blocker in checklist(period, transition) if not _is_passable(blocker)]
+def _first_blocker(period: BillingPeriod) -> NextStep | None:
+    blockers = [blocker for blocker in checklist(period, "finalize") if not _is_passable(blocker)]
     return NextStep(blockers[0].sentence, link=blockers[0].link) if blockers else None
 
 

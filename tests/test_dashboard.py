@@ -2,11 +2,14 @@
 
 import pytest
 
-from charges.models import ExchangeRate, FocusImport
+from charges.models import Charge, ExchangeRate, FocusImport, ImportIssue
+from charges.review import approve
+from tests.admin_rows import make_row
 from tests.make import (
     make_charge,
     make_closed,
     make_finalized,
+    make_import,
     make_line,
     make_period,
     make_pi,
@@ -169,6 +172,44 @@ def test_the_button_is_for_those_who_may_press_it(client, auditor):
 
     assert start(client)["overview"]["next"] == {
         "sentence": "Nothing is held. When all files of January 2025 have come, close it.",
+        "url": "",
+        "label": "",
+    }
+
+
+def test_what_stands_in_the_way_of_the_close_comes_before_it(desk):
+    def next_sentence():
+        return start(desk)["overview"]["next"]["sentence"]
+
+    charge = make_charge(review_status="held", flags={"pattern": "looks odd"})
+    make_row(ImportIssue)
+    azure = make_source("azure", is_expected_monthly=True)
+    assert start(desk)["overview"]["next"] == {
+        "sentence": "azure is expected every month and has delivered nothing: import its files, "
+        "or waive it for this month.",
+        "url": "/admin/charges/focusimport/import/",
+        "label": "Import files",
+    }
+
+    make_import(make_period(), azure)
+    assert next_sentence() == "1 charge is held for review. Decide on each, then close the month."
+
+    approve(Charge.objects.filter(pk=charge.pk))
+    assert next_sentence() == (
+        "1 quarantined row is undecided: correct the file and import it again while the month is open, "
+        "or discard what is not to be billed."
+    )
+
+    ImportIssue.objects.update(status="discarded")
+    assert next_sentence() == "Nothing is held. When all files of January 2025 have come, close it."
+
+
+def test_review_is_offered_to_those_who_may_decide(client, auditor):
+    make_charge(review_status="held", flags={"pattern": "looks odd"})
+    client.force_login(auditor)
+
+    assert start(client)["overview"]["next"] == {
+        "sentence": "1 charge is held for review. Decide on each, then close the month.",
         "url": "",
         "label": "",
     }

@@ -26,7 +26,8 @@ class ImportIssueAdmin(TransitionAdmin, ReadOnlyAdmin):
             label="Discard",
             run=_discard_row,
             permission="charges.discard_importissue",
-            explanation="The row is billed to nobody; it and your reason stay on record.",
+            explanation="The row is billed to nobody; it and your reason stay on record. "
+            "To bill it, correct it in the file and import again while the month is open.",
             form=ReasonForm,
             icon="delete",
             is_offered=lambda issue: issue.status == ImportIssue.Status.OPEN,
@@ -36,10 +37,10 @@ class ImportIssueAdmin(TransitionAdmin, ReadOnlyAdmin):
     list_filter: ClassVar = [PeriodFilter, "status"]
     list_select_related: ClassVar = ["focus_import__source", "period", "file"]
     fields: ClassVar = [
-        ("place", "file"), "sentence", ("column", "raw_value"), ("source", "period", "state"),
+        ("place", "file"), "sentence", "way_out", ("column", "raw_value"), ("source", "period", "state"),
         ("decided_by", "decided_at"), "reason", "row_as_it_came",
     ]  # fmt: skip
-    readonly_fields: ClassVar = ["place", "source", "state", "row_as_it_came"]
+    readonly_fields: ClassVar = ["place", "way_out", "source", "state", "row_as_it_came"]
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
         return lookup == "focus_import__id__exact" or super().lookup_allowed(lookup, value, request)
@@ -55,6 +56,12 @@ class ImportIssueAdmin(TransitionAdmin, ReadOnlyAdmin):
     @display(description="State", label={"Undecided": "warning"})
     def state(self, issue: ImportIssue) -> str:
         return issue.get_status_display()
+
+    @display(description="What to do")
+    def way_out(self, issue: ImportIssue) -> str:
+        if issue.status != ImportIssue.Status.OPEN:
+            return "Nothing: it is decided."
+        return "Correct it in the file and import again while the month is open; or discard it."
 
     @display(description="The row as it came")
     def row_as_it_came(self, issue: ImportIssue) -> str:

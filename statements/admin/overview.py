@@ -49,14 +49,14 @@ def _figures(period: BillingPeriod) -> dict[str, str]:
 
 def _button(period: BillingPeriod, step: NextStep, *, by: Any) -> dict[str, str]:
     """The sentence for everybody; the button for those who may press it."""
-    if step.link:
+    if step.link and step.link != reverse("admin:charges_focusimport_import"):
         return {"sentence": step.sentence, "url": step.link, "label": "Show"}
-    url, label = _door(period, step.action, by=by)
+    url, label = _door(period, "import" if step.link else step.action, by=by)
     return {"sentence": step.sentence, "url": url, "label": label}
 
 
 def _door(period: BillingPeriod, action: str, *, by: Any) -> tuple[str, str]:
-    if action == "review":
+    if action == "review" and by.has_perm("charges.review_charge"):
         return review_url(period), "Review charges"
     if action == "import" and by.has_perm("charges.load_focusimport"):
         return reverse("admin:charges_focusimport_import"), "Import files"

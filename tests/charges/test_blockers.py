@@ -76,6 +76,7 @@ def test_source_expected_monthly_blocks_the_close_until_it_delivers():
     expected = "aws is expected every month and has delivered nothing: import its files, or waive it for this month."
 
     assert sentences("close") == [expected]
+    assert checklist(make_period(), "close")[0].link == "/admin/charges/focusimport/import/"
 
     make_import(make_period(), source, kind=FocusImport.Kind.CARRIED)
     assert sentences("close") == [expected]
@@ -119,13 +120,19 @@ def test_superseded_held_charge_blocks_nothing():
     assert sentences("finalize") == []
 
 
-def test_undecided_quarantined_row_blocks_the_finalizing():
+def test_undecided_quarantined_row_warns_at_the_close_and_blocks_the_finalizing():
     issue = make_issue()
 
     assert (sentences("close"), sentences("finalize")) == ([], ["1 quarantined row is undecided"])
+    assert sentences("close", is_warning=True) == [
+        (
+            "1 quarantined row is undecided: correct the file and import it again while the month is open, "
+            "or discard what is not to be billed."
+        )
+    ]
 
     ImportIssue.objects.filter(pk=issue.pk).update(status="discarded")
-    assert sentences("finalize") == []
+    assert (sentences("close", is_warning=True), sentences("finalize")) == ([], [])
 
 
 def test_quarantined_row_of_a_discarded_import_blocks_nothing():
@@ -203,4 +210,5 @@ def test_every_link_opens_the_rows_it_speaks_of(client, superuser):
     for link in links:
         page = client.get(link)
         assert page.status_code == 200, link
-        assert page.context["cl"].result_count == (0 if "waiver" in link or "statement" in link else 1), link
+        if link != "/admin/charges/focusimport/import/":
+            assert page.context["cl"].result_count == (0 if "statement" in link else 1), link
