@@ -75,6 +75,7 @@ class ChargeRow:
     discount: Decimal
     due_amount: Decimal
     charges: int = 1
+    converted: str = ""  # its price in the foreign currency it came in, times the rate
 
 
 @dataclass(frozen=True, slots=True)

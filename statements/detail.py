@@ -13,8 +13,9 @@ from django.db.models.functions import Abs
 
 from charges.models import Charge
 from charges.models.charge import ChargeQuerySet
-from charges.money import ZERO, total
+from charges.money import EXACT, ZERO, total
 from statements.context import ChargeRow, Detail, Reference, Rest, printed_discount
+from statements.templating import money
 
 MOST_ROWS = 200  # a statement of thousands of rows is not read, and takes minutes to set
 MOST_REFERENCES = 6
@@ -47,6 +48,7 @@ def row(charge: Charge, currency: str) -> ChargeRow:
         list_amount=charge.list_amount,
         discount=printed_discount(charge.list_amount, charge.due_amount, currency),
         due_amount=charge.due_amount,
+        converted=_converted(charge),
     )
 
 
@@ -113,6 +115,16 @@ def _quantity(quantity: str, unit: str) -> str:
     except InvalidOperation:
         number = quantity
     return f"{number} {unit}".strip()
+
+
+def _converted(charge: Charge) -> str:
+    """`€18.30 × 1.1`: the list price, or what is due where there is none, as it was before the exchange."""
+    if charge.exchange_rate is None:
+        return ""
+    rate = charge.exchange_rate.rate
+    original = EXACT.divide(charge.list_amount or charge.due_amount, rate)
+    factor = format_decimal(rate, "#,##0.######", locale=settings.LOCALE)
+    return f"{money(original, charge.billing_currency)} × {factor}"
 
 
 def _named(source: str, service: str) -> str:

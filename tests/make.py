@@ -1,12 +1,22 @@
 """Makes rows for tests: every value has a default, so that a test names only what it is about."""
 
+from datetime import date
 from decimal import Decimal
 from itertools import count
 from typing import Any
 
 from django.utils import timezone
 
-from charges.models import Charge, FocusImport, FundingAccount, ImportScope, PrincipalInvestigator, Project, Source
+from charges.models import (
+    Charge,
+    ExchangeRate,
+    FocusImport,
+    FundingAccount,
+    ImportScope,
+    PrincipalInvestigator,
+    Project,
+    Source,
+)
 from periods.models import BillingPeriod
 from statements.models import Seal, Statement, StatementLine
 
@@ -49,6 +59,12 @@ def make_project(code: str = "engine", **kwargs: Any) -> Project:
 
 def make_fund(code: str = "NSF-1", **kwargs: Any) -> FundingAccount:
     return FundingAccount.objects.get_or_create(code=code, defaults=kwargs)[0]
+
+
+def make_rate(rate: str, **kwargs: Any) -> ExchangeRate:
+    """Of one euro, for the cluster's January."""
+    known = {"source": make_source(), "period": make_period(), "currency": "EUR", "origin": "ECB", **kwargs}
+    return ExchangeRate.objects.create(rate=Decimal(rate), rate_date=date(2025, 1, 31), **known)
 
 
 def make_import(period: BillingPeriod, source: Source, **kwargs: Any) -> FocusImport:

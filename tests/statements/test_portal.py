@@ -21,6 +21,7 @@ from tests.make import (
     make_period,
     make_pi,
     make_project,
+    make_rate,
     make_source,
     make_statement,
 )
@@ -360,6 +361,15 @@ def test_charge_reads_as_in_the_pdf():
         ("Discount", "−$22.25"),
         ("Amount due", "$1.94"),
     ]
+
+
+def test_converted_charge_says_from_what_and_by_which_rate():
+    statement = make_statement(list_amount="20.13")
+    make_charge(list_amount="20.13", billing_currency="EUR", exchange_rate=make_rate("1.1"))
+    make_current(statement)
+    assert "HPC Cluster Converted: €18.30 × 1.1" in words(
+        browser("ada@example.edu").get(f"/statements/{statement.number}/")
+    )
 
 
 def test_names_are_escaped():

@@ -16,7 +16,7 @@ from statements import detail, pdf, templating
 from statements.issuing import compute, issue_statements
 from statements.models import ArchivedDocument, Statement
 from statements.rendering import preview, render_statements
-from tests.make import make_charge, make_closed, make_fund, make_period, make_pi, make_project, make_source
+from tests.make import make_charge, make_closed, make_fund, make_period, make_pi, make_project, make_rate, make_source
 
 pytestmark = pytest.mark.django_db
 
@@ -127,6 +127,18 @@ def test_a_row_of_the_detail_adds_up_as_it_is_printed():
     make_charge(list_amount="24.194", due_amount="1.935", resource_name="node-7")
 
     assert "$24.19 −$22.25 $1.94" in words(draft())
+
+
+def test_a_converted_charge_says_from_what_and_by_which_rate():
+    rate = make_rate("1.1")
+    make_charge(list_amount="20.13", due_amount="0", billing_currency="EUR", exchange_rate=rate)
+    make_charge(list_amount="0", due_amount="-1.1", billing_currency="EUR", exchange_rate=rate)
+    make_charge(list_amount="5")
+
+    assert [line for line in words(draft()) if line.startswith("Converted")] == [
+        "Converted: €18.30 × 1.1",
+        "Converted: −€1.00 × 1.1",
+    ]
 
 
 def test_held_charges_are_told_of_and_not_billed():
