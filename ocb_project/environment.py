@@ -5,6 +5,7 @@ import re
 import secrets
 import tempfile
 from contextlib import suppress
+from email.utils import parseaddr
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
@@ -12,7 +13,8 @@ from zoneinfo import ZoneInfo, available_timezones
 import environ
 from babel import Locale, UnknownLocaleError
 from babel.core import get_global
-from django.core.exceptions import ImproperlyConfigured
+from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.core.validators import validate_email
 
 env = environ.Env()
 
@@ -57,6 +59,35 @@ def matching(name: str, *, default: str, pattern: str, example: str) -> str:
     value = env.str(name, default=default).strip()
     if not re.fullmatch(pattern, value):
         raise ImproperlyConfigured(f"{name} is {value!r}: set it to a value such as {example}.")
+    return value
+
+
+def address(name: str, *, default: str) -> str:
+    """An e-mail address, with or without a name before it."""
+    value = env.str(name, default=default).strip()
+    if value:
+        try:
+            validate_email(parseaddr(value)[1])
+        except ValidationError as error:
+            raise ImproperlyConfigured(
+                f"{name} is {value!r}: set it to an address such as billing@university.edu."
+            ) from error
+    return value or default
+
+
+def names(name: str, *, default: list[str], most: int) -> list[str]:
+    found = [entry.strip() for entry in env.list(name, default=default) if entry.strip()]
+    if len(found) > most:
+        raise ImproperlyConfigured(f"{name} has {len(found)} entries: set it to {most} at most, separated by commas.")
+    return found
+
+
+def file_in(name: str, *folders: Path) -> str:
+    """A file that lies in one of the folders, by its path there; or none."""
+    value = env.str(name, default="").strip()
+    inside = [file for folder in folders if (file := (folder / value).resolve()).is_relative_to(folder.resolve())]
+    if value and not any(file.is_file() for file in inside):
+        raise ImproperlyConfigured(f"{name} is {value!r}: put a file of that name into {folders[0]}, or unset it.")
     return value
 
 

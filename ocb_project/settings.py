@@ -19,7 +19,7 @@ LOCALE = environment.locale()
 MAIL_DOMAIN = environment.matching(
     "MAIL_DOMAIN", default="example.edu", pattern=r"[A-Za-z0-9.-]+\.[A-Za-z]{2,}", example="university.edu"
 )
-LOGO = env.str("LOGO", default="")  # a file in OCB_HOME/templates
+LOGO = environment.file_in("LOGO", OCB_HOME / "templates", BASE_DIR / "templates")
 PAGE_SIZE = environment.matching("PAGE_SIZE", default="Letter", pattern="Letter|A4", example="A4")
 SITE_URL = environment.matching(
     "SITE_URL",
@@ -27,7 +27,7 @@ SITE_URL = environment.matching(
     pattern=r"https?://[^\s/]+(/\S*)?",
     example="https://billing.university.edu",
 )
-REFERENCE_TAGS = env.list("REFERENCE_TAGS", default=["grant_number", "request_id"])[:2]
+REFERENCE_TAGS = environment.names("REFERENCE_TAGS", default=["grant_number", "request_id"], most=2)
 DISPUTE_DAYS = environment.whole_number("DISPUTE_DAYS", default=0)
 # Ledger: the code where tag, account and source name none; the other side of a credit that names no source
 DEFAULT_ACCOUNT_CODE = environment.matching("DEFAULT_ACCOUNT_CODE", default="", pattern=".{0,60}", example="54000")
@@ -156,8 +156,8 @@ EMAIL_HOST_PASSWORD = _email.get("EMAIL_HOST_PASSWORD") or ""
 EMAIL_USE_TLS = _email.get("EMAIL_USE_TLS", False)
 EMAIL_USE_SSL = _email.get("EMAIL_USE_SSL", False)
 EMAIL_TIMEOUT = 30
-DEFAULT_FROM_EMAIL = env.str("FROM_EMAIL", default=f"research-billing@{MAIL_DOMAIN}")
-REPLY_TO_EMAIL = env.str("REPLY_TO_EMAIL", default="")
+DEFAULT_FROM_EMAIL = environment.address("FROM_EMAIL", default=f"research-billing@{MAIL_DOMAIN}")
+REPLY_TO_EMAIL = environment.address("REPLY_TO_EMAIL", default="")
 ANYMAIL = environment.mapping("ANYMAIL")
 
 # Spreadsheets: without these codes any staff user could import and export

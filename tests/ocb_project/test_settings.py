@@ -64,6 +64,9 @@ def read(name: str, *, home: Path, **environment: str) -> str:
             "smtps://me:pass@host:port",
             "EMAIL_URL is not usable: set it to filemail:// or smtp+tls://user:password@mail.university.edu:587.",
         ),
+        ("FROM_EMAIL", "foo", "FROM_EMAIL is 'foo': set it to an address such as billing@university.edu."),
+        ("REPLY_TO_EMAIL", "foo", "REPLY_TO_EMAIL is 'foo': set it to an address such as billing@university.edu."),
+        ("REFERENCE_TAGS", "a,b,c", "REFERENCE_TAGS has 3 entries: set it to 2 at most, separated by commas."),
         ("ANYMAIL", "{key", "ANYMAIL is no JSON: set it to an object such as {}."),
         ("ANYMAIL", "[1]", "ANYMAIL is no JSON object: set it to an object such as {}."),
         (
@@ -89,6 +92,35 @@ def test_start_stops_with_a_sentence_where_home_is_a_file(tmp_path):
     assert done.stderr.splitlines()[-1] == (
         f"django.core.exceptions.ImproperlyConfigured: OCB_HOME is {str(file)!r}, which cannot be used "
         "(File exists): set it to a folder that this user may write."
+    )
+
+
+@pytest.mark.parametrize("name", ["absent.svg", "../outside.svg"])
+def test_start_stops_with_a_sentence_where_the_logo_is_not_in_the_template_folders(tmp_path, name):
+    (tmp_path / "outside.svg").touch()
+    done = start("-c", "import ocb_project.settings", home=tmp_path, LOGO=name)
+    assert done.stderr.splitlines()[-1] == (
+        f"django.core.exceptions.ImproperlyConfigured: LOGO is {name!r}: "
+        f"put a file of that name into {tmp_path / 'templates'}, or unset it."
+    )
+
+
+def test_logo_sender_and_reference_tags_are_taken_as_given(tmp_path):
+    (tmp_path / "templates").mkdir()
+    (tmp_path / "templates/logo.svg").touch()
+    assert read("LOGO", home=tmp_path, LOGO="logo.svg") == "logo.svg"
+    sender = "Research Billing <billing@larkspur.edu>"
+    assert read("DEFAULT_FROM_EMAIL", home=tmp_path, FROM_EMAIL=sender) == sender
+    assert read("REFERENCE_TAGS", home=tmp_path, REFERENCE_TAGS="grant, ticket") == "['grant', 'ticket']"
+
+
+@pytest.mark.parametrize("command", ["check", "migrate", "period_status"])
+def test_a_command_says_the_sentence_and_nothing_else(tmp_path, command):
+    done = start("manage.py", command, home=tmp_path, CURRENCY="dollars")
+    assert (done.returncode, done.stdout, done.stderr) == (
+        1,
+        "",
+        "CURRENCY is 'dollars': set it to an ISO 4217 code such as USD.\n",
     )
 
 
