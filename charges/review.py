@@ -6,6 +6,7 @@ from itertools import groupby
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from charges.converting import convert, revert
@@ -22,12 +23,17 @@ Status = Charge.ReviewStatus
 UNDECIDED = (Status.CLEAR, Status.HELD)
 DECIDED = (Status.APPROVED, Status.EXCLUDED, Status.DEFERRED)
 BATCH = 500
+LACKS_PAYER = (
+    Q(pi=None) | Q(project=None) | (~Q(due_amount=0) & Q(funding_account=None) & ~Q(fund_step=Charge.FundStep.SPLIT))
+)  # as Charge.missing tells of one
 
 
 def approve(charges: ChargeQuerySet, *, by: Any = None, reason: str = "") -> int:
     """Held charges go onto the statement. Refused, all of them, while one lacks a payer or an exchange rate."""
     require_permission(by, "charges.review_charge", "approve charges")
-    return _decide(charges.filter(review_status=Status.HELD), "approve", by=by, reason=reason, change=_approve)
+    held = charges.filter(review_status=Status.HELD)
+    _require_payers(held)
+    return _decide(held, "approve", by=by, reason=reason, change=_approve)
 
 
 def exclude(charges: ChargeQuerySet, *, reason: str, by: Any = None) -> int:
@@ -99,12 +105,33 @@ def _set_aside(charges: ChargeQuerySet, action: str, status: Charge.ReviewStatus
     return _decide(settable, action, by=by, reason=require_reason(reason), change=change)
 
 
+def _require_payers(charges: ChargeQuerySet) -> None:
+    """Of several, say at once how many lack one, so that all can be mended before the next try."""
+    current = charges.current()
+    number, lacking = current.count(), current.filter(LACKS_PAYER).order_by("pk")
+    first = lacking.first()
+    if first and number > 1:
+        raise Refused(
+            f"{lacking.count()} of {number} charges lack a PI, project or fund. The first: {_without(first)}; "
+            "say who pays before they are approved."
+        )
+
+
+def _without(charge: Charge) -> str:
+    return f"{_named(charge)} has no {' and no '.join(charge.missing)}"
+
+
+def _named(charge: Charge) -> str:
+    name = charge.resource_name or charge.resource_id or charge.charge_description or charge.service_name
+    return f"{name} ({charge})" if name else str(charge)
+
+
 def _approve(charge: Charge) -> None:
     if charge.missing:
-        raise Refused(f"{charge} has no {' and no '.join(charge.missing)}: say who pays before it is approved.")
+        raise Refused(f"{_without(charge)}: say who pays before it is approved.")
     if charge.is_unconverted and not convert(charge):
         raise Refused(
-            f"{charge} is in {charge.billing_currency}: enter the exchange rate of {charge.source} for {charge.period}."
+            f"{_named(charge)} is in {charge.billing_currency}: enter the exchange rate of {charge.source} for {charge.period}."
         )
     charge.review_status = Status.APPROVED
 

@@ -46,9 +46,9 @@ def test_approving_puts_a_held_charge_on_the_statement(reviewer: User) -> None:
 @pytest.mark.parametrize(
     ("missing", "sentence"),
     [
-        ({"pi": None}, "has no PI: say who pays"),
-        ({"project": None, "pi": None}, "has no PI and no project: say who pays"),
-        ({"funding_account": None, "due_amount": "5"}, "has no fund: say who pays"),
+        ({"pi": None}, "has no PI; say who pays"),
+        ({"project": None, "pi": None}, "has no PI and no project; say who pays"),
+        ({"funding_account": None, "due_amount": "5"}, "has no fund; say who pays"),
         ({"billing_currency": "EUR"}, "is in EUR: enter the exchange rate"),
     ],
 )
@@ -60,6 +60,31 @@ def test_approval_is_refused_whole_while_one_charge_lacks_something(missing: dic
         review.approve(Charge.objects.all())
 
     assert Charge.objects.held().count() == 2
+
+
+def test_refused_approval_counts_all_that_lack_a_payer() -> None:
+    held()
+    first = held(funding_account=None, due_amount="5", resource_name="gpu-7")
+    held(project=None)
+    held(funding_account=None, fund_step="split", due_amount="5")
+    held(funding_account=None)
+
+    with pytest.raises(Refused) as refusal:
+        review.approve(Charge.objects.all())
+
+    assert str(refusal.value) == (
+        "2 of 5 charges lack a PI, project or fund. "
+        f"The first: gpu-7 (charge {first.pk}) has no fund; say who pays before they are approved."
+    )
+
+
+def test_refused_approval_of_one_charge_names_its_resource() -> None:
+    charge = held(pi=None)
+
+    with pytest.raises(Refused) as refusal:
+        review.approve(Charge.objects.all())
+
+    assert str(refusal.value) == f"node-1 (charge {charge.pk}) has no PI: say who pays before it is approved."
 
 
 def test_approval_without_fund_is_fine_where_nothing_is_due() -> None:

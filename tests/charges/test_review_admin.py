@@ -197,7 +197,10 @@ def test_what_the_stage_refuses_is_shown_and_nothing_is_decided(desk):
     response = act(desk, "approve", [good, orphan], reason="")
 
     assert response.context["form"].non_field_errors() == [
-        f"charge {orphan.pk} has no PI and no project: say who pays before it is approved."
+        (
+            "1 of 2 charges lack a PI, project or fund. "
+            f"The first: node-1 (charge {orphan.pk}) has no PI and no project; say who pays before they are approved."
+        )
     ]
     assert statuses(good, orphan) == ["held", "held"]
 
