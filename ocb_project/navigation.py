@@ -77,6 +77,7 @@ UNFOLD = {
     "SITE_TITLE": "OpenChargeback",
     "SITE_HEADER": "OpenChargeback",
     "SITE_SYMBOL": "receipt_long",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("portal/icon.svg")}],  # noqa: ARG005
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
     "DASHBOARD_CALLBACK": "ocb_project.dashboard.start_page",

@@ -1,8 +1,11 @@
 from django.contrib import admin
+from django.templatetags.static import static
 from django.urls import include, path
+from django.views.generic import RedirectView
 
 urlpatterns = [
     path("admin/", admin.site.urls),
+    path("favicon.ico", RedirectView.as_view(url=static("portal/icon.svg"))),  # what browsers ask for unbidden
     path("sign-in/", include("statements.portal.sign_in_urls")),
     path("", include("statements.portal.urls")),
 ]

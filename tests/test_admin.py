@@ -1,5 +1,6 @@
 """Walks over every page of the admin: that it renders, how often it asks the database, and whom it refuses."""
 
+import re
 from typing import Any
 
 import pytest
@@ -199,3 +200,10 @@ def test_documents_of_finalized_months_stay_listed(root, model):
     make_finalized(row.period)
 
     assert root.get(url(model, "changelist")).context["cl"].result_count == 1
+
+
+def test_the_icon_is_the_portals_in_the_admin_and_where_browsers_look_for_it(client, db):
+    page = client.get("/admin/login/").content.decode()
+    assert re.findall(r'<link rel="icon" href="([^"]*)"', page) == ["/static/portal/icon.svg"]
+    answer = client.get("/favicon.ico")
+    assert (answer.status_code, answer.url) == (302, "/static/portal/icon.svg")
