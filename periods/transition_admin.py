@@ -22,12 +22,13 @@ from periods.models import BillingPeriod
 
 
 def reason_field(label: str = "Reason", *, required: bool = True, help_text: str = "") -> forms.CharField:
+    length = f"At least {MINIMUM_REASON} characters" if required else "Optional"
     return forms.CharField(
         label=label,
         required=required,
-        min_length=MINIMUM_REASON,
+        min_length=MINIMUM_REASON if required else None,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
-        help_text=help_text or f"At least {MINIMUM_REASON} characters; kept in the audit trail.",
+        help_text=help_text or f"{length}; kept in the audit trail.",
     )
 
 
@@ -42,7 +43,11 @@ class ReasonForm(forms.Form):
 class OverrideForm(forms.Form):
     """Asked only where something stands in the way that a reason may override."""
 
-    override = reason_field("Reason to override", required=False)
+    override = reason_field(
+        "Reason to override",
+        required=False,
+        help_text=f"At least {MINIMUM_REASON} characters, if you go on regardless.",
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,11 +63,14 @@ class AdjustmentAdmin(SpreadsheetAdmin, TransitionAdmin, StageAdmin):
         return False
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        if obj is None:
+            return super().get_fieldsets(request, obj)
+        what = ("What", {"fields": [("kind", "period"), "description", ("listed", "due"), "reason"]})
         known = ("On record", {"fields": [("state", "created_by", "created_at"), "history"]})
-        return [*super().get_fieldsets(request, obj), *([known] if obj else [])]
+        return [what, *self.fieldsets[1:], known]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        return ["state", "created_by", "created_at", "history"] if obj else []
+        return ["listed", "due", "state", "created_by", "created_at", "history"] if obj else []
 
     def formfield_for_foreignkey(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
         return super().formfield_for_foreignkey(db_field, request, **unsealed_months(db_field, kwargs))

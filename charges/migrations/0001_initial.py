@@ -157,7 +157,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('currency', models.CharField(max_length=3)),
-                ('rate', models.DecimalField(decimal_places=6, max_digits=15)),
+                ('rate', models.DecimalField(decimal_places=6, help_text="Units of the month's currency for 1 unit of this one", max_digits=15)),
                 ('rate_date', models.DateField()),
                 ('origin', models.CharField(help_text='Who published the rate', max_length=200)),
                 ('by', models.ForeignKey(editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
@@ -584,7 +584,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name='ID')),
                 ('currency', models.CharField(max_length=3)),
-                ('rate', models.DecimalField(decimal_places=6, max_digits=15)),
+                ('rate', models.DecimalField(decimal_places=6, help_text="Units of the month's currency for 1 unit of this one", max_digits=15)),
                 ('rate_date', models.DateField()),
                 ('origin', models.CharField(help_text='Who published the rate', max_length=200)),
                 ('history_id', models.AutoField(primary_key=True, serialize=False)),

@@ -151,7 +151,9 @@ class ExchangeRate(models.Model):
     source = models.ForeignKey(Source, models.PROTECT)
     period = models.ForeignKey("periods.BillingPeriod", models.PROTECT, related_name="+")
     currency = models.CharField(max_length=3)
-    rate = models.DecimalField(max_digits=15, decimal_places=6)
+    rate = models.DecimalField(
+        max_digits=15, decimal_places=6, help_text="Units of the month's currency for 1 unit of this one"
+    )
     rate_date = models.DateField()
     origin = models.CharField(max_length=200, help_text="Who published the rate")
     by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, editable=False, related_name="+")

@@ -101,6 +101,14 @@ def test_an_adjustment_is_never_edited(desk, payer):
     assert (response.status_code, adjustment.list_amount) == (403, 40)
 
 
+def test_the_page_of_an_adjustment_prints_amounts_as_money(desk, payer):
+    desk.post(ADD, filled_in(payer))
+
+    page = desk.get(f"/admin/charges/adjustment/{Adjustment.objects.get().pk}/change/").content.decode()
+
+    assert (page.count(">$40.00<"), page.count("40.000000000")) == (1, 0)
+
+
 def test_an_adjustment_is_withdrawn_with_a_reason_once(desk, payer):
     desk.post(ADD, filled_in(payer))
     adjustment = Adjustment.objects.get()

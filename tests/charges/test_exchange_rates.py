@@ -39,6 +39,12 @@ def change(desk, kept, **changes):
     return desk.post(f"/admin/charges/exchangerate/{kept.pk}/change/", answers(**changes))
 
 
+def test_the_form_says_which_way_round_the_rate_is(desk):
+    form = desk.get(ADD).context["adminform"].form
+
+    assert form["rate"].help_text == "Units of the month's currency for 1 unit of this one"
+
+
 @pytest.fixture
 def used(desk):
     rate = enter(desk)

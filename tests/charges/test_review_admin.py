@@ -225,6 +225,16 @@ def test_one_charge_is_decided_on_its_own_page(desk):
     assert statuses(charge) == ["approved"]
 
 
+def test_a_short_remark_is_enough_where_a_reason_is_optional(desk):
+    charge = held()
+    page = f"{QUEUE}{charge.pk}/step/approve/"
+
+    assert desk.get(page).context["form"]["reason"].help_text == "Optional; kept in the audit trail."
+    desk.post(page, {"reason": "ok"})
+
+    assert statuses(charge) == ["approved"]
+
+
 def test_a_charge_of_a_finalized_month_offers_nothing(desk):
     charge = held()
     make_finalized(charge.period)
