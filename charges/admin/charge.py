@@ -1,58 +1,33 @@
 """The review queue: held charges first, decided one by one or thousands at once."""
 
-from collections.abc import Callable
+from decimal import Decimal
 from typing import Any, ClassVar
 
-from django import forms
-from django.contrib import admin, messages
-from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib import admin
 from django.contrib.admin.utils import flatten_fieldsets
-from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
+from django.db.models import Case, F, QuerySet, Sum, When
+from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from unfold.decorators import display
 
-from charges.admin.decisions import STAGES, STEPS, count
+from charges.admin.bulk import BulkAdmin, bulk_action
+from charges.admin.decisions import STAGES, STEPS
 from charges.admin.display import audit_list, link, money_column
 from charges.admin.filters import ChosenFilter, FlagFilter, SourceFilter, StatusFilter, UnfinalizedFilter
 from charges.flags import LABELS
 from charges.models import Charge
-from periods.errors import NotPermitted, Refused
+from charges.money import printed, round_to_currency
 from periods.plain_admin import ReadOnlyAdmin
-from periods.transition_admin import TransitionAdmin
 
-Action = Callable[["ChargeAdmin", HttpRequest, QuerySet[Charge]], HttpResponse | None]
-
-
-def bulk_action(name: str) -> Action:
-    """Asks for a reason on a page between, then decides on exactly as many charges as were shown there."""
-    step = STEPS[name]
-
-    def action(model_admin: "ChargeAdmin", request: HttpRequest, queryset: QuerySet[Charge]) -> HttpResponse | None:
-        if not request.user.has_perm(step.permission):
-            raise PermissionDenied
-        charges = Charge.objects.filter(pk__in=queryset.order_by().values("pk"))
-        number = charges.count()
-        form = step.form(request.POST if "shown" in request.POST else None)
-        if form.is_bound and form.is_valid():
-            if request.POST["shown"] != str(number):
-                form.add_error(None, f"The selection has changed meanwhile: it is now {number} charges. Look again.")
-            elif model_admin.decide(request, name, charges, form):
-                return None
-        return model_admin.ask(request, name, number, form)
-
-    action.__name__ = name
-    action.short_description = step.label  # type: ignore[attr-defined]
-    action.allowed_permissions = (step.permission.partition(".")[2].partition("_")[0],)  # type: ignore[attr-defined]
-    return action
+NAMED = 10
 
 
 @admin.register(Charge)
-class ChargeAdmin(TransitionAdmin, ReadOnlyAdmin):
+class ChargeAdmin(BulkAdmin, ReadOnlyAdmin):
     steps = STEPS
-    actions: ClassVar = [bulk_action(name) for name in STEPS]
+    stages = STAGES
+    nouns = ("charge", "charges")
+    actions: ClassVar = [bulk_action(name, step.label, step.permission) for name, step in STEPS.items()]
     list_display: ClassVar = [
         "what", "source", "month", "investigator", "project", "fund", "list_price", "amount_due", "status", "why",
     ]  # fmt: skip
@@ -117,39 +92,24 @@ class ChargeAdmin(TransitionAdmin, ReadOnlyAdmin):
     def has_reattribute_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("charges.reattribute_charge")
 
-    def decide(self, request: HttpRequest, name: str, charges: QuerySet[Charge], form: forms.Form) -> bool:
-        stage, done = STAGES[name]
-        try:
-            messages.success(request, count(stage(charges, by=request.user, **form.cleaned_data), done))
-        except NotPermitted as refusal:
-            raise PermissionDenied(str(refusal)) from refusal
-        except Refused as refusal:
-            form.add_error(None, str(refusal))
-            return False
-        return True
-
-    def ask(self, request: HttpRequest, name: str, number: int, form: forms.Form) -> TemplateResponse:
-        context = {
-            **self.admin_site.each_context(request),
-            "title": f"{STEPS[name].label}: {count(number, 'selected').rstrip('.')}",
-            "opts": self.opts,
-            "step": STEPS[name],
-            "form": form,
-            "media": self.media + form.media,
-            "back": request.get_full_path(),
-            "hidden": [
-                ("action", name),
-                ("shown", number),
-                ("select_across", request.POST.get("select_across", "0")),
-                *((ACTION_CHECKBOX_NAME, pk) for pk in request.POST.getlist(ACTION_CHECKBOX_NAME)),
-            ],
-        }
-        return TemplateResponse(request, "admin/transition_confirm.html", context)
+    def summary(self, rows: QuerySet[Charge]) -> list[tuple[str, str]]:
+        own = When(exchange_rate=None, then=F("billing_currency"))  # as Charge.currency
+        sums = (
+            rows.annotate(unit=Case(own, default=F("period__currency")))
+            .order_by("unit")
+            .values("unit")
+            .annotate(list=Sum("list_amount"), due=Sum("due_amount"))
+        )
+        names = [_name(charge) for charge in rows.order_by("pk")[: NAMED + 1]]
+        return [
+            ("List price", ", ".join(_coins(row["list"], row["unit"]) for row in sums)),
+            ("Amount due", ", ".join(_coins(row["due"], row["unit"]) for row in sums)),
+            ("Charges", ", ".join(names[:NAMED]) + (" …" if len(names) > NAMED else "")),
+        ]
 
     @display(description="What")
     def what(self, charge: Charge) -> str:
-        name = charge.resource_name or charge.resource_id or charge.charge_description or str(charge)
-        return format_html("{}<br><small>{}</small>", name, charge.service_name)
+        return format_html("{}<br><small>{}</small>", _name(charge), charge.service_name)
 
     @display(description="Month")
     def month(self, charge: Charge) -> str:
@@ -196,3 +156,11 @@ class ChargeAdmin(TransitionAdmin, ReadOnlyAdmin):
     @display(description="History")
     def history(self, charge: Charge) -> str:
         return audit_list(charge)
+
+
+def _name(charge: Charge) -> str:
+    return charge.resource_name or charge.resource_id or charge.charge_description or str(charge)
+
+
+def _coins(amount: Decimal, currency: str) -> str:
+    return printed(round_to_currency(amount, currency) or amount, currency)

@@ -114,6 +114,20 @@ def test_running_an_action_asks_before_it_decides(desk):
     assert statuses(charge) == ["held"]
 
 
+def test_the_page_between_says_what_the_selection_comes_to(desk):
+    charges = [held(list_amount="100", due_amount="1.5", resource_name=f"gpu-{number}") for number in range(11)]
+    charges.append(held(billing_currency="EUR", list_amount="7", due_amount="3"))
+
+    response = desk.post(QUEUE, {"action": "exclude", "_selected_action": [charge.pk for charge in charges]})
+
+    assert response.context["summary"] == [
+        ("List price", "€7.00, $1,100.00"),
+        ("Amount due", "€3.00, $16.50"),
+        ("Charges", "gpu-0, gpu-1, gpu-2, gpu-3, gpu-4, gpu-5, gpu-6, gpu-7, gpu-8, gpu-9 …"),
+    ]
+    assert "$1,100.00" in response.content.decode()
+
+
 @pytest.mark.parametrize(
     ("action", "status"), [("approve", "approved"), ("exclude", "excluded"), ("defer", "deferred")]
 )
