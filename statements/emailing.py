@@ -157,7 +157,7 @@ def _queue(period: BillingPeriod, contents: Contents, *, by: Any) -> None:
             by=by, action="drop", subject="messages whose statements were revised", period=locked, rows=len(outdated)
         )
     known = {delivery.pi_id for delivery in _deliveries(locked, contents)}
-    for pi in contents.keys() - known:
+    for pi in sorted(contents.keys() - known):
         statements = _statements(locked, pi)
         delivery = EmailDelivery.objects.create(
             period=locked, pi_id=pi, recipient=statements[0].pi.email, content_key=contents[pi]
