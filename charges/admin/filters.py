@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, DropdownFilter
 
 from charges.flags import LABELS
-from charges.models import Charge, Source
+from charges.models import Charge, ImportIssue, Source
 from periods.models import BillingPeriod
 
 KEY = re.compile(r"[0-9]{1,18}")  # what a database takes for the number of a row
@@ -89,6 +89,24 @@ class StatusFilter(DropdownFilter):
         if self.value() != Charge.ReviewStatus.CLEAR:
             current = current.not_clear()
         return current.filter(review_status=self.value())
+
+
+class UndecidedFilter(DropdownFilter):
+    """Undecided rows unless others are asked for: quarantine is a work queue too."""
+
+    title = "status"
+    parameter_name = "status__exact"
+    all_option = None
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        undecided, *others = ImportIssue.Status.choices
+        return [undecided, ("all", "All rows"), *others]
+
+    def value(self) -> str:
+        return super().value() or ImportIssue.Status.OPEN
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset if self.value() == "all" else queryset.filter(status=self.value())
 
 
 class FlagFilter(DropdownFilter):

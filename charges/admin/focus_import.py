@@ -220,7 +220,7 @@ class FocusImportAdmin(ImportMixin, TransitionAdmin, ReadOnlyAdmin):
     def quarantine(self, focus_import: FocusImport) -> str:
         if not focus_import.quarantined:
             return "No row is in quarantine."
-        url = f"{reverse('admin:charges_importissue_changelist')}?focus_import__id__exact={focus_import.pk}"
+        url = f"{reverse('admin:charges_importissue_changelist')}?focus_import__id__exact={focus_import.pk}&status__exact=all"
         return format_html('<a class="ocb-link" href="{}">{} rows</a>', url, focus_import.quarantined)
 
     @display(description="History")

@@ -6,12 +6,13 @@ from django.contrib import admin
 from django.http import HttpRequest
 from unfold.decorators import display
 
+from charges.admin.bulk import BulkAdmin, bulk_action
 from charges.admin.display import table
-from charges.admin.filters import PeriodFilter
+from charges.admin.filters import PeriodFilter, UndecidedFilter
 from charges.importing import discard_issues
 from charges.models import ImportIssue
 from periods.plain_admin import ReadOnlyAdmin
-from periods.transition_admin import ReasonForm, Step, TransitionAdmin
+from periods.transition_admin import ReasonForm, Step
 
 
 def _discard_row(issue: ImportIssue, **answers: Any) -> str:
@@ -20,7 +21,7 @@ def _discard_row(issue: ImportIssue, **answers: Any) -> str:
 
 
 @admin.register(ImportIssue)
-class ImportIssueAdmin(TransitionAdmin, ReadOnlyAdmin):
+class ImportIssueAdmin(BulkAdmin, ReadOnlyAdmin):
     steps: ClassVar = {
         "discard": Step(
             label="Discard",
@@ -33,8 +34,10 @@ class ImportIssueAdmin(TransitionAdmin, ReadOnlyAdmin):
             is_offered=lambda issue: issue.status == ImportIssue.Status.OPEN,
         )
     }
+    stages: ClassVar = {"discard": (discard_issues, "discarded")}
+    actions: ClassVar = [bulk_action("discard", "Discard", "charges.discard_importissue")]
     list_display: ClassVar = ["place", "sentence", "column", "raw_value", "source", "period", "state"]
-    list_filter: ClassVar = [PeriodFilter, "status"]
+    list_filter: ClassVar = [PeriodFilter, UndecidedFilter]
     list_select_related: ClassVar = ["focus_import__source", "period", "file"]
     fields: ClassVar = [
         ("place", "file"), "sentence", "way_out", ("column", "raw_value"), ("source", "period", "state"),
@@ -44,6 +47,9 @@ class ImportIssueAdmin(TransitionAdmin, ReadOnlyAdmin):
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
         return lookup == "focus_import__id__exact" or super().lookup_allowed(lookup, value, request)
+
+    def has_discard_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("charges.discard_importissue")
 
     @display(description="Line", ordering="line_number")
     def place(self, issue: ImportIssue) -> str:
