@@ -192,6 +192,23 @@ def test_many_charges_are_folded_by_resource_and_still_add_up(monkeypatch):
     assert [line for line in found if line in {"a", "b", "c"}] == ["a", "b"]
 
 
+def test_no_heading_ends_a_page_and_no_total_begins_one():
+    css = templating.render("statements/statement.css", autoescape=False, page_size="Letter", is_draft=False)
+    rows = "".join(f"<tr><th scope=row>row {number}</th></tr>" for number in (1, 2, 3))
+    table = (
+        "<table><caption>caption</caption><thead><tr><th scope=col>head</th></tr></thead>"
+        f"<tbody>{rows}</tbody><tfoot><tr><th scope=row>Total</th></tr></tfoot></table>"
+    )
+    firsts = []
+    for height in range(170, 240, 2):
+        page = f"<html lang=en><title>t</title><body><p style='height: {height}mm'>space</p><h2>Charges</h2>{table}"
+        pages = PdfReader(BytesIO(pdf.write(page, css, templating.folders()))).pages
+        firsts.append([line for line in pages[0].extract_text().splitlines() if not line.startswith("Page ")])
+    everything = ["space", "Charges", "caption", "head", "row 1", "row 2", "row 3", "Total"]
+    breaks = {tuple(first) for first in firsts}
+    assert breaks == {tuple(everything[:count]) for count in (1, 5, 6, 8)}
+
+
 @pytest.mark.parametrize("page", [("Letter", 612, 792), ("A4", 595, 842)])
 def test_the_page_has_the_institutions_size(settings, page):
     settings.PAGE_SIZE, width, height = page
