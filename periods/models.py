@@ -59,6 +59,7 @@ class BillingPeriod(Document):
     objects = PeriodQuerySet.as_manager()
 
     class Meta:
+        verbose_name_plural = "months"
         ordering: ClassVar = ["-month"]
         permissions: ClassVar = [
             ("close_billingperiod", "Can close a billing period"),

@@ -8,6 +8,7 @@ from django.contrib.admin import ShowFacets
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
+from django.utils.text import capfirst
 from unfold.admin import ModelAdmin, TabularInline
 
 from periods.errors import Refused
@@ -21,6 +22,10 @@ class PlainAdmin(ModelAdmin):
     list_per_page = 50
     list_filter_sheet = False
     compressed_fields = True
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        title = capfirst(self.opts.verbose_name_plural)
+        return super().changelist_view(request, {"title": title, **(extra_context or {})})
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False

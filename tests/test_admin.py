@@ -207,3 +207,11 @@ def test_the_icon_is_the_portals_in_the_admin_and_where_browsers_look_for_it(cli
     assert re.findall(r'<link rel="icon" href="([^"]*)"', page) == ["/static/portal/icon.svg"]
     answer = client.get("/favicon.ico")
     assert (answer.status_code, answer.url) == (302, "/static/portal/icon.svg")
+
+
+@pytest.mark.parametrize(
+    ("model", "title"),
+    [("periods/billingperiod", "Months"), ("charges/charge", "Review"), ("charges/importissue", "Quarantine")],
+)
+def test_a_list_is_titled_as_the_sidebar_names_it(root, model, title):
+    assert root.get(f"/admin/{model}/").context["title"] == title

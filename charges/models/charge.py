@@ -140,6 +140,7 @@ class Charge(models.Model):
     objects = ChargeQuerySet.as_manager()
 
     class Meta:
+        verbose_name_plural = "review"
         ordering: ClassVar = ["pk"]
         permissions: ClassVar = [
             ("review_charge", "Can approve, exclude and defer charges"),

@@ -154,6 +154,7 @@ class ImportIssue(models.Model):
     reason = models.TextField(blank=True)
 
     class Meta:
+        verbose_name_plural = "quarantine"
         ordering: ClassVar = ["pk"]
         permissions: ClassVar = [("discard_importissue", "Can discard a quarantined row")]
         constraints: ClassVar = [known_states(["open", "discarded", "replaced"], "issue_status_known", "status")]
