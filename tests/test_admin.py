@@ -215,3 +215,8 @@ def test_the_icon_is_the_portals_in_the_admin_and_where_browsers_look_for_it(cli
 )
 def test_a_list_is_titled_as_the_sidebar_names_it(root, model, title):
     assert root.get(f"/admin/{model}/").context["title"] == title
+
+
+@pytest.mark.parametrize(("query", "heading"), [("", "Nothing here"), ("?q=gpu", "Nothing matches")])
+def test_an_empty_list_says_why_it_is_empty(root, query, heading):
+    assert f"<h2>{heading}</h2>" in root.get(f"/admin/charges/charge/{query}").content.decode()
