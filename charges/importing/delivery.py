@@ -98,6 +98,8 @@ def import_files(
     require_permission(by, "charges.load_focusimport", "load FOCUS files")
     hashes = digests(find_files(paths))
     source = known_source(source_name, may_create=not dry_run)
+    if not dry_run:
+        clear_dead(source)
     done = [] if period else settled(source, hashes)
     held = {file.sha256 for earlier in done for file in earlier.files.all()}
     hashes = {sha256: file for sha256, file in hashes.items() if sha256 not in held}
@@ -107,7 +109,6 @@ def import_files(
     files = list(hashes.values())
     if dry_run:
         return _dry_run(files, source, period, progress)
-    clear_dead(source)
     kept = keep(files)
     with ExitStack() as lock:
         with transaction.atomic():  # nobody sees the import before it is locked, or it would pass for a dead one

@@ -4,6 +4,7 @@ A lock that the system itself drops with the process says so exactly; a time lim
 """
 
 import fcntl
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ from charges.models import FocusImport
 from periods import storage
 
 NAMESPACE = 0x0CB  # of our advisory locks on PostgreSQL
+ATTEMPTS, PAUSE = 10, 0.2  # seconds
 
 
 @contextmanager
@@ -29,7 +31,7 @@ def running(focus_import: FocusImport) -> Iterator[None]:
 
 def is_running(focus_import: FocusImport) -> bool:
     if connection.vendor == "postgresql":
-        return not _try("pg_try_advisory_lock_shared", "pg_advisory_unlock_shared", focus_import.pk)
+        return not any(_is_free(focus_import.pk, attempt) for attempt in range(ATTEMPTS))
     path = _lock_path(focus_import.pk)
     if not path.exists():
         return False
@@ -53,13 +55,16 @@ def _advisory_lock(key: int) -> Iterator[None]:
                 cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [NAMESPACE, key])
 
 
-def _try(lock: str, unlock: str, key: int) -> bool:
+def _is_free(key: int, attempt: int) -> bool:
+    """The server notices a moment later than we that a client was killed, so a held lock is asked for again."""
+    if attempt:
+        time.sleep(PAUSE)
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {lock}(%s, %s)", [NAMESPACE, key])
-        [got] = cursor.fetchone()
-        if got:
-            cursor.execute(f"SELECT {unlock}(%s, %s)", [NAMESPACE, key])
-    return bool(got)
+        cursor.execute("SELECT pg_try_advisory_lock_shared(%s, %s)", [NAMESPACE, key])
+        [is_free] = cursor.fetchone()
+        if is_free:
+            cursor.execute("SELECT pg_advisory_unlock_shared(%s, %s)", [NAMESPACE, key])
+    return bool(is_free)
 
 
 @contextmanager
