@@ -33,8 +33,7 @@ class ProjectFunds:
 
     def _is_split(self, charge: Charge) -> bool:
         return any(
-            split.service_name in ("", charge.service_name) and split.is_in_force(charge.period.month)
-            for split in self.splits
+            split.pays_for(charge.service_name) and split.is_in_force(charge.period.month) for split in self.splits
         )
 
     def _choose(self, charge: Charge) -> date | None:
@@ -54,7 +53,7 @@ class ProjectFunds:
         day, last = institution_day(charge.charge_period_start), self.project.end_date
         if last and day > last:
             return last
-        return None if fund.is_valid_on(day) else (fund.valid_until or fund.valid_from)
+        return fund.limit_on(day)
 
     def _flags(self, charge: Charge, expired_on: date | None) -> dict[str, str]:
         if charge.source_id not in self._reviewers:

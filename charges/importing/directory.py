@@ -61,7 +61,7 @@ class Directory:
     def find(self, payer: Payer, service_name: str, month: str, day: date | None) -> Found:
         """What is known of the payer; of service and day only where a split or an end date asks for them."""
         known = self._known(payer, month)
-        if known.splits and any(split.service_name in ("", service_name) for split in known.splits):
+        if known.splits and any(split.pays_for(service_name) for split in known.splits):
             return known.found._replace(fund=None, fund_code="", fund_step=Step.SPLIT, is_split=True)
         if day is None or (known.last_day is None and known.fund is None):
             return known.found
@@ -151,9 +151,7 @@ def _expired_on(known: "_Known", day: date) -> date | None:
     """The last valid day that the usage lies after; validity is tested on the day of use."""
     if known.last_day and day > known.last_day:
         return known.last_day
-    if known.fund is None or known.fund.is_valid_on(day):
-        return None
-    return known.fund.valid_until or known.fund.valid_from
+    return known.fund.limit_on(day) if known.fund else None
 
 
 def _update(row: PrincipalInvestigator | Project, **values: Any) -> None:

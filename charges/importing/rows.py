@@ -6,15 +6,12 @@ from decimal import Decimal
 from functools import lru_cache
 from hashlib import blake2b
 from typing import NamedTuple
-from zoneinfo import ZoneInfo
-
-from django.conf import settings
 
 from charges.focus import COSTS, NULLS, TEXTS, Header
 from charges.importing.reading import RawRow
 from charges.money import EXACT, ZERO, from_billionths, parse_amount, to_billionths
 from charges.pricing import Costs, amount_due
-from periods.calendar import month_of
+from periods.calendar import institution_day, month_of
 
 INSTANT = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)?")
 EARLIEST, LATEST = 1970, 2999
@@ -61,6 +58,7 @@ class RowReader:
         self.costs = [(name, at[name]) for name in COSTS if name in at]
         self.texts = [(field, at[name]) for name, field in TEXTS.items() if name in at]
         self.amount = lru_cache(maxsize=1000)(_amount)
+        self.day = lru_cache(maxsize=10_000)(institution_day)
 
     def cell(self, row: RawRow, name: str) -> str:
         """The text of a column; empty where it is absent or null."""
@@ -112,7 +110,7 @@ class RowReader:
             tags=self.cell(row, "Tags"),
             starts_at=starts_at,
             ends_at=ends_at,
-            day=_local_day(starts_at) if starts_at else None,
+            day=self.day(starts_at) if starts_at else None,
             identity=_digest([row.cells[index] for index in self.header.identity]),
             content=_digest(row.cells),
         )
@@ -172,14 +170,6 @@ def _instant(text: str) -> datetime:
     if not EARLIEST <= moment.year <= LATEST:
         raise ValueError(text)
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-
-
-@lru_cache(maxsize=10_000)
-def _local_day(moment: datetime) -> date:
-    """The institution's day, by which funds are valid. A bare date is that date, whatever the zone."""
-    if moment.hour == moment.minute == 0:
-        return moment.date()
-    return moment.astimezone(ZoneInfo(settings.TIME_ZONE)).date()
 
 
 def _digest(cells: list[str]) -> int:

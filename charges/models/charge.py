@@ -198,7 +198,3 @@ class Charge(models.Model):
     def is_unconverted(self) -> bool:
         """Its amounts are in a foreign currency still."""
         return self.billing_currency != self.period.currency and self.exchange_rate_id is None
-
-    @property
-    def discount_amount(self) -> Any:
-        return self.due_amount - self.list_amount

@@ -1,5 +1,6 @@
 """Who pays: PIs, their projects, and the accounts that finance charges. All are made from tags."""
 
+from datetime import date
 from typing import Any, ClassVar
 
 from django.conf import settings
@@ -79,10 +80,11 @@ class FundingAccount(models.Model):
     def __str__(self) -> str:
         return self.code
 
-    def is_valid_on(self, day: Any) -> bool:
-        return (self.valid_from is None or self.valid_from <= day) and (
-            self.valid_until is None or day <= self.valid_until
-        )
+    def limit_on(self, day: date) -> date | None:
+        """The date that keeps the account from being charged for that day; None where it is valid."""
+        is_begun = self.valid_from is None or self.valid_from <= day
+        is_valid = is_begun and (self.valid_until is None or day <= self.valid_until)
+        return None if is_valid else (self.valid_until or self.valid_from)
 
 
 class Project(models.Model):

@@ -117,6 +117,9 @@ class FundingSplit(models.Model):
     def is_in_force(self, month: str) -> bool:
         return self.first_month <= month <= (self.last_month or month)
 
+    def pays_for(self, service_name: str) -> bool:
+        return self.service_name in ("", service_name)
+
     def parts(self) -> list[tuple[FundingAccount, Decimal]]:
         """Accounts with percent, the remainder account last; they add up to one hundred by construction."""
         shares = [(share.funding_account, share.percent) for share in self.shares.all()]
