@@ -15,6 +15,7 @@ REVIEW = (
     "charges.withdraw_adjustment",
     "charges.decide_dispute",
     "charges.discard_importissue",
+    "charges.correct_importissue",
 )
 JOURNALS = ("statements.export_journal", "statements.acknowledge_journal", "statements.void_journal")
 IMPORTS = (

@@ -56,11 +56,13 @@ class Charge(models.Model):
         APPROVED = "approved", "Approved"
         EXCLUDED = "excluded", "Excluded"
         DEFERRED = "deferred", "Deferred"
-        NOT_BILLABLE = "not_billable", "Not billable (prepaid)"
+        NOT_BILLABLE = "not_billable", "Not billable"
 
     class Kind(models.TextChoices):
         DELIVERED = "delivered", "Delivered"
         CARRIED = "carried", "Deferred from an earlier month"
+        LATE = "late", "Late difference of a closed month"
+        REVERSAL = "reversal", "Reversal of a charge of a closed month"
 
     class FundStep(models.TextChoices):
         NONE = "", "No fund"
@@ -80,10 +82,12 @@ class Charge(models.Model):
     replaces = unindexed("self", null=True)
     origin = unindexed("self", null=True)
     kind = models.CharField(max_length=10, choices=Kind.choices, default=Kind.DELIVERED)
+    late_month = models.CharField(max_length=7, blank=True, help_text="The closed month that a difference belongs to")
     file = unindexed(ReceivedFile, null=True)
     line_number = models.PositiveIntegerField(default=0)
     identity_digest = models.BigIntegerField(default=0)
     content_digest = models.BigIntegerField(default=0)
+    reference = models.TextField(blank=True, help_text="Of append sources: the row's own name")
 
     # FOCUS columns
     billing_account_id = models.TextField(blank=True)
@@ -157,6 +161,10 @@ class Charge(models.Model):
             # Few rows have one; without the index each deleted or reversed row would search the whole table.
             models.Index(fields=[name], condition=models.Q(**{f"{name}__isnull": False}), name=f"charge_{name}")
             for name in ("replaces", "origin", "superseded_by")
+        ]
+        indexes += [
+            models.Index(fields=[name], condition=~models.Q(**{name: ""}), name=f"charge_{name}")
+            for name in ("reference", "late_month")
         ]
         constraints: ClassVar = [
             known_states(

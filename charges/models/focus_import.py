@@ -24,6 +24,7 @@ class FocusImport(Document):
         LOADED = "loaded", "Loaded"
         DISCARDED = "discarded", "Discarded"
         REVERSED = "reversed", "Reversed"
+        LATE = "late", "Late, not loaded"
 
     class Kind(models.TextChoices):
         DELIVERY = "delivery", "Delivery"
@@ -36,9 +37,16 @@ class FocusImport(Document):
     target_month = models.CharField(
         max_length=7, blank=True, editable=False, help_text="All rows were put there, whatever they say"
     )
+    late_to = models.CharField(
+        max_length=7, blank=True, editable=False, help_text="Where differences of closed months were loaded"
+    )
+    focus_version = models.CharField("FOCUS version", max_length=10, blank=True, editable=False)
     rows = models.PositiveIntegerField(default=0, editable=False)
     loaded = models.PositiveIntegerField(default=0, editable=False)
     quarantined = models.PositiveIntegerField(default=0, editable=False)
+    late = models.PositiveIntegerField(
+        default=0, editable=False, help_text="Rows of closed months that were kept, not loaded"
+    )
     flagged = models.PositiveIntegerField(default=0, editable=False)
     added = models.PositiveIntegerField(default=0, editable=False)
     changed = models.PositiveIntegerField(default=0, editable=False)
@@ -49,6 +57,11 @@ class FocusImport(Document):
     )
     warnings = models.JSONField(default=list, editable=False)
     change_set = models.JSONField(default=list, editable=False, help_text="Per project: rows, Δ list, Δ due")
+    late_months = models.JSONField(
+        default=list,
+        editable=False,
+        help_text="Per closed month and currency: rows, Δ list, Δ due, and where they went",
+    )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, editable=False, related_name="+"
@@ -66,9 +79,10 @@ class FocusImport(Document):
             ("reverse_focusimport", "Can reverse a loaded import"),
         ]
         constraints: ClassVar = [
-            known_states(["staged", "loaded", "discarded", "reversed"], "import_state_known"),
+            known_states(["staged", "loaded", "discarded", "reversed", "late"], "import_state_known"),
             models.CheckConstraint(
-                condition=~models.Q(state="loaded") | models.Q(rows=models.F("loaded") + models.F("quarantined")),
+                condition=~models.Q(state__in=["loaded", "late"])
+                | models.Q(rows=models.F("loaded") + models.F("quarantined") + models.F("late")),
                 name="import_loses_no_row",
             ),
         ]
@@ -80,7 +94,12 @@ class FocusImport(Document):
     def load(self, *, by: Any) -> None:
         self.loaded_at = timezone.now()
 
-    @transition("state", source=State.STAGED, target=State.DISCARDED, permission="charges.discard_focusimport")
+    @transition("state", source=State.STAGED, target=State.LATE, permission="charges.load_focusimport")
+    def keep_late(self, *, by: Any) -> None: ...
+
+    @transition(
+        "state", source=[State.STAGED, State.LATE], target=State.DISCARDED, permission="charges.discard_focusimport"
+    )
     def discard(self, *, by: Any) -> None: ...
 
     @transition("state", source=State.LOADED, target=State.REVERSED, permission="charges.reverse_focusimport")
@@ -88,17 +107,22 @@ class FocusImport(Document):
 
 
 class ImportScope(models.Model):
-    """What a delivery speaks for: one billing account of the source in one month."""
+    """What a delivery speaks for: one billing account of the source in one month.
+
+    With a `late_month`, it speaks for that closed month, and its differences were loaded in `period`.
+    """
 
     focus_import = models.ForeignKey(FocusImport, models.PROTECT, related_name="scopes")
     period = models.ForeignKey("periods.BillingPeriod", models.PROTECT, related_name="+")
+    late_month = models.CharField(max_length=7, blank=True)
     billing_account_id = models.TextField(blank=True)
     rows = models.PositiveIntegerField(default=0)
 
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(
-                fields=["focus_import", "period", "billing_account_id"], name="one_scope_an_import_period_account"
+                fields=["focus_import", "period", "late_month", "billing_account_id"],
+                name="one_scope_an_import_period_account",
             )
         ]
 
@@ -112,6 +136,7 @@ class ReceivedFile(models.Model):
     focus_import = models.ForeignKey(FocusImport, models.PROTECT, related_name="files")
     position = models.PositiveSmallIntegerField(default=0)
     name = models.TextField()
+    member = models.TextField(blank=True, help_text="Of an archive: the file in it")
     sha256 = models.CharField("SHA-256", max_length=64)
     size = models.BigIntegerField()
 
@@ -131,6 +156,7 @@ class ImportIssue(models.Model):
     class Status(models.TextChoices):
         OPEN = "open", "Undecided"
         DISCARDED = "discarded", "Discarded"
+        CORRECTED = "corrected", "Corrected and loaded"
         REPLACED = "replaced", "Replaced by a later delivery"
 
     focus_import = models.ForeignKey(FocusImport, models.PROTECT, related_name="issues")
@@ -142,6 +168,11 @@ class ImportIssue(models.Model):
     raw_value = models.TextField(blank=True)
     sentence = models.TextField(help_text="What is wrong, in words")
     raw_row = models.JSONField(default=dict, help_text="The row as read, column by column")
+    raw_digest = models.BigIntegerField(
+        default=0, editable=False, help_text="Tells the same raw row when it comes again"
+    )
+    correction = models.JSONField(default=dict, editable=False, help_text="Column: the text that stands in its place")
+    charge = models.ForeignKey("charges.Charge", models.PROTECT, null=True, editable=False, related_name="+")
     billed_cost = MoneyField(null=True)
     effective_cost = MoneyField(null=True)
     list_cost = MoneyField(null=True)
@@ -156,8 +187,13 @@ class ImportIssue(models.Model):
     class Meta:
         verbose_name_plural = "quarantine"
         ordering: ClassVar = ["pk"]
-        permissions: ClassVar = [("discard_importissue", "Can discard a quarantined row")]
-        constraints: ClassVar = [known_states(["open", "discarded", "replaced"], "issue_status_known", "status")]
+        permissions: ClassVar = [
+            ("discard_importissue", "Can discard a quarantined row"),
+            ("correct_importissue", "Can correct and load a quarantined row"),
+        ]
+        constraints: ClassVar = [
+            known_states(["open", "discarded", "corrected", "replaced"], "issue_status_known", "status")
+        ]
 
     def __str__(self) -> str:
         return f"line {self.line_number}: {self.sentence}"

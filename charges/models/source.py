@@ -16,6 +16,19 @@ class Source(models.Model):
         EFFECTIVE = "effective_cost", "Effective cost (amortised; FOCUS §EffectiveCost)"
         BILLED = "billed_cost", "Billed cost (as invoiced)"
 
+    class Delivery(models.TextChoices):
+        SNAPSHOT = "snapshot", "Snapshot: each delivery holds the whole month and replaces the last"
+        APPEND = "append", "Append: each delivery adds rows, told apart by a reference column"
+
+    class LatePolicy(models.TextChoices):
+        REFUSE = "refuse", "Refuse files of closed months"
+        KEEP = "keep", "Keep them, not loaded, and show what they would change"
+
+    class Encoding(models.TextChoices):
+        UNICODE = "", "UTF-8, or UTF-16 with its mark"
+        LATIN_1 = "latin-1", "Latin-1 (ISO 8859-1)"
+        WINDOWS = "cp1252", "Windows-1252"
+
     name = models.CharField(max_length=60, unique=True)
     basis = models.CharField(
         max_length=16, choices=Basis.choices, default=Basis.EFFECTIVE, help_text="Which cost column is the amount due"
@@ -28,6 +41,26 @@ class Source(models.Model):
     account_code = models.CharField(max_length=60, blank=True, help_text="Ledger account code, where tags do not say")
     journal_account = models.CharField(
         max_length=100, blank=True, help_text="The account that journals credit; empty: the source's name"
+    )
+    delivery = models.CharField(
+        max_length=10, choices=Delivery.choices, default=Delivery.SNAPSHOT, help_text="What a delivery stands for"
+    )
+    reference_column = models.CharField(
+        max_length=100, blank=True, help_text="Of append sources: the column that names a row once and for all"
+    )
+    late_policy = models.CharField(
+        max_length=10,
+        choices=LatePolicy.choices,
+        default=LatePolicy.REFUSE,
+        help_text="What becomes of a file for a closed month that is loaded without --late-to",
+    )
+    has_inclusive_ends = models.BooleanField(
+        "period ends are inclusive",
+        default=False,
+        help_text="The file writes 31 January for a period that FOCUS ends on 1 February",
+    )
+    encoding = models.CharField(
+        max_length=10, choices=Encoding.choices, default=Encoding.UNICODE, blank=True, help_text="Of its text files"
     )
     is_expected_monthly = models.BooleanField(default=False, help_text="A month without a delivery cannot be closed")
     approval_threshold = MoneyField(
@@ -46,7 +79,11 @@ class Source(models.Model):
         constraints: ClassVar = [
             models.CheckConstraint(
                 condition=models.Q(basis__in=["effective_cost", "billed_cost"]), name="source_basis_known"
-            )
+            ),
+            models.CheckConstraint(
+                condition=models.Q(delivery="snapshot") | models.Q(delivery="append") & ~models.Q(reference_column=""),
+                name="append_source_has_reference",
+            ),
         ]
 
     def __str__(self) -> str:
