@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from charges import pricing
 from charges.models import Charge, ExchangeRate
-from charges.money import BILLIONTH, EXACT, ZERO
+from charges.money import BILLIONTH, EXACT, from_billionths, to_billionths
 
 
 def convert(charge: Charge) -> bool:
@@ -14,36 +14,37 @@ def convert(charge: Charge) -> bool:
     ).first()
     if rate is None:
         return False
-    price = _original(charge)
     charge.exchange_rate = rate
-    charge.list_amount = _times(price.list, rate.rate)
-    charge.contracted_amount = _times(price.contracted, rate.rate)
-    charge.due_amount = _times(price.due, rate.rate)
+    charge.list_amount, charge.contracted_amount, charge.due_amount = (
+        _times(amount, rate.rate) for amount in _original(charge)
+    )
     return True
 
 
 def revert(charge: Charge) -> None:
     """Back to the amounts in the charge's own currency."""
-    price = _original(charge)
     charge.exchange_rate = None
-    charge.list_amount, charge.contracted_amount, charge.due_amount = price.list, price.contracted, price.due
+    charge.list_amount, charge.contracted_amount, charge.due_amount = _original(charge)
 
 
-def _original(charge: Charge) -> pricing.Price:
-    costs = pricing.Costs(charge.billed_cost, charge.effective_cost, charge.list_cost, charge.contracted_cost)
+def _original(charge: Charge) -> tuple[Decimal, Decimal, Decimal]:
+    """List, contracted and due as delivered."""
+    delivered = (charge.billed_cost, charge.effective_cost, charge.list_cost, charge.contracted_cost)
+    costs = pricing.Costs(*(None if cost is None else to_billionths(cost) for cost in delivered))
     due = pricing.amount_due(
         costs,
         basis=charge.source.basis,
         is_commitment_purchase=charge.charge_category == "Purchase" and bool(charge.commitment_discount_id),
     )
-    return pricing.price(
+    price = pricing.price(
         costs,
-        ZERO if due is None else due,
+        due or 0,
         category=charge.charge_category,
         commitment_id=charge.commitment_discount_id,
         is_own_service=charge.source.is_own_service,
         funder=charge.funder,
     )
+    return from_billionths(price.list), from_billionths(price.contracted), from_billionths(price.due)
 
 
 def _times(amount: Decimal, rate: Decimal) -> Decimal:

@@ -1,42 +1,39 @@
-"""What a row costs: amount due, list price and contract price, from the four FOCUS cost columns.
+"""What a row costs: amount due, list price and contract price, from the four FOCUS cost columns, in billionths.
 
 Rules: FOCUS §BilledCost, §EffectiveCost, §ListCost, §ContractedCost, and the institution's own on subsidies.
 """
 
-from decimal import Decimal
 from typing import NamedTuple
-
-from charges.money import ZERO, from_billionths, to_billionths
 
 
 class Price(NamedTuple):
     """Amounts in the row's currency. Provider discount = contracted − list; subsidy = due − contracted."""
 
-    list: Decimal
-    contracted: Decimal
-    due: Decimal
+    list: int
+    contracted: int
+    due: int
     has_list: bool = True
 
 
 class Costs(NamedTuple):
     """The four cost columns of a row; None where the column is absent or null."""
 
-    billed: Decimal | None = None
-    effective: Decimal | None = None
-    list: Decimal | None = None
-    contracted: Decimal | None = None
+    billed: int | None = None
+    effective: int | None = None
+    list: int | None = None
+    contracted: int | None = None
 
 
-def amount_due(costs: Costs, *, basis: str, is_commitment_purchase: bool) -> Decimal | None:
+def amount_due(costs: Costs, *, basis: str, is_commitment_purchase: bool) -> int | None:
     """The basis column; effective falls back to billed, but never for the purchase of a commitment."""
     if basis == "billed_cost":
         return costs.billed
     if costs.effective is not None:
         return costs.effective
-    return ZERO if is_commitment_purchase and costs.billed is not None else costs.billed
+    return 0 if is_commitment_purchase and costs.billed is not None else costs.billed
 
 
-def is_prepaid(costs: Costs, due: Decimal, *, basis: str, category: str, commitment_status: str) -> bool:
+def is_prepaid(costs: Costs, due: int, *, basis: str, category: str, commitment_status: str) -> bool:
     """Paid for elsewhere: the purchase itself on the effective basis, the usage it covers on the billed basis."""
     if due:
         return False
@@ -51,15 +48,10 @@ def has_odd_purchase_costs(costs: Costs, *, basis: str, category: str, commitmen
     return basis == "effective_cost" and is_commitment_purchase and (costs.effective is None or costs.effective != 0)
 
 
-def rounded(amount: Decimal | None) -> Decimal | None:
-    """To the nine decimals that the database holds, half to even."""
-    return None if amount is None else from_billionths(to_billionths(amount))
-
-
-def price(costs: Costs, due: Decimal, *, category: str, commitment_id: str, is_own_service: bool, funder: str) -> Price:
+def price(costs: Costs, due: int, *, category: str, commitment_id: str, is_own_service: bool, funder: str) -> Price:
     """Resolve list and contract price. Magnitudes are compared, so a row and its refund cancel in every figure."""
     if category == "Credit":
-        return Price(list=ZERO, contracted=due, due=due)
+        return Price(list=0, contracted=due, due=due)
     has_list = _is_list_known(costs.list, due)
     list_price = costs.list if has_list and costs.list is not None else due
     if is_own_service:
@@ -73,13 +65,13 @@ def price(costs: Costs, due: Decimal, *, category: str, commitment_id: str, is_o
     return Price(list=list_price, contracted=contracted, due=due, has_list=has_list)
 
 
-def _is_list_known(list_cost: Decimal | None, due: Decimal) -> bool:
+def _is_list_known(list_cost: int | None, due: int) -> bool:
     if list_cost is None:
         return False
     return due == 0 or (list_cost * due > 0 and abs(list_cost) >= abs(due))
 
 
-def _is_contract_known(contracted: Decimal | None, due: Decimal, list_price: Decimal) -> bool:
+def _is_contract_known(contracted: int | None, due: int, list_price: int) -> bool:
     if contracted is None or (contracted == 0 and due != 0):
         return False
     return min(due, list_price) <= contracted <= max(due, list_price)

@@ -1,45 +1,58 @@
-"""From a row to a charge: what it costs, who pays, and whether somebody must look at it first."""
+"""From rows to charges: what they cost, who pays, and whether somebody must look at them first."""
 
-from typing import Any, NamedTuple
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import repeat
+from typing import Any
 
 from charges import pricing
 from charges.attribution import Attributor, Payer, Usage
 from charges.flags import Facts, Reviewer
-from charges.importing import writing
 from charges.importing.directory import Directory, Found
-from charges.importing.rows import Row
+from charges.importing.memo import Memo
+from charges.importing.rows import Rows
 from charges.models import Charge, Source
-from charges.money import to_billionths
-from charges.pricing import Price
+from charges.pricing import Costs, Price
 
 Status = Charge.ReviewStatus
+COSTS = {
+    "BilledCost": "billed_cost",
+    "EffectiveCost": "effective_cost",
+    "ListCost": "list_cost",
+    "ContractedCost": "contracted_cost",
+}
+PAYER = ("account_code", "funder", "subsidy_fund", "reference_1", "reference_2")
 
 
-class Assessment(NamedTuple):
-    payer: Payer
-    found: Found
-    price: Price
-    flags: dict[str, str]
-    status: Charge.ReviewStatus
+@dataclass(slots=True)
+class Assessment:
+    """By columns, as Rows are."""
 
-    def columns(self, row: Row) -> dict[str, Any]:
-        """Database values of the charge, but for its place in the delivery."""
+    payers: list[Payer]
+    found: list[Found]
+    prices: list[Price]
+    flags: list[dict[str, str]]
+    statuses: list[str]
+
+    def columns(self, rows: Rows) -> dict[str, Sequence[Any]]:
+        """Database values of the charges, but for their place in the delivery."""
         return {
-            **writing.BLANK,
-            **row.texts,
-            **_costs(row),
-            **_payer(self.payer, self.found),
-            "identity_digest": row.identity,
-            "content_digest": row.content,
-            "billing_currency": row.currency,
-            "charge_period_start": writing.instant(row.starts_at),
-            "charge_period_end": writing.instant(row.ends_at),
-            "list_amount": to_billionths(self.price.list),
-            "contracted_amount": to_billionths(self.price.contracted),
-            "due_amount": to_billionths(self.price.due),
-            "flags": writing.flags(self.flags),
-            "review_status": self.status.value,
-        }
+            **rows.texts,
+            **{field: [a.billionths for a in rows.amounts[name]] for name, field in COSTS.items() if name in rows.amounts},
+            **_payer_columns(self.payers, self.found),
+            "identity_digest": rows.identities,
+            "content_digest": rows.contents,
+            "line_number": rows.lines,
+            "billing_currency": rows.currencies,
+            "charge_period_start": rows.starts,
+            "charge_period_end": rows.ends,
+            "list_amount": [price.list for price in self.prices],
+            "contracted_amount": [price.contracted for price in self.prices],
+            "due_amount": [price.due for price in self.prices],
+            "flags": [json.dumps(flags) if flags else "{}" for flags in self.flags],
+            "review_status": self.statuses,
+        }  # fmt: skip
 
 
 class Assessor:
@@ -49,95 +62,112 @@ class Assessor:
         self.source = source
         self.attributor, self.reviewer = Attributor(source), Reviewer(source)
         self.directory = Directory(may_create=may_create)
+        self.flags = Memo(self.reviewer.flags)
 
-    def assess(self, row: Row, *, month: str, currency: str) -> Assessment:
-        """`month` and `currency` are those of the period that the row goes to."""
-        usage = _usage(row)
-        payer = self.attributor.payer(usage)
-        found = self.directory.find(payer, usage.service_name, month, row.day)
-        price = self._price(row, payer)
-        flags = self.reviewer.flags(self._facts(row, payer, found, price, month=month, currency=currency))
-        if self._is_prepaid(row) and "purchase_costs" not in flags:
-            return Assessment(payer, found, price, {}, Status.NOT_BILLABLE)
-        return Assessment(payer, found, price, flags, Status.HELD if flags else Status.CLEAR)
+    def assess(self, rows: Rows, *, month: str, currency: str) -> Assessment:
+        """`month` and `currency` are those of the period that the rows go to."""
+        services, commitments = rows.text("service_name"), rows.text("commitment_discount_id")
+        categories, costs = rows.text("charge_category"), list(rows.costs)
+        payers = self._payers(rows)
+        self.directory.meet(payers)
+        find = self.directory.find
+        found = [
+            find(payer, service, month, day) for payer, service, day in zip(payers, services, rows.days, strict=True)
+        ]
+        own = self.source.is_own_service
+        prices = [
+            pricing.price(c, due, category=category, commitment_id=commitment, is_own_service=own, funder=payer.funder)
+            for c, due, category, commitment, payer in zip(
+                costs, rows.due, categories, commitments, payers, strict=True
+            )
+        ]
+        flags, statuses = self._judge(rows, costs, payers, found, prices, month=month, currency=currency)
+        return Assessment(payers, found, prices, flags, statuses)
 
-    def _price(self, row: Row, payer: Payer) -> Price:
-        return pricing.price(
-            row.costs,
-            row.due,
-            category=row.category,
-            commitment_id=row.texts.get("commitment_discount_id", ""),
-            is_own_service=self.source.is_own_service,
-            funder=payer.funder,
+    def _payers(self, rows: Rows) -> list[Payer]:
+        usages = map(
+            Usage,
+            rows.tags,
+            rows.text("sub_account_id"),
+            rows.text("resource_id"),
+            rows.text("resource_name"),
+            rows.text("service_name"),
+            rows.days,
         )
+        return list(map(self.attributor.payer, usages))
 
-    def _facts(self, row: Row, payer: Payer, found: Found, price: Price, *, month: str, currency: str) -> Facts:
-        texts = row.texts
-        return Facts(
-            pi=payer.pi_email,
-            unusable_email=payer.unusable_email,
-            project=payer.project_code,
-            fund=found.fund_code,
-            has_due=bool(row.due),
-            is_split=found.is_split,
-            fund_expired_on=found.expired_on,
-            month=month,
-            stated_month=row.month,
-            currency=row.currency,
-            period_currency=currency,
-            category=row.category,
-            has_list=price.has_list or "ListCost" not in row.amounts,
-            has_odd_purchase_costs=pricing.has_odd_purchase_costs(
-                row.costs,
-                basis=self.source.basis,
-                category=row.category,
-                commitment_id=texts.get("commitment_discount_id", ""),
-            ),
-            names=(texts.get("service_name", ""), texts.get("resource_name", ""), texts.get("resource_id", "")),
+    def _judge(
+        self,
+        rows: Rows,
+        costs: list[Costs],
+        payers: list[Payer],
+        found: list[Found],
+        prices: list[Price],
+        *,
+        month: str,
+        currency: str,
+    ) -> tuple[list[dict[str, str]], list[str]]:
+        """Flags with their reasons, and where each row stands in review."""
+        categories, has_list_column = rows.text("charge_category"), "ListCost" in rows.amounts
+        odd = self._odd_purchases(rows, costs)
+        facts = map(
+            Facts,
+            [payer.pi_email for payer in payers],
+            [payer.unusable_email for payer in payers],
+            [payer.project_code for payer in payers],
+            [place.fund_code for place in found],
+            map(bool, rows.due),
+            [place.is_split for place in found],
+            [place.expired_on for place in found],
+            repeat(month),
+            rows.months,
+            rows.currencies,
+            repeat(currency),
+            categories,
+            [price.has_list or not has_list_column for price in prices],
+            odd,
+            self._names(rows),
         )
+        prepaid = self._prepaid(rows, costs)
+        flags = [
+            {} if is_prepaid and not is_odd else self.flags[row]
+            for row, is_prepaid, is_odd in zip(facts, prepaid, odd, strict=True)
+        ]
+        return flags, [
+            Status.HELD.value if reasons else Status.NOT_BILLABLE.value if is_prepaid else Status.CLEAR.value
+            for reasons, is_prepaid in zip(flags, prepaid, strict=True)
+        ]
 
-    def _is_prepaid(self, row: Row) -> bool:
-        return pricing.is_prepaid(
-            row.costs,
-            row.due,
-            basis=self.source.basis,
-            category=row.category,
-            commitment_status=row.texts.get("commitment_discount_status", ""),
-        )
+    def _odd_purchases(self, rows: Rows, costs: list[Costs]) -> list[bool]:
+        basis = self.source.basis
+        return [
+            pricing.has_odd_purchase_costs(cost, basis=basis, category=category, commitment_id=commitment)
+            for cost, category, commitment in zip(
+                costs, rows.text("charge_category"), rows.text("commitment_discount_id"), strict=True
+            )
+        ]
+
+    def _prepaid(self, rows: Rows, costs: list[Costs]) -> list[bool]:
+        basis = self.source.basis
+        statuses = rows.text("commitment_discount_status")
+        return [
+            not due and pricing.is_prepaid(cost, due, basis=basis, category=category, commitment_status=status)
+            for cost, due, category, status in zip(costs, rows.due, rows.text("charge_category"), statuses, strict=True)
+        ]
+
+    def _names(self, rows: Rows) -> Sequence[tuple[str, str, str]]:
+        """What patterns look at; the same for all rows where there is no pattern, so that flags are remembered."""
+        if not self.reviewer.patterns:
+            return [("", "", "")] * len(rows)
+        return list(zip(rows.text("service_name"), rows.text("resource_name"), rows.text("resource_id"), strict=True))
 
 
-def _usage(row: Row) -> Usage:
-    texts = row.texts
-    return Usage(
-        tags=row.tags,
-        sub_account_id=texts.get("sub_account_id", ""),
-        resource_id=texts.get("resource_id", ""),
-        resource_name=texts.get("resource_name", ""),
-        service_name=texts.get("service_name", ""),
-        day=row.day,
-    )
-
-
-def _costs(row: Row) -> dict[str, int | None]:
-    costs = row.costs
+def _payer_columns(payers: list[Payer], found: list[Found]) -> dict[str, Sequence[Any]]:
     return {
-        "billed_cost": None if costs.billed is None else to_billionths(costs.billed),
-        "effective_cost": None if costs.effective is None else to_billionths(costs.effective),
-        "list_cost": None if costs.list is None else to_billionths(costs.list),
-        "contracted_cost": None if costs.contracted is None else to_billionths(costs.contracted),
-    }
-
-
-def _payer(payer: Payer, found: Found) -> dict[str, Any]:
-    return {
-        "pi_id": found.pi,
-        "project_id": found.project,
-        "funding_account_id": found.fund,
-        "fund_step": found.fund_step if found.fund or found.is_split else "",
-        "rule_id": payer.rule,
-        "account_code": payer.account_code,
-        "funder": payer.funder,
-        "subsidy_fund": payer.subsidy_fund,
-        "reference_1": payer.reference_1,
-        "reference_2": payer.reference_2,
+        "pi_id": [place.pi for place in found],
+        "project_id": [place.project for place in found],
+        "funding_account_id": [place.fund for place in found],
+        "fund_step": [place.fund_step if place.fund or place.is_split else "" for place in found],
+        "rule_id": [payer.rule for payer in payers],
+        **{name: [getattr(payer, name) for payer in payers] for name in PAYER},
     }

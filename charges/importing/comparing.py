@@ -11,7 +11,7 @@ from charges.importing.snapshot import Old, pair
 from charges.importing.staging import Place, ProjectDelta, Staging
 from charges.importing.totals import short
 from charges.models import Charge
-from charges.money import ZERO
+from charges.money import ZERO, from_billionths, to_billionths
 
 BATCH = 5000
 
@@ -23,7 +23,7 @@ class Comparison:
         self.left: dict[str, list[Old]] = {
             place.month: list(place.snapshot.left(place.accounts)) for place in self.places
         }
-        self.new = sum(len(place.identities) for place in self.places)
+        self.new = sum(place.added for place in self.places)
         self.vanished = sum(map(len, self.left.values()))
         self.unchanged = staging.unchanged
 
@@ -49,11 +49,17 @@ class Comparison:
                 rows = charges.annotate(c=currency(place))
                 for key, code, list_amount, due in rows.values_list("c", "project__code", "list_amount", "due_amount"):
                     delta = deltas.setdefault((key, code or ""), ProjectDelta())
-                    delta.list -= list_amount
-                    delta.due -= due
+                    delta.list -= to_billionths(list_amount)
+                    delta.due -= to_billionths(due)
         ordered = sorted(deltas.items(), key=lambda item: (-abs(item[1].due), -abs(item[1].list), item[0]))
         return [
-            {"currency": key, "project": code, "rows": d.rows, "list": short(d.list), "due": short(d.due)}
+            {
+                "currency": key,
+                "project": code,
+                "rows": d.rows,
+                "list": short(from_billionths(d.list)),
+                "due": short(from_billionths(d.due)),
+            }
             for (key, code), d in ordered
         ]
 

@@ -1,13 +1,14 @@
 """Turns payers into rows of PIs, projects and funds; makes those that a tag names for the first time."""
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from datetime import date
-from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
 
 from django.db.models import Model
+from simple_history.utils import bulk_update_with_history
 
 from charges.attribution import Payer
+from charges.importing.memo import Memo
 from charges.models import (
     Charge,
     FundingAccount,
@@ -20,6 +21,12 @@ from charges.models import (
 
 M = TypeVar("M", bound=Model)
 Step = Charge.FundStep
+MOST_MET = 50_000
+LEARNED: dict[type[Model], list[str]] = {
+    PrincipalInvestigator: ["name", "department"],
+    Project: ["name", "department", "cost_center", "end_date"],
+}
+RELATED: dict[type[Model], tuple[str, ...]] = {Project: ("default_fund", "fallback_fund")}
 
 
 class Found(NamedTuple):
@@ -45,22 +52,22 @@ class _Known(NamedTuple):
 
 
 class Directory:
-    """Remembers what it found: one look-up a PI, project and fund, whatever the number of rows."""
+    """Remembers what it found: a block of rows costs one look-up for all of its PIs, projects and funds."""
 
     def __init__(self, *, may_create: bool) -> None:
         self.may_create = may_create
-        self._pis: dict[str, PrincipalInvestigator | None] = {}
-        self._projects: dict[str, Project | None] = {}
-        self._funds: dict[str, FundingAccount | None] = {}
-        self._splits: dict[tuple[int, str], list[FundingSplit]] = {}
+        self._pis: dict[str, PrincipalInvestigator] = {}
+        self._projects: dict[str, Project] = {}
+        self._funds: dict[str, FundingAccount] = {}
+        self._splits: dict[int, list[FundingSplit]] = {}  # by project
         self._end_dates: dict[str, date | None] = {}
         self._tagged_ends: dict[str, date] = {}
-        self._learned: set[tuple[object, ...]] = set()
-        self._known = lru_cache(maxsize=20_000)(self._know)
+        self._met: set[Payer] = set()
+        self._known: Memo[tuple[Payer, str], _Known] = Memo(lambda key: self._know(*key))
 
     def find(self, payer: Payer, service_name: str, month: str, day: date | None) -> Found:
-        """What is known of the payer; of service and day only where a split or an end date asks for them."""
-        known = self._known(payer, month)
+        """What is known of a payer that `meet` has seen; of service and day where a split or end date asks for them."""
+        known = self._known[payer, month]
         if known.splits and any(split.pays_for(service_name) for split in known.splits):
             return known.found._replace(fund=None, fund_code="", fund_step=Step.SPLIT, is_split=True)
         if day is None or (known.last_day is None and known.fund is None):
@@ -70,14 +77,36 @@ class Directory:
             return known.found._replace(fund=known.fallback.pk, fund_code=known.fallback.code, fund_step=Step.FALLBACK)
         return known.found._replace(expired_on=expired_on) if expired_on else known.found
 
+    def meet(self, payers: Iterable[Payer]) -> None:
+        """Look up all that the payers name, make what is named for the first time, and learn what they say of it."""
+        new = [payer for payer in dict.fromkeys(payers) if payer not in self._met]
+        if not new:
+            return
+        aliases = PIAddress.objects.select_related("pi").filter(email__in={p.pi_email for p in new} - self._pis.keys())
+        self._pis |= {alias.email: alias.pi for alias in aliases}
+        unsaved = [
+            *self._look_up(PrincipalInvestigator, "email", self._pis, (payer.pi_email for payer in new)),
+            *self._look_up(Project, "code", self._projects, (payer.project_code for payer in new)),
+            *self._look_up(FundingAccount, "code", self._funds, (payer.fund for payer in new)),
+        ]
+        if self.may_create:
+            _save_changed([row for row in self._learn(new) if row.pk])
+            self._save_new(unsaved)
+            self._learn_delegates(new)
+        if len(self._met) >= MOST_MET:
+            self._met.clear()
+        self._met.update(new)
+
+    def _splits_of(self, project: Project, month: str) -> list[FundingSplit]:
+        return [split for split in self._splits.get(project.pk, ()) if split.is_in_force(month)]
+
     def _know(self, payer: Payer, month: str) -> "_Known":
-        pi = self._remember(self._pis, payer.pi_email, self._pi)
-        project = self._remember(self._projects, payer.project_code, self._project)
-        self._learn(payer, pi, project)
+        pi, project = self._pis.get(payer.pi_email), self._projects.get(payer.project_code)
         code, step = payer.fund, payer.fund_step
         if not code and project and project.default_fund:
             code, step = project.default_fund.code, Step.PROJECT
-        fund = self._remember(self._funds, code, self._fund)
+            self._funds.setdefault(code, project.default_fund)
+        fund = self._funds.get(code)
         # The end date that the project had before this delivery: the order of rows must not matter.
         last_day = (payer.end_date or self._end_dates.get(payer.project_code)) if code else None
         return _Known(
@@ -88,63 +117,67 @@ class Directory:
             fallback=project.fallback_fund if project else None,
         )
 
-    def _remember(self, known: dict[str, M | None], key: str, look_up: Callable[[str], M | None]) -> M | None:
-        if not key:
-            return None
-        if key not in known:
-            known[key] = look_up(key)
-        return known[key]
+    def _look_up(self, model: type[M], name: str, known: dict[str, M], named: Iterable[str]) -> list[M]:
+        """Add to what is known; what is not there stands as a new row, still to be saved."""
+        keys = set(named) - known.keys() - {""}
+        known |= _by_key(model, name, keys)
+        new = {key: model(**{name: key}) for key in sorted(keys - known.keys())} if self.may_create else {}
+        known |= new
+        if model is Project:
+            self._look_up_projects([self._projects[key] for key in keys & self._projects.keys()])
+        return list(new.values())
 
-    def _pi(self, email: str) -> PrincipalInvestigator | None:
-        alias = PIAddress.objects.select_related("pi").filter(email=email).first()
-        return alias.pi if alias else self._get(PrincipalInvestigator, {"email": email})
+    def _look_up_projects(self, projects: list[Project]) -> None:
+        self._end_dates |= {project.code: project.end_date for project in projects}
+        for split in FundingSplit.objects.filter(project__in=[project.pk for project in projects if project.pk]):
+            self._splits.setdefault(split.project_id, []).append(split)
 
-    def _project(self, code: str) -> Project | None:
-        project = self._get(Project, {"code": code})
-        self._end_dates[code] = project.end_date if project else None
-        return project
+    def _learn(self, payers: list[Payer]) -> list[PrincipalInvestigator | Project]:
+        """Fill what staff have not, from every set of tags: the first row of a project need not say it all."""
+        changed: list[PrincipalInvestigator | Project] = []
+        for payer in payers:
+            pi, project = self._pis.get(payer.pi_email), self._projects.get(payer.project_code)
+            if pi and _fill(pi, name=pi.name or payer.pi_name, department=pi.department or payer.department):
+                changed.append(pi)
+            if project and self._learn_project(payer, project):
+                changed.append(project)
+        return changed
 
-    def _learn(self, payer: Payer, pi: PrincipalInvestigator | None, project: Project | None) -> None:
-        """Fill what staff have not, from every set of tags once: the first row of a project need not say it all."""
-        said = (
-            *(payer.pi_email, payer.pi_name, payer.department, payer.project_code, payer.project_name),
-            *(payer.cost_center, payer.end_date, payer.delegates),
-        )
-        if said in self._learned or not self.may_create:
-            return
-        self._learned.add(said)
-        if pi:
-            _update(pi, name=pi.name or payer.pi_name, department=pi.department or payer.department)
-        if project:
-            self._learn_project(payer, project)
+    def _save_new(self, unsaved: list[Any]) -> None:
+        """Another import may make the same at this moment: then its rows are taken."""
+        for model, name, known in (
+            (PrincipalInvestigator, "email", self._pis),
+            (Project, "code", self._projects),
+            (FundingAccount, "code", self._funds),
+        ):
+            rows = [row for row in unsaved if isinstance(row, model)]
+            if rows:
+                model._default_manager.bulk_create(rows, ignore_conflicts=True)
+                saved = _by_key(model, name, [getattr(row, name) for row in rows])
+                model.history.bulk_history_create(list(saved.values()))
+                known.update(saved)
 
-    def _learn_project(self, payer: Payer, project: Project) -> None:
+    def _learn_delegates(self, payers: list[Payer]) -> None:
+        named = {
+            (self._projects[payer.project_code].pk, email): None
+            for payer in payers
+            if payer.project_code
+            for email in payer.delegates
+        }
+        rows = [ProjectDelegate(project_id=project, email=email) for project, email in named]
+        ProjectDelegate.objects.bulk_create(rows, ignore_conflicts=True)
+
+    def _learn_project(self, payer: Payer, project: Project) -> bool:
         """The end date follows the tags, which know of an extension first; of several, the latest."""
         if payer.end_date:
             self._tagged_ends[project.code] = max(payer.end_date, self._tagged_ends.get(project.code, payer.end_date))
-        _update(
+        return _fill(
             project,
             name=project.name or payer.project_name,
             department=project.department or payer.department,
             cost_center=project.cost_center or payer.cost_center,
             end_date=self._tagged_ends.get(project.code, project.end_date),
         )
-        for email in payer.delegates:
-            self._get(ProjectDelegate, {"project": project, "email": email})
-
-    def _fund(self, code: str) -> FundingAccount | None:
-        return self._get(FundingAccount, {"code": code})
-
-    def _get(self, model: type[M], key: dict[str, Any]) -> M | None:
-        if self.may_create:
-            return model._default_manager.get_or_create(**key)[0]
-        return model._default_manager.filter(**key).first()
-
-    def _splits_of(self, project: Project, month: str) -> list[FundingSplit]:
-        key = (project.pk, month)
-        if key not in self._splits:
-            self._splits[key] = [split for split in project.splits.all() if split.is_in_force(month)]
-        return self._splits[key]
 
 
 def _expired_on(known: "_Known", day: date) -> date | None:
@@ -154,12 +187,25 @@ def _expired_on(known: "_Known", day: date) -> date | None:
     return known.fund.limit_on(day) if known.fund else None
 
 
-def _update(row: PrincipalInvestigator | Project, **values: Any) -> None:
+def _fill(row: PrincipalInvestigator | Project, **values: Any) -> bool:
+    """Whether anything is new."""
     changed = [name for name, value in values.items() if getattr(row, name) != value]
     for name in changed:
         setattr(row, name, values[name])
-    if changed:
-        row.save(update_fields=changed)
+    return bool(changed)
+
+
+def _save_changed(rows: list[PrincipalInvestigator | Project]) -> None:
+    for model, fields in LEARNED.items():
+        of_model = {row.pk: row for row in rows if isinstance(row, model)}
+        if of_model:
+            bulk_update_with_history(list(of_model.values()), model, fields, batch_size=500)
+
+
+def _by_key(model: type[M], name: str, keys: Iterable[str]) -> dict[str, M]:
+    rows = model._default_manager.filter(**{f"{name}__in": list(keys)})
+    related = RELATED.get(model, ())
+    return {getattr(row, name): row for row in (rows.select_related(*related) if related else rows)}
 
 
 def _key(row: Model | None) -> int | None:

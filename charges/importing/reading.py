@@ -7,6 +7,7 @@ import io
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,6 +28,11 @@ class RawRow(NamedTuple):
     cells: list[str]
 
 
+class Chunk(NamedTuple):
+    lines: Sequence[int]
+    rows: list[list[str]]
+
+
 def find_files(given: Sequence[str | Path]) -> list[Path]:
     """Files as given, folders searched downwards, globs expanded; each once, in the order of names."""
     found: dict[Path, None] = {}
@@ -39,7 +45,7 @@ def find_files(given: Sequence[str | Path]) -> list[Path]:
 
 
 @contextmanager
-def open_rows(path: Path, name: str) -> Iterator[tuple[Header, Iterator[RawRow]]]:
+def open_rows(path: Path, name: str) -> Iterator[tuple[Header, Iterator[Chunk]]]:
     """The header and the rows of a file that people know as `name`. Raises Refused for what is unreadable, saying why and where."""
     try:
         with path.open("rb") as raw:
@@ -61,13 +67,12 @@ def open_rows(path: Path, name: str) -> Iterator[tuple[Header, Iterator[RawRow]]
         raise Refused(f"{name} cannot be read: {error.strerror or error}.") from error
 
 
-def _rows(reader: Any, name: str) -> Iterator[RawRow]:
-    begins = 2
+def _rows(reader: Any, name: str) -> Iterator[Chunk]:
+    before = 0
     try:
-        for cells in reader:
-            if cells:
-                yield RawRow(begins, cells)
-            begins = reader.line_num + 2
+        while rows := list(islice(reader, 5000)):
+            yield Chunk(range(before + 2, reader.line_num + 2), rows)
+            before = reader.line_num
     except csv.Error as error:
         raise Refused(f"{name} is no CSV file: line {reader.line_num + 1}: {error}.") from error
 

@@ -6,11 +6,12 @@ delivered twice pairs with two. Only digests are in memory, some 40 bytes a row.
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from django.db.models import BigIntegerField, ExpressionWrapper, F
+
 from charges.models import Charge, Source
-from charges.money import to_billionths
 from periods.models import BillingPeriod
 
 
@@ -31,27 +32,43 @@ class Snapshot:
         self.dues = array("q")
         self.held = bytearray()
         self.accounts: dict[str, int] = {}
-        self.account = array("l")
+        self.account = array("i")
         if source.pk and period:
             self._load(source, period)
         self.taken = bytearray(len(self.pks))
         self.next: dict[int, int] = {}
 
+    def __len__(self) -> int:
+        return len(self.pks)
+
     def _load(self, source: Source, period: BillingPeriod) -> None:
         charges = Charge.objects.current().filter(source=source, period=period, kind=Charge.Kind.DELIVERED)
-        fields = ("content_digest", "identity_digest", "pk", "billing_account_id", "review_status", "due_amount")
+        fields = ("content_digest", "identity_digest", "pk", "billing_account_id", "review_status", "billionths")
         for content, identity, pk, account, status, due in (
-            charges.order_by("content_digest", "pk").values_list(*fields).iterator(chunk_size=5000)
+            charges.annotate(billionths=ExpressionWrapper(F("due_amount"), BigIntegerField()))
+            .order_by("content_digest", "pk")
+            .values_list(*fields)
+            .iterator(chunk_size=5000)
         ):
             self.contents.append(content)
             self.identities.append(identity)
             self.pks.append(pk)
-            self.dues.append(to_billionths(due))
+            self.dues.append(due)
             self.account.append(self.accounts.setdefault(account, len(self.accounts)))
             self.held.append(status == Charge.ReviewStatus.HELD)
 
-    def take(self, content: int) -> int | None:
-        """The index of an equal charge that no earlier row took; it stays as it is."""
+    def take(self, contents: Sequence[int]) -> dict[int, int]:
+        """Which of the rows are here already, by their place: the index of an equal charge that no other row took."""
+        if not self.pks:
+            return {}
+        found = {}
+        for at, content in enumerate(contents):
+            index = self._take(content)
+            if index is not None:
+                found[at] = index
+        return found
+
+    def _take(self, content: int) -> int | None:
         index = self.next.get(content)
         if index is None:
             index = bisect_left(self.contents, content)

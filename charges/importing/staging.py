@@ -6,32 +6,34 @@ until `loading` makes the whole delivery current in one short transaction.
 
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
 
-from charges import pricing
 from charges.focus import Header
 from charges.importing import writing
 from charges.importing.assessing import Assessment, Assessor
-from charges.importing.reading import RawRow, open_rows
-from charges.importing.rows import CURRENCY, LONGEST_ACCOUNT, BadRow, Row, RowReader
+from charges.importing.reading import open_rows
+from charges.importing.rows import CURRENCY, LONGEST_ACCOUNT, BadRow, RowReader, Rows
 from charges.importing.snapshot import Snapshot
 from charges.importing.totals import ControlTotals
 from charges.models import Charge, FocusImport, ImportIssue, ReceivedFile, Source
-from charges.money import ZERO, to_billionths
+from charges.money import from_billionths
 from periods.errors import PeriodNotOpen, Refused
 from periods.models import BillingPeriod
 
-CHUNK = 5000
 HOPELESS = 10_000
 SHOWN_ISSUES = 50
 Progress = Callable[[int], None]
+Columns = Mapping[str, Sequence[Any]]
+Constants = Mapping[str, int | str | None]
+Status = Charge.ReviewStatus
 
 
 @dataclass(slots=True)
@@ -42,16 +44,19 @@ class Place:
     period: BillingPeriod | None
     currency: str
     snapshot: Snapshot
-    accounts: dict[str, int] = field(default_factory=dict)
+    added: int = 0
+    accounts: Counter[str] = field(default_factory=Counter)
     identities: "array[int]" = field(default_factory=lambda: array("q"))
     dues: "array[int]" = field(default_factory=lambda: array("q"))
 
 
 @dataclass(slots=True)
 class ProjectDelta:
+    """Amounts in billionths."""
+
     rows: int = 0
-    list: Decimal = ZERO
-    due: Decimal = ZERO
+    list: int = 0
+    due: int = 0
 
 
 class Staging:
@@ -67,26 +72,28 @@ class Staging:
         self.totals = ControlTotals()
         self.rows = self.loaded = self.quarantined = self.unchanged = self.flagged = 0
         self.deltas: dict[tuple[str, str], ProjectDelta] = {}  # by currency and project
-        self.usage_billed = self.usage_effective = ZERO
+        self.usage_billed = self.usage_effective = 0  # billionths
         self.warnings: dict[str, int] = {}
         self.flags: Counter[str] = Counter()
         self.issues: list[ImportIssue] = []
-        self._charges: list[dict[str, Any]] = []
+        self._charges: list[tuple[Columns, Constants]] = []
         self._issues: list[ImportIssue] = []
         self._homeless: list[ImportIssue] = []
 
     def read(self, path: Path, file: ReceivedFile | None) -> None:
         """Stage all rows of one file."""
         known_as = file.name if file else path.name
-        with open_rows(path, known_as) as (header, rows):
+        with open_rows(path, known_as) as (header, chunks):
             for name in header.missing:
                 self._warn(f"{known_as} has no column {name}.")
-            reader = RowReader(header, basis=self.source.basis, currency=settings.CURRENCY)
-            for chunk in _chunks(rows):
-                for raw in chunk:
-                    self._take(raw, reader, header, file)
+            reader = RowReader(header, self.source, currency=settings.CURRENCY)
+            for chunk in chunks:
+                self.rows += len(chunk.rows)
+                for rows in reader.sift(chunk, partial(self._quarantine, reader, file)):
+                    for month, of_month in rows.by(rows.months):
+                        self._load(of_month, month, file)
                 self._flush()
-                self.progress(len(chunk))
+                self.progress(len(chunk.rows))
 
     def finish(self) -> None:
         """Give the issues without a readable month to the first month. Raises Refused where there is none."""
@@ -105,66 +112,69 @@ class Staging:
     def warnings_in_words(self) -> list[str]:
         return [f"{sentence} ({times}×)" if times > 1 else sentence for sentence, times in self.warnings.items()]
 
-    def _take(self, raw: RawRow, reader: RowReader, header: Header, file: ReceivedFile | None) -> None:
-        self.rows += 1
-        try:
-            row = reader.read(raw)
-        except BadRow as bad:
-            self._quarantine(bad, raw, reader, header, file)
-        else:
-            self._load(row, file)
+    def _load(self, rows: Rows, month: str, file: ReceivedFile | None) -> None:
+        place = self._place(self.target_month or month)
+        place.accounts.update(rows.text("billing_account_id"))
+        self.loaded += len(rows)
+        self._count(rows)
+        kept = place.snapshot.take(rows.contents)
+        self.unchanged += len(kept)
+        self.flagged += sum(place.snapshot.held[index] for index in kept.values())
+        if kept:
+            rows = rows.where([at not in kept for at in range(len(rows))])
+        if len(rows):
+            self._add(rows, place, file)
 
-    def _load(self, row: Row, file: ReceivedFile | None) -> None:
-        place = self._place(self.target_month or row.month)
-        account = row.texts.get("billing_account_id", "")
-        place.accounts[account] = place.accounts.get(account, 0) + 1
-        self.loaded += 1
-        self.totals.add_loaded(row.currency, row.amounts, row.rounding)
-        if row.category in ("Usage", ""):
-            self.usage_billed += row.costs.billed or ZERO
-            self.usage_effective += row.costs.effective or ZERO
-        index = place.snapshot.take(row.content)
-        if index is None:
-            assessment = self.assessor.assess(row, month=place.month, currency=place.currency)
-            place.identities.append(row.identity)
-            place.dues.append(to_billionths(assessment.price.due))
-            self.flagged += assessment.status == Charge.ReviewStatus.HELD
-            self.flags.update(assessment.flags.keys())
-            self._count_delta(row.currency, assessment)
-            self._charges.append(assessment.columns(row) | self._origin(row, place, file))
-        else:
-            self.unchanged += 1
-            self.flagged += place.snapshot.held[index]
+    def _count(self, rows: Rows) -> None:
+        for currency, in_currency in rows.by(rows.currencies):
+            self.totals.add_loaded(currency, in_currency.amounts)
+        if not self.usage_effective:
+            for category, costs in zip(rows.text("charge_category"), rows.costs, strict=True):
+                if category in ("Usage", ""):
+                    self.usage_billed += abs(costs.billed or 0)
+                    self.usage_effective += abs(costs.effective or 0)
 
-    def _origin(self, row: Row, place: Place, file: ReceivedFile | None) -> dict[str, Any]:
+    def _add(self, rows: Rows, place: Place, file: ReceivedFile | None) -> None:
+        """Rows that the month does not hold yet."""
+        assessment = self.assessor.assess(rows, month=place.month, currency=place.currency)
+        place.added += len(rows)
+        if len(place.snapshot):
+            place.identities.extend(rows.identities)
+            place.dues.extend(price.due for price in assessment.prices)
+        self.flagged += assessment.statuses.count(Status.HELD.value)
+        self.flags.update(flag for flags in assessment.flags for flag in flags)
+        self._count_deltas(rows, assessment)
+        if self.focus_import and place.period:
+            self._charges.append((assessment.columns(rows), self._origin(place, file)))
+
+    def _origin(self, place: Place, file: ReceivedFile | None) -> Constants:
         return {
             "period_id": place.period.pk if place.period else None,
             "source_id": self.source.pk,
             "loaded_by_id": self.focus_import.pk if self.focus_import else None,
             "file_id": file.pk if file else None,
-            "line_number": row.line,
         }
 
     def _quarantine(
-        self, bad: BadRow, raw: RawRow, reader: RowReader, header: Header, file: ReceivedFile | None
+        self, reader: RowReader, file: ReceivedFile | None, bad: BadRow, line: int, cells: list[str]
     ) -> None:
         self.quarantined += 1
-        has_shape = len(raw.cells) == len(header.names)
-        account = reader.cell(raw, "BillingAccountId")[:LONGEST_ACCOUNT] if has_shape else ""
-        currency = (reader.cell(raw, "BillingCurrency").strip().upper() if has_shape else "") or settings.CURRENCY
+        has_shape = len(cells) == len(reader.header.names)
+        account = reader.cell(cells, "BillingAccountId")[:LONGEST_ACCOUNT] if has_shape else ""
+        currency = (reader.cell(cells, "BillingCurrency").strip().upper() if has_shape else "") or settings.CURRENCY
         if CURRENCY.fullmatch(currency):
             self.totals.add_quarantined(currency, bad.amounts)
-        place = self._place_of_bad(raw, reader, account) if has_shape else None
+        place = self._place_of_bad(cells, reader, account) if has_shape else None
         issue = ImportIssue(
             focus_import=self.focus_import,
             period=place.period if place else None,
             file=file,
             billing_account_id=account,
-            line_number=raw.line,
+            line_number=line,
             column=bad.column,
             raw_value=bad.value[:2000].replace("\x00", "�"),
             sentence=bad.sentence,
-            raw_row=_raw(header, raw),
+            raw_row=_raw(reader.header, cells),
             **_issue_amounts(bad),
         )
         (self._issues if place else self._homeless).append(issue)
@@ -173,9 +183,9 @@ class Staging:
         if len(self._homeless) >= HOPELESS and not self.places:
             raise Refused(f"The first {HOPELESS:,} rows cannot be used; the first because: {self._homeless[0]}")
 
-    def _place_of_bad(self, raw: RawRow, reader: RowReader, account: str) -> Place | None:
+    def _place_of_bad(self, cells: list[str], reader: RowReader, account: str) -> Place | None:
         try:
-            place = self._place(self.target_month or reader.month(raw))
+            place = self._place(self.target_month or reader.month(cells))
         except BadRow:
             return next(iter(self.places.values()), None)
         place.accounts.setdefault(account, 0)
@@ -199,11 +209,15 @@ class Staging:
         currency = period.currency if period else settings.CURRENCY
         return Place(month, period, currency, Snapshot(self.source, period))
 
-    def _count_delta(self, currency: str, assessment: Assessment) -> None:
-        delta = self.deltas.setdefault((currency, assessment.payer.project_code), ProjectDelta())
-        delta.rows += 1
-        delta.list += assessment.price.list
-        delta.due += assessment.price.due
+    def _count_deltas(self, rows: Rows, assessment: Assessment) -> None:
+        for currency, payer, price in zip(rows.currencies, assessment.payers, assessment.prices, strict=True):
+            key = (currency, payer.project_code)
+            delta = self.deltas.get(key)
+            if delta is None:
+                delta = self.deltas[key] = ProjectDelta()
+            delta.rows += 1
+            delta.list += price.list
+            delta.due += price.due
 
     def _warn(self, sentence: str) -> None:
         self.warnings[sentence] = self.warnings.get(sentence, 0) + 1
@@ -212,28 +226,23 @@ class Staging:
         """Only writing takes the database's lock: others get in while the next chunk is read and judged."""
         if self.focus_import:
             with transaction.atomic():
-                writing.write(self._charges)
+                for columns, constants in self._charges:
+                    writing.write(columns, constants)
                 ImportIssue.objects.bulk_create(self._issues)
         self._charges, self._issues = [], []
 
 
-def _chunks(rows: Iterator[RawRow]) -> Iterator[list[RawRow]]:
-    chunk: list[RawRow] = []
-    for row in rows:
-        chunk.append(row)
-        if len(chunk) >= CHUNK:
-            yield chunk
-            chunk = []
-    if chunk:
-        yield chunk
-
-
-def _raw(header: Header, raw: RawRow) -> dict[str, str]:
+def _raw(header: Header, cells: list[str]) -> dict[str, str]:
     """The row as it came, by column; cells beyond the header are numbered."""
-    names = [*header.names, *(f"cell {n + 1}" for n in range(len(header.names), len(raw.cells)))]
-    return {name: cell.replace("\x00", "�") for name, cell in zip(names, raw.cells, strict=False)}
+    names = [*header.names, *(f"cell {n + 1}" for n in range(len(header.names), len(cells)))]
+    return {name: cell.replace("\x00", "�") for name, cell in zip(names, cells, strict=False)}
 
 
 def _issue_amounts(bad: BadRow) -> dict[str, Decimal | None]:
+    """As the database holds them."""
     columns = {"billed_cost": "BilledCost", "effective_cost": "EffectiveCost", "list_cost": "ListCost"}
-    return {field: pricing.rounded(bad.amounts.get(column)) for field, column in columns.items()}
+    found = {field: bad.amounts.get(column) for field, column in columns.items()}
+    return {
+        field: None if amount is None or amount.billionths is None else from_billionths(amount.billionths)
+        for field, amount in found.items()
+    }

@@ -6,12 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from charges.money import BILLION, from_billionths, to_billionths
 from charges.pricing import Costs, amount_due, has_odd_purchase_costs, is_prepaid, price
 
 
 def costs(billed: object = None, effective: object = None, list: object = None, contracted: object = None) -> Costs:  # noqa: A002
     given = (billed, effective, list, contracted)
-    return Costs(*(None if value is None else Decimal(str(value)) for value in given))
+    return Costs(*(None if value is None else to_billionths(Decimal(str(value))) for value in given))
 
 
 def priced(
@@ -19,9 +20,10 @@ def priced(
 ) -> tuple[Decimal, Decimal, Decimal]:
     """(list, provider discount, subsidy)"""
     result = price(
-        given, Decimal(str(due)), category=category, commitment_id=commitment_id, is_own_service=own, funder=funder
+        given, to_billionths(Decimal(str(due))), category=category, commitment_id=commitment_id, is_own_service=own, funder=funder
     )
-    return result.list, result.contracted - result.list, result.due - result.contracted
+    parts = (result.list, result.contracted - result.list, result.due - result.contracted)
+    return tuple(map(from_billionths, parts))
 
 
 @pytest.mark.parametrize(
@@ -36,7 +38,7 @@ def priced(
     ],
 )
 def test_due_follows_the_basis(row: Costs, basis: str, is_commitment_purchase: bool, due: str) -> None:
-    assert amount_due(row, basis=basis, is_commitment_purchase=is_commitment_purchase) == Decimal(due)
+    assert amount_due(row, basis=basis, is_commitment_purchase=is_commitment_purchase) == to_billionths(Decimal(due))
 
 
 def test_a_row_without_any_amount_has_no_due() -> None:
@@ -91,10 +93,10 @@ def test_a_row_and_its_refund_cancel_in_every_figure(list_cost: Decimal, contrac
 def test_the_prepaid_purchase_and_the_usage_it_covers_are_not_billed_twice() -> None:
     purchase, covered = costs(billed=1000, effective=0), costs(billed=0, effective=8)
 
-    assert is_prepaid(purchase, Decimal(0), basis="effective_cost", category="Purchase", commitment_status="")
-    assert not is_prepaid(covered, Decimal(8), basis="effective_cost", category="Usage", commitment_status="Used")
-    assert is_prepaid(covered, Decimal(0), basis="billed_cost", category="Usage", commitment_status="Used")
-    assert not is_prepaid(purchase, Decimal(1000), basis="billed_cost", category="Purchase", commitment_status="")
+    assert is_prepaid(purchase, 0, basis="effective_cost", category="Purchase", commitment_status="")
+    assert not is_prepaid(covered, 8 * BILLION, basis="effective_cost", category="Usage", commitment_status="Used")
+    assert is_prepaid(covered, 0, basis="billed_cost", category="Usage", commitment_status="Used")
+    assert not is_prepaid(purchase, 1000 * BILLION, basis="billed_cost", category="Purchase", commitment_status="")
 
 
 @pytest.mark.parametrize(("effective", "is_odd"), [(None, True), (0, False), (5, True)])
