@@ -145,17 +145,9 @@ class Directory:
 
     def _save_new(self, unsaved: list[Any]) -> None:
         """Another import may make the same at this moment: then its rows are taken."""
-        for model, name, known in (
-            (PrincipalInvestigator, "email", self._pis),
-            (Project, "code", self._projects),
-            (FundingAccount, "code", self._funds),
-        ):
-            rows = [row for row in unsaved if isinstance(row, model)]
-            if rows:
-                model._default_manager.bulk_create(rows, ignore_conflicts=True)
-                saved = _by_key(model, name, [getattr(row, name) for row in rows])
-                model.history.bulk_history_create(list(saved.values()))
-                known.update(saved)
+        self._pis |= _saved(PrincipalInvestigator, "email", unsaved)
+        self._projects |= _saved(Project, "code", unsaved)
+        self._funds |= _saved(FundingAccount, "code", unsaved)
 
     def _learn_delegates(self, payers: list[Payer]) -> None:
         named = {
@@ -193,6 +185,15 @@ def _fill(row: PrincipalInvestigator | Project, **values: Any) -> bool:
     for name in changed:
         setattr(row, name, values[name])
     return bool(changed)
+
+
+def _saved(model: type[M], name: str, unsaved: list[Any]) -> dict[str, M]:
+    rows = [row for row in unsaved if isinstance(row, model)]
+    model._default_manager.bulk_create(rows, ignore_conflicts=True)
+    saved = _by_key(model, name, [getattr(row, name) for row in rows])
+    history: Any = model.history  # type: ignore[attr-defined]
+    history.bulk_history_create(list(saved.values()))
+    return saved
 
 
 def _save_changed(rows: list[PrincipalInvestigator | Project]) -> None:

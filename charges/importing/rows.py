@@ -29,6 +29,7 @@ LONGEST_ACCOUNT = 500  # characters: it is part of a key
 CURRENCY = re.compile(r"[A-Z]{3}")
 PLAIN = re.compile(r"(-?[0-9]{1,9})(?:\.([0-9]{1,9}))?")  # whole billionths
 DIGEST = 8  # bytes
+Columns = Sequence[Sequence[str]]
 
 
 class Amount(NamedTuple):
@@ -140,7 +141,7 @@ class RowReader:
         index = self.header.positions.get(name)
         return "" if index is None or cells[index] in NULLS else cells[index]
 
-    def _read(self, chunk: Chunk, columns: list[Sequence[str]], amounts: dict[str, Sequence[Amount]]) -> Rows:
+    def _read(self, chunk: Chunk, columns: Columns, amounts: dict[str, Sequence[Amount]]) -> Rows:
         begins, ends = (
             self._optional_moments("ChargePeriodStart", columns),
             self._optional_moments("ChargePeriodEnd", columns),
@@ -169,7 +170,7 @@ class RowReader:
             raise BadRow("BillingPeriodStart", "", "BillingPeriodStart is empty: the month is unknown.")
         return months
 
-    def _texts(self, name: str, columns: list[Sequence[str]]) -> Sequence[str]:
+    def _texts(self, name: str, columns: Columns) -> Sequence[str]:
         index = self.header.positions.get(name)
         return [""] * len(columns[0]) if index is None else _without_nulls(columns[index])
 
@@ -180,7 +181,7 @@ class RowReader:
         except ValueError as error:
             raise BadRow(name, column[0], f"{name} is {error}.") from error
 
-    def _optional_moments(self, name: str, columns: list[Sequence[str]]) -> Sequence[Moment]:
+    def _optional_moments(self, name: str, columns: Columns) -> Sequence[Moment]:
         index = self.header.positions.get(name)
         return [Moment(None)] * len(columns[0]) if index is None else self._moments(name, columns[index])
 

@@ -42,7 +42,7 @@ def _insert(columns: Mapping[str, Sequence[Any]], fixed: Mapping[str, int | str 
     places = ", ".join([*["%s"] * len(columns), *map(_literal, fixed.values())])
     statement = f"INSERT INTO {_table()} ({_names([*columns, *fixed])}) VALUES ({places})"  # noqa: S608
     with connection.cursor() as cursor:
-        cursor.executemany(statement, zip(*columns.values(), strict=True))
+        cursor.executemany(statement, list(zip(*columns.values(), strict=True)))
 
 
 def _copy(columns: Mapping[str, Sequence[Any]], fixed: Mapping[str, int | str | None]) -> None:
