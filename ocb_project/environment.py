@@ -22,7 +22,7 @@ SHORTEST_KEY = 50
 
 WAL = (
     "PRAGMA journal_mode=WAL;PRAGMA synchronous=NORMAL;PRAGMA foreign_keys=ON;"
-    "PRAGMA mmap_size=2147483648;PRAGMA cache_size=-64000;PRAGMA temp_store=MEMORY"
+    "PRAGMA mmap_size=2147483648;PRAGMA cache_size=-32000;PRAGMA temp_store=MEMORY"
 )
 
 

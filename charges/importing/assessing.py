@@ -1,7 +1,7 @@
 """From rows to charges: what they cost, who pays, and whether somebody must look at them first."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import repeat
 from typing import Any
@@ -13,7 +13,7 @@ from charges.importing.directory import Directory, Found
 from charges.importing.memo import Memo
 from charges.importing.rows import Rows
 from charges.models import Charge, Source
-from charges.pricing import Costs, Price
+from charges.pricing import Price
 
 Status = Charge.ReviewStatus
 COSTS = {
@@ -39,7 +39,7 @@ class Assessment:
         """Database values of the charges, but for their place in the delivery."""
         return {
             **rows.texts,
-            **{field: [a.billionths for a in rows.amounts[name]] for name, field in COSTS.items() if name in rows.amounts},
+            **{field: rows.amounts[name] for name, field in COSTS.items() if name in rows.amounts},
             **_payer_columns(self.payers, self.found),
             "identity_digest": rows.identities,
             "content_digest": rows.contents,
@@ -66,22 +66,22 @@ class Assessor:
 
     def assess(self, rows: Rows, *, month: str, currency: str) -> Assessment:
         """`month` and `currency` are those of the period that the rows go to."""
-        services, commitments = rows.text("service_name"), rows.text("commitment_discount_id")
-        categories, costs = rows.text("charge_category"), list(rows.costs)
         payers = self._payers(rows)
         self.directory.meet(payers)
         find = self.directory.find
-        found = [
-            find(payer, service, month, day) for payer, service, day in zip(payers, services, rows.days, strict=True)
+        places = zip(payers, rows.text("service_name"), rows.days, strict=True)
+        found = [find(payer, service, month, day) for payer, service, day in places]
+        prices = self._prices(rows, payers)
+        odd, prepaid = self._odd_purchases(rows), self._prepaid(rows)
+        facts = self._facts(rows, payers, found, prices, odd, month=month, currency=currency)
+        flags = [
+            {} if is_prepaid and not is_odd else self.flags[row]
+            for row, is_prepaid, is_odd in zip(facts, prepaid, odd, strict=True)
         ]
-        own = self.source.is_own_service
-        prices = [
-            pricing.price(c, due, category=category, commitment_id=commitment, is_own_service=own, funder=payer.funder)
-            for c, due, category, commitment, payer in zip(
-                costs, rows.due, categories, commitments, payers, strict=True
-            )
+        statuses = [
+            Status.HELD.value if reasons else Status.NOT_BILLABLE.value if is_prepaid else Status.CLEAR.value
+            for reasons, is_prepaid in zip(flags, prepaid, strict=True)
         ]
-        flags, statuses = self._judge(rows, costs, payers, found, prices, month=month, currency=currency)
         return Assessment(payers, found, prices, flags, statuses)
 
     def _payers(self, rows: Rows) -> list[Payer]:
@@ -96,21 +96,29 @@ class Assessor:
         )
         return list(map(self.attributor.payer, usages))
 
-    def _judge(
+    def _prices(self, rows: Rows, payers: list[Payer]) -> list[Price]:
+        own, price = self.source.is_own_service, pricing.price
+        categories, commitments = rows.text("charge_category"), rows.text("commitment_discount_id")
+        return [
+            price(costs, due, category=category, commitment_id=commitment, is_own_service=own, funder=payer.funder)
+            for costs, due, category, commitment, payer in zip(
+                rows.costs, rows.due, categories, commitments, payers, strict=True
+            )
+        ]
+
+    def _facts(
         self,
         rows: Rows,
-        costs: list[Costs],
         payers: list[Payer],
         found: list[Found],
         prices: list[Price],
+        odd: Sequence[bool],
         *,
         month: str,
         currency: str,
-    ) -> tuple[list[dict[str, str]], list[str]]:
-        """Flags with their reasons, and where each row stands in review."""
-        categories, has_list_column = rows.text("charge_category"), "ListCost" in rows.amounts
-        odd = self._odd_purchases(rows, costs)
-        facts = map(
+    ) -> Iterable[Facts]:
+        has_list_column = "ListCost" in rows.amounts
+        return map(
             Facts,
             [payer.pi_email for payer in payers],
             [payer.unusable_email for payer in payers],
@@ -123,36 +131,30 @@ class Assessor:
             rows.months,
             rows.currencies,
             repeat(currency),
-            categories,
+            rows.text("charge_category"),
             [price.has_list or not has_list_column for price in prices],
             odd,
             self._names(rows),
         )
-        prepaid = self._prepaid(rows, costs)
-        flags = [
-            {} if is_prepaid and not is_odd else self.flags[row]
-            for row, is_prepaid, is_odd in zip(facts, prepaid, odd, strict=True)
-        ]
-        return flags, [
-            Status.HELD.value if reasons else Status.NOT_BILLABLE.value if is_prepaid else Status.CLEAR.value
-            for reasons, is_prepaid in zip(flags, prepaid, strict=True)
+
+    def _odd_purchases(self, rows: Rows) -> Sequence[bool]:
+        categories, basis = rows.text("charge_category"), self.source.basis
+        if "Purchase" not in categories:
+            return [False] * len(rows)
+        commitments = rows.text("commitment_discount_id")
+        return [
+            pricing.has_odd_purchase_costs(costs, basis=basis, category=category, commitment_id=commitment)
+            for costs, category, commitment in zip(rows.costs, categories, commitments, strict=True)
         ]
 
-    def _odd_purchases(self, rows: Rows, costs: list[Costs]) -> list[bool]:
+    def _prepaid(self, rows: Rows) -> Sequence[bool]:
+        if all(rows.due):
+            return [False] * len(rows)
         basis = self.source.basis
+        categories, statuses = rows.text("charge_category"), rows.text("commitment_discount_status")
         return [
-            pricing.has_odd_purchase_costs(cost, basis=basis, category=category, commitment_id=commitment)
-            for cost, category, commitment in zip(
-                costs, rows.text("charge_category"), rows.text("commitment_discount_id"), strict=True
-            )
-        ]
-
-    def _prepaid(self, rows: Rows, costs: list[Costs]) -> list[bool]:
-        basis = self.source.basis
-        statuses = rows.text("commitment_discount_status")
-        return [
-            not due and pricing.is_prepaid(cost, due, basis=basis, category=category, commitment_status=status)
-            for cost, due, category, status in zip(costs, rows.due, rows.text("charge_category"), statuses, strict=True)
+            pricing.is_prepaid(costs, due, basis=basis, category=category, commitment_status=status)
+            for costs, due, category, status in zip(rows.costs, rows.due, categories, statuses, strict=True)
         ]
 
     def _names(self, rows: Rows) -> Sequence[tuple[str, str, str]]:

@@ -4,12 +4,12 @@ A column at a time costs a fifth of a row at a time. A block with a bad row is h
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from hashlib import blake2b
-from itertools import compress
+from itertools import compress, repeat
 from operator import itemgetter
 from struct import unpack
 from typing import Any, NamedTuple
@@ -19,7 +19,7 @@ from charges.importing.memo import Memo
 from charges.importing.reading import Chunk
 from charges.importing.writing import instant
 from charges.models import Source
-from charges.money import EXACT, ZERO, from_billionths, parse_amount, to_billionths
+from charges.money import parse_amount, to_billionths
 from charges.pricing import Costs, amount_due
 from periods.calendar import institution_day, month_of
 
@@ -30,14 +30,6 @@ CURRENCY = re.compile(r"[A-Z]{3}")
 PLAIN = re.compile(r"(-?[0-9]{1,9})(?:\.([0-9]{1,9}))?")  # whole billionths
 DIGEST = 8  # bytes
 Columns = Sequence[Sequence[str]]
-
-
-class Amount(NamedTuple):
-    """A cost as the file writes it, as the database holds it in billionths, and the difference of the two."""
-
-    exact: Decimal | None
-    billionths: int | None
-    rounding: Decimal = ZERO
 
 
 class Moment(NamedTuple):
@@ -52,9 +44,10 @@ class Moment(NamedTuple):
 class BadRow(Exception):
     """A row for quarantine. `amounts` is empty where an amount is what cannot be read."""
 
-    def __init__(self, column: str, value: str, sentence: str, amounts: dict[str, Amount] | None = None) -> None:
+    def __init__(self, column: str, value: str, sentence: str) -> None:
         super().__init__(sentence)
-        self.column, self.value, self.sentence, self.amounts = column, value, sentence, amounts or {}
+        self.column, self.value, self.sentence = column, value, sentence
+        self.amounts: dict[str, Decimal] = {}
 
 
 @dataclass(slots=True)
@@ -64,6 +57,7 @@ class Rows:
     lines: Sequence[int]
     months: Sequence[str]
     currencies: Sequence[str]
+    costs: Sequence[Costs]
     due: Sequence[int]  # billionths
     days: Sequence[date | None]
     starts: Sequence[Any]
@@ -72,15 +66,12 @@ class Rows:
     allocated_tags: Sequence[str]
     identities: Sequence[int]
     contents: Sequence[int]
-    amounts: dict[str, Sequence[Amount]]  # by FOCUS column
+    written: Mapping[str, Sequence[str]]  # the cost columns as the file writes them
+    amounts: dict[str, Sequence[int | None]]  # the same in billionths
     texts: dict[str, Sequence[str]]  # by field of the charge
 
     def __len__(self) -> int:
         return len(self.lines)
-
-    @property
-    def costs(self) -> Iterable[Costs]:
-        return costs_of(self.amounts, len(self))
 
     def text(self, field: str) -> Sequence[str]:
         """Empty texts where the file has no such column."""
@@ -107,7 +98,7 @@ class RowReader:
         self.texts = [(field, at[name]) for name, field in TEXTS.items() if name in at]
         order = [*header.identity, *(index for index in range(len(header.names)) if index not in set(header.identity))]
         self.identity, self.rest = _picker(order[: len(header.identity)]), _picker(order[len(header.identity) :])
-        self.amount, self.moment, self.code = Memo(_amount), Memo(_moment), Memo(self._currency)
+        self.amount, self.moment, self.code = Memo(_billionths), Memo(_moment), Memo(self._currency)
 
     def sift(self, chunk: Chunk, quarantine: Callable[[BadRow, int, list[str]], None]) -> Iterator[Rows]:
         """The good rows of a chunk in one or more blocks; each bad one goes to `quarantine` with line and cells."""
@@ -125,11 +116,12 @@ class RowReader:
         """Raises BadRow, which tells of a row only where the chunk has but one."""
         self._check_shape(chunk.rows)
         columns = list(zip(*chunk.rows, strict=True))
-        amounts = {name: self._amounts(name, columns[index]) for name, index in self.costs}
+        written = {name: columns[index] for name, index in self.costs}
+        amounts = {name: self._amounts(name, column) for name, column in written.items()}
         try:
-            return self._read(chunk, columns, amounts)
+            return self._read(chunk, columns, written, amounts)
         except BadRow as bad:
-            bad.amounts = {name: column[0] for name, column in amounts.items()}
+            bad.amounts = {name: exact for name, column in written.items() for exact in exactly(column[:1])}
             raise
 
     def month(self, cells: Sequence[str]) -> str:
@@ -141,18 +133,26 @@ class RowReader:
         index = self.header.positions.get(name)
         return "" if index is None or cells[index] in NULLS else cells[index]
 
-    def _read(self, chunk: Chunk, columns: Columns, amounts: dict[str, Sequence[Amount]]) -> Rows:
+    def _read(
+        self,
+        chunk: Chunk,
+        columns: Columns,
+        written: Mapping[str, Sequence[str]],
+        amounts: dict[str, Sequence[int | None]],
+    ) -> Rows:
         begins, ends = (
             self._optional_moments("ChargePeriodStart", columns),
             self._optional_moments("ChargePeriodEnd", columns),
         )
         texts = {field: _without_nulls(columns[index]) for field, index in self.texts}
+        costs = _costs(amounts, len(chunk.rows))
         identities, contents = self._digests(chunk.rows)
         return Rows(
             lines=chunk.lines,
             months=self._months(columns[self.header.positions["BillingPeriodStart"]]),
             currencies=self._currencies(texts, len(chunk.rows)),
-            due=self._due(amounts, texts, len(chunk.rows)),
+            costs=costs,
+            due=self._due(costs, texts),
             days=[moment.day for moment in begins],
             starts=[moment.stored for moment in begins],
             ends=[moment.stored for moment in ends],
@@ -160,6 +160,7 @@ class RowReader:
             allocated_tags=self._texts("AllocatedTags", columns),
             identities=identities,
             contents=contents,
+            written=written,
             amounts=amounts,
             texts=texts,
         )
@@ -174,7 +175,7 @@ class RowReader:
         index = self.header.positions.get(name)
         return [""] * len(columns[0]) if index is None else _without_nulls(columns[index])
 
-    def _amounts(self, name: str, column: Sequence[str]) -> Sequence[Amount]:
+    def _amounts(self, name: str, column: Sequence[str]) -> Sequence[int | None]:
         amount = self.amount
         try:
             return [amount[text] for text in column]
@@ -205,13 +206,13 @@ class RowReader:
             raise BadRow("BillingCurrency", currency, "BillingCurrency is no ISO 4217 code.")
         return currency
 
-    def _due(self, amounts: dict[str, Sequence[Amount]], texts: dict[str, Sequence[str]], rows: int) -> list[int]:
-        categories = texts.get("charge_category") or [""] * rows
-        commitments = texts.get("commitment_discount_id") or [""] * rows
+    def _due(self, costs: Sequence[Costs], texts: dict[str, Sequence[str]]) -> Sequence[int]:
+        categories = texts.get("charge_category") or repeat("")
+        commitments = texts.get("commitment_discount_id") or repeat("")
         basis = self.source.basis
         due = [
-            amount_due(costs, basis=basis, is_commitment_purchase=category == "Purchase" and bool(commitment))
-            for costs, category, commitment in zip(costs_of(amounts, rows), categories, commitments, strict=True)
+            amount_due(cost, basis=basis, is_commitment_purchase=category == "Purchase" and bool(commitment))
+            for cost, category, commitment in zip(costs, categories, commitments)  # noqa: B905 - some have no end
         ]
         if None in due:
             column = "BilledCost" if basis == "billed_cost" else "EffectiveCost"
@@ -233,32 +234,29 @@ class RowReader:
         width = len(self.header.names)
         if {*map(len, rows)} != {width}:
             raise BadRow("", "", f"The row has {len(rows[0])} cells, the header {width}.")
-        if "\x00" in "".join(map("".join, rows)):
-            raise BadRow("", "", "The row holds a NUL character.")
         account = self.header.positions.get("BillingAccountId")
         if account is not None and max(len(row[account]) for row in rows) > LONGEST_ACCOUNT:
             raise BadRow("BillingAccountId", "", f"BillingAccountId is longer than {LONGEST_ACCOUNT} characters.")
 
 
-def costs_of(amounts: dict[str, Sequence[Amount]], rows: int) -> Iterable[Costs]:
-    """The four costs of each row; None where a column is absent or null."""
-    absent: list[int | None] = [None] * rows
-    columns = (
-        [amount.billionths for amount in amounts[name]] if name in amounts else absent
-        for name in ("BilledCost", "EffectiveCost", "ListCost", "ContractedCost")
-    )
-    return map(Costs, *columns)
+def exactly(written: Sequence[str]) -> Iterable[Decimal]:
+    """The amounts of a cost column that was read without an objection; nulls are left out."""
+    if NULLS.isdisjoint(written):
+        return map(Decimal, written)
+    return (Decimal(text) for text in written if text.strip() not in NULLS)
 
 
-def _amount(text: str) -> Amount:
-    if plain := PLAIN.fullmatch(text):  # nearly all are: no need to reckon
-        return Amount(Decimal(text), int(plain[1] + (plain[2] or "").ljust(9, "0")))
+def _costs(amounts: dict[str, Sequence[int | None]], rows: int) -> list[Costs]:
+    absent = [None] * rows
+    columns = (amounts.get(name, absent) for name in ("BilledCost", "EffectiveCost", "ListCost", "ContractedCost"))
+    return list(map(Costs, *columns))
+
+
+def _billionths(text: str) -> int | None:
+    if plain := PLAIN.fullmatch(text):  # nearly all are
+        return int(plain[1] + (plain[2] or "").ljust(9, "0"))
     text = text.strip()
-    if text in NULLS:
-        return Amount(None, None)
-    exact = parse_amount(text)
-    billionths = to_billionths(exact)
-    return Amount(exact, billionths, EXACT.subtract(exact, from_billionths(billionths)))
+    return None if text in NULLS else to_billionths(parse_amount(text))
 
 
 def _moment(text: str) -> Moment:
@@ -292,4 +290,7 @@ def _picker(order: Sequence[int]) -> Callable[[Sequence[str]], Sequence[str]]:
 
 
 def _joined(cells: Sequence[str]) -> bytes:
-    return "\x1f".join(cells).encode("utf-8", "surrogatepass")
+    text = "\x1f".join(cells)
+    if "\x00" in text:
+        raise BadRow("", "", "The row holds a NUL character.")
+    return text.encode("utf-8", "surrogatepass")

@@ -24,7 +24,7 @@ from charges.importing.rows import CURRENCY, LONGEST_ACCOUNT, BadRow, RowReader,
 from charges.importing.snapshot import Snapshot
 from charges.importing.totals import ControlTotals
 from charges.models import Charge, FocusImport, ImportIssue, ReceivedFile, Source
-from charges.money import from_billionths
+from charges.money import from_billionths, to_billionths
 from periods.errors import PeriodNotOpen, Refused
 from periods.models import BillingPeriod
 
@@ -127,7 +127,7 @@ class Staging:
 
     def _count(self, rows: Rows) -> None:
         for currency, in_currency in rows.by(rows.currencies):
-            self.totals.add_loaded(currency, in_currency.amounts)
+            self.totals.add_loaded(currency, in_currency)
         if not self.usage_effective:
             for category, costs in zip(rows.text("charge_category"), rows.costs, strict=True):
                 if category in ("Usage", ""):
@@ -243,6 +243,5 @@ def _issue_amounts(bad: BadRow) -> dict[str, Decimal | None]:
     columns = {"billed_cost": "BilledCost", "effective_cost": "EffectiveCost", "list_cost": "ListCost"}
     found = {field: bad.amounts.get(column) for field, column in columns.items()}
     return {
-        field: None if amount is None or amount.billionths is None else from_billionths(amount.billionths)
-        for field, amount in found.items()
+        field: None if amount is None else from_billionths(to_billionths(amount)) for field, amount in found.items()
     }

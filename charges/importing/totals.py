@@ -1,13 +1,13 @@
 """Control totals: per currency and cost column, file = loaded + quarantined, to the last digit of the text."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, localcontext
 from typing import Any
 
-from charges.importing.rows import Amount
-from charges.money import EXACT, ZERO
+from charges.importing.rows import Rows, exactly
+from charges.money import EXACT, ZERO, from_billionths
 
 PARTS = ("file", "loaded", "quarantined", "rounding")
 
@@ -44,17 +44,20 @@ class ControlTotals:
         default_factory=lambda: defaultdict(lambda: defaultdict(Total))
     )
 
-    def add_loaded(self, currency: str, amounts: Mapping[str, Sequence[Amount]]) -> None:
-        for column, found in amounts.items():
+    def add_loaded(self, currency: str, rows: Rows) -> None:
+        """`rows` are all in this currency."""
+        for column, written in rows.written.items():
             total = self.by_currency[currency][column]
-            total.loaded = _sum(total.loaded, (amount.exact for amount in found if amount.exact is not None))
-            total.rounding = _sum(total.rounding, (amount.rounding for amount in found if amount.rounding))
+            stored = from_billionths(sum(filter(None, rows.amounts[column])))
+            with localcontext(EXACT):
+                exact = sum(exactly(written), ZERO)
+                total.loaded += exact
+                total.rounding += exact - stored
 
-    def add_quarantined(self, currency: str, amounts: Mapping[str, Amount]) -> None:
+    def add_quarantined(self, currency: str, amounts: Mapping[str, Decimal]) -> None:
         for column, amount in amounts.items():
-            if amount.exact is not None:
-                total = self.by_currency[currency][column]
-                total.quarantined = EXACT.add(total.quarantined, amount.exact)
+            total = self.by_currency[currency][column]
+            total.quarantined = EXACT.add(total.quarantined, amount)
 
     def as_text(self) -> dict[str, Any]:
         return {
@@ -71,8 +74,3 @@ def plain(amount: Decimal) -> str:
 def short(amount: Decimal) -> str:
     """The same without trailing zeros."""
     return f"{amount.normalize(EXACT):f}"
-
-
-def _sum(start: Decimal, amounts: Iterable[Decimal]) -> Decimal:
-    with localcontext(EXACT):
-        return sum(amounts, start)

@@ -27,6 +27,7 @@ def write(columns: Mapping[str, Sequence[Any]], constants: Mapping[str, int | st
     `constants` are attribute → the value that all rows share; what neither names gets its default. Constants are
     ours, never a file's: they stand in the statement itself.
     """
+    columns = {name: column for name, column in columns.items() if not _is_blank(column)}
     fixed = {name: value for name, value in {**BLANK, **constants}.items() if name not in columns}
     if connection.vendor == "postgresql":
         _copy(columns, fixed)
@@ -36,6 +37,11 @@ def write(columns: Mapping[str, Sequence[Any]], constants: Mapping[str, int | st
 
 def instant(moment: datetime | None) -> Any:
     return connection.ops.adapt_datetimefield_value(moment)
+
+
+def _is_blank(column: Sequence[Any]) -> bool:
+    """Nothing but the default: half of the columns in most files."""
+    return column[0] in ("", None) and column.count(column[0]) == len(column)
 
 
 def _insert(columns: Mapping[str, Sequence[Any]], fixed: Mapping[str, int | str | None]) -> None:
