@@ -141,6 +141,13 @@ class Header:
         order = sorted(range(len(self.names)), key=lambda index: normalise(self.names[index]))
         return [index for index in order if not _is_amount(self.names[index])]
 
+    def index(self, name: str) -> int:
+        """Where a column stands that FOCUS does not define. Raises Refused."""
+        for index, known in enumerate(self.names):
+            if normalise(known) == normalise(name):
+                return index
+        raise Refused(f"The file has no column {name}, which tells the rows of this source apart.")
+
     @property
     def missing(self) -> list[str]:
         """Mandatory columns of FOCUS 1.0 that are absent: worth a warning, no reason to refuse."""

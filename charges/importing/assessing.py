@@ -64,8 +64,8 @@ class Assessor:
         self.directory = Directory(may_create=may_create)
         self.flags = Memo(self.reviewer.flags)
 
-    def assess(self, rows: Rows, *, month: str, currency: str) -> Assessment:
-        """`month` and `currency` are those of the period that the rows go to."""
+    def assess(self, rows: Rows, *, month: str, currency: str, late_month: str = "") -> Assessment:
+        """`month` and `currency` are those of the period that the rows go to; a late month is a closed one."""
         payers = self._payers(rows)
         self.directory.meet(payers)
         find = self.directory.find
@@ -82,6 +82,8 @@ class Assessor:
             Status.HELD.value if reasons else Status.NOT_BILLABLE.value if is_prepaid else Status.CLEAR.value
             for reasons, is_prepaid in zip(flags, prepaid, strict=True)
         ]
+        if late_month:
+            flags, statuses = _late(flags, statuses, late_month)
         return Assessment(payers, found, prices, flags, statuses)
 
     def _payers(self, rows: Rows) -> list[Payer]:
@@ -148,6 +150,9 @@ class Assessor:
         ]
 
     def _prepaid(self, rows: Rows) -> Sequence[bool]:
+        """Paid for elsewhere: by a purchase, or by the rows that a charge was divided into."""
+        if rows.is_allocated:
+            return [True] * len(rows)
         if all(rows.due):
             return [False] * len(rows)
         basis = self.source.basis
@@ -162,6 +167,17 @@ class Assessor:
         if not self.reviewer.patterns:
             return [("", "", "")] * len(rows)
         return list(zip(rows.text("service_name"), rows.text("resource_name"), rows.text("resource_id"), strict=True))
+
+
+def late_flag(month: str) -> dict[str, str]:
+    return {"late": f"{month} was closed when this came: it is the difference to what that month holds."}
+
+
+def _late(flags: list[dict[str, str]], statuses: list[str], month: str) -> tuple[list[dict[str, str]], list[str]]:
+    """Somebody looks at every late difference that would be billed."""
+    bills = [status != Status.NOT_BILLABLE.value for status in statuses]
+    flags = [{**reasons, **late_flag(month)} if bill else reasons for reasons, bill in zip(flags, bills, strict=True)]
+    return flags, [Status.HELD.value if bill else status for status, bill in zip(statuses, bills, strict=True)]
 
 
 def _payer_columns(payers: list[Payer], found: list[Found]) -> dict[str, Sequence[Any]]:

@@ -7,11 +7,13 @@ from typing import Any
 
 from django.db.models import Case, QuerySet, Sum, Value, When
 
-from charges.importing.snapshot import Old, pair
-from charges.importing.staging import Place, ProjectDelta, Staging
+from charges.importing.places import Place, ProjectDelta
+from charges.importing.snapshot import Old, held_of, pair
+from charges.importing.staging import Staging
 from charges.importing.totals import short
 from charges.models import Charge
 from charges.money import ZERO, from_billionths, to_billionths
+from periods.models import BillingPeriod
 
 BATCH = 5000
 
@@ -19,12 +21,12 @@ BATCH = 5000
 class Comparison:
     def __init__(self, staging: Staging) -> None:
         self.staging = staging
-        self.places = [staging.places[month] for month in sorted(staging.places)]
+        self.places = staging.places.loaded
         self.left: dict[str, list[Old]] = {
-            place.month: list(place.snapshot.left(place.accounts)) for place in self.places
+            place.month: list(place.holding.left(place.accounts)) for place in staging.places.values()
         }
         self.new = sum(place.added for place in self.places)
-        self.vanished = sum(map(len, self.left.values()))
+        self.vanished = sum(len(self.left[place.month]) for place in self.places)
         self.unchanged = staging.unchanged
 
     @cached_property
@@ -43,25 +45,40 @@ class Comparison:
     @cached_property
     def by_project(self) -> list[dict[str, Any]]:
         """Per currency and project: rows new or changed, Δ list and Δ due; the largest first, amounts as text."""
-        deltas = {key: ProjectDelta(delta.rows, delta.list, delta.due) for key, delta in self.staging.deltas.items()}
+        total: dict[tuple[str, str], ProjectDelta] = {}
         for place in self.places:
-            for charges in in_batches(old.pk for old in self.left[place.month]):
-                rows = charges.annotate(c=currency(place))
-                for key, code, list_amount, due in rows.values_list("c", "project__code", "list_amount", "due_amount"):
-                    delta = deltas.setdefault((key, code or ""), ProjectDelta())
-                    delta.list -= to_billionths(list_amount)
-                    delta.due -= to_billionths(due)
-        ordered = sorted(deltas.items(), key=lambda item: (-abs(item[1].due), -abs(item[1].list), item[0]))
-        return [
-            {
-                "currency": key,
-                "project": code,
-                "rows": d.rows,
-                "list": short(from_billionths(d.list)),
-                "due": short(from_billionths(d.due)),
-            }
-            for (key, code), d in ordered
-        ]
+            for key, delta in self._deltas(place).items():
+                sums = total.setdefault(key, ProjectDelta())
+                sums.rows += delta.rows
+                sums.list += delta.list
+                sums.due += delta.due
+        ordered = sorted(total.items(), key=lambda item: (-abs(item[1].due), -abs(item[1].list), item[0]))
+        return [{"currency": key, "project": code, "rows": d.rows, **_amounts(d)} for (key, code), d in ordered]
+
+    @cached_property
+    def late_months(self) -> list[dict[str, Any]]:
+        """Per closed month and currency: rows that differ, Δ list, Δ due, and the month that took them, if any."""
+        found = []
+        for place in self.staging.places.values():
+            if place.late_month:
+                to = place.period.month if place.period and not place.is_kept else ""
+                for currency, delta in _by_currency(self._deltas(place)).items():
+                    rows = place.added + len(self.left[place.month])
+                    found.append(
+                        {"month": place.month, "to": to, "currency": currency, "rows": rows, **_amounts(delta)}
+                    )
+        return found
+
+    def _deltas(self, place: Place) -> dict[tuple[str, str], ProjectDelta]:
+        """What the rows of one month add to what it holds, by currency and project."""
+        deltas = {key: ProjectDelta(delta.rows, delta.list, delta.due) for key, delta in place.deltas.items()}
+        for charges in in_batches(old.pk for old in self.left[place.month]):
+            rows = charges.annotate(c=currency(place))
+            for key, code, list_amount, due in rows.values_list("c", "project__code", "list_amount", "due_amount"):
+                delta = deltas.setdefault((key, code or ""), ProjectDelta())
+                delta.list -= to_billionths(list_amount)
+                delta.due -= to_billionths(due)
+        return deltas
 
     def fall(self, threshold: int) -> str:
         """The sentence about a delivery that is suddenly smaller by more percent than this; empty where it is not."""
@@ -82,15 +99,12 @@ class Comparison:
         """Due by currency, of the months and accounts that the delivery speaks for."""
         totals: dict[str, Decimal] = {}
         for place in self.places:
-            held = Charge.objects.current().filter(
-                source=self.staging.source,
-                period=place.period,
-                kind=Charge.Kind.DELIVERED,
-                billing_account_id__in=list(place.accounts),
-            )
-            sums = held.annotate(c=currency(place)).order_by().values_list("c").annotate(Sum("due_amount"))
-            for key, due in sums:
-                totals[key] = totals.get(key, ZERO) + due
+            month = BillingPeriod.objects.filter(month=place.month).first()
+            if month:
+                held = held_of(self.staging.source, month).filter(billing_account_id__in=list(place.accounts))
+                sums = held.annotate(c=currency(place)).order_by().values_list("c").annotate(Sum("due_amount"))
+                for key, due in sums:
+                    totals[key] = totals.get(key, ZERO) + due
         return totals
 
 
@@ -112,3 +126,16 @@ def in_batches(pks: Iterable[int]) -> Iterator[QuerySet[Charge]]:
 
 def _new_rows(place: Place) -> Iterator[tuple[int, int, int]]:
     return ((identity, due, 0) for identity, due in zip(place.identities, place.dues, strict=True))
+
+
+def _by_currency(deltas: dict[tuple[str, str], ProjectDelta]) -> dict[str, ProjectDelta]:
+    found: dict[str, ProjectDelta] = {}
+    for (key, _project), delta in deltas.items():
+        sums = found.setdefault(key, ProjectDelta())
+        sums.list += delta.list
+        sums.due += delta.due
+    return found
+
+
+def _amounts(delta: ProjectDelta) -> dict[str, str]:
+    return {"list": short(from_billionths(delta.list)), "due": short(from_billionths(delta.due))}

@@ -19,6 +19,7 @@ from charges.importing.receiving import (
     digest_of,
     digests,
     keep,
+    kept_already,
     known_source,
     loaded_already,
     received_path,
@@ -31,7 +32,6 @@ from charges.importing.undoing import clear_dead, throw_away
 from charges.models import FocusImport, ImportIssue, Source
 from charges.money import ZERO
 from periods.lifecycle import require_permission
-from periods.models import BillingPeriod
 
 COST_NAMES = {"billed_cost": "BilledCost", "effective_cost": "EffectiveCost", "list_cost": "ListCost"}
 
@@ -54,6 +54,8 @@ class Delivery:
     totals: dict[str, dict[str, dict[str, str]]]
     change_set: list[dict[str, Any]]
     warnings: list[str]
+    late: int = 0  # rows of closed months that were kept, not loaded
+    late_months: list[dict[str, str]] = field(default_factory=list)
     is_repeated: bool = False
     flags: Counter[str] = field(default_factory=Counter)  # of the rows that are new or changed
     issues: list[ImportIssue] = field(default_factory=list)  # the first ones of a dry run
@@ -69,6 +71,7 @@ class Delivery:
             **{name: getattr(self, name) for name in ("source", "periods", "rows", "loaded", "quarantined", "flagged")},
             **{name: getattr(self, name) for name in ("added", "changed", "removed", "unchanged")},
             **self._costs(),
+            **({"late": self.late, "late_months": self.late_months} if self.late_months else {}),
         }
 
     def _costs(self) -> dict[str, Any]:
@@ -86,12 +89,15 @@ def import_files(
     *,
     source_name: str,
     period: str | None = None,
+    late_to: str | None = None,
     force: bool = False,
     dry_run: bool = False,
     by: Any = None,
     progress: Progress | None = None,
 ) -> Delivery:
     """Load the files as one delivery of the source. `period` (YYYY-MM) takes all rows, whatever they say.
+
+    `late_to` (YYYY-MM) is the open month that takes the differences of closed ones.
 
     Raises Refused and its kin; whatever is raised, nothing of the delivery counts.
     """
@@ -104,18 +110,18 @@ def import_files(
     held = {file.sha256 for earlier in done for file in earlier.files.all()}
     hashes = {sha256: file for sha256, file in hashes.items() if sha256 not in held}
     earlier = loaded_already(source, hashes, period) if hashes else done[-1]
-    if earlier:
+    if earlier or (not late_to and (earlier := kept_already(source, hashes))):
         return _nothing_to_do(earlier, dry_run=dry_run)
     files = list(hashes.values())
     if dry_run:
-        return _dry_run(files, source, period, progress)
+        return _dry_run(files, source, period, late_to, progress)
     kept = keep(files)
     with ExitStack() as lock:
         with transaction.atomic():  # nobody sees the import before it is locked, or it would pass for a dead one
             focus_import = stage(kept, source, digest_of(hashes), period, by)
             lock.enter_context(running(focus_import))
         try:
-            return _run(focus_import, period, force=force, by=by, progress=progress)
+            return _run(focus_import, period, late_to, force=force, by=by, progress=progress)
         except BaseException:
             throw_away(focus_import, "the import failed")
             raise
@@ -126,8 +132,12 @@ def _nothing_to_do(earlier: FocusImport, *, dry_run: bool) -> Delivery:
     return replace(found, focus_import=None) if dry_run else found
 
 
-def _dry_run(files: Sequence[Path], source: Source, period: str | None, progress: Progress | None) -> Delivery:
-    staging = Staging(source, None, target_month=period, progress=progress)
+def _dry_run(
+    files: Sequence[Path], source: Source, period: str | None, late_to: str | None, progress: Progress | None
+) -> Delivery:
+    staging = Staging(source, None, target_month=period, late_to=late_to, progress=progress)
+    for path in files:
+        staging.learn(path, path.name)
     for path in files:
         staging.read(path, None)
     staging.finish()
@@ -135,7 +145,7 @@ def _dry_run(files: Sequence[Path], source: Source, period: str | None, progress
     return Delivery(
         focus_import=None,
         source=source.name,
-        periods=sorted(staging.places),
+        periods=_months(against),
         rows=staging.rows,
         loaded=staging.loaded,
         quarantined=staging.quarantined,
@@ -146,16 +156,28 @@ def _dry_run(files: Sequence[Path], source: Source, period: str | None, progress
         removed=against.removed,
         unchanged=against.unchanged,
         change_set=against.by_project,
+        late=staging.late,
+        late_months=against.late_months,
         warnings=staging.warnings_in_words,
         flags=staging.flags,
         issues=staging.issues,
     )
 
 
-def _run(focus_import: FocusImport, period: str | None, *, force: bool, by: Any, progress: Progress | None) -> Delivery:
+def _run(
+    focus_import: FocusImport,
+    period: str | None,
+    late_to: str | None,
+    *,
+    force: bool,
+    by: Any,
+    progress: Progress | None,
+) -> Delivery:
     source = focus_import.source
-    before = current_deliveries(source, BillingPeriod.objects.all())
-    staging = Staging(source, focus_import, target_month=period, progress=progress)
+    before = current_deliveries(source)
+    staging = Staging(source, focus_import, target_month=period, late_to=late_to, progress=progress)
+    for file in focus_import.files.all():
+        staging.learn(received_path(file), file.name)
     for file in focus_import.files.all():
         staging.read(received_path(file), file)
     staging.finish()
@@ -178,8 +200,15 @@ def _of(focus_import: FocusImport) -> Delivery:
         removed=focus_import.removed,
         unchanged=focus_import.unchanged,
         change_set=focus_import.change_set,
+        late=focus_import.late,
+        late_months=focus_import.late_months,
         warnings=focus_import.warnings,
     )
+
+
+def _months(against: Comparison) -> list[str]:
+    """The months that take charges."""
+    return sorted({place.period.month if place.period else place.month for place in against.places})
 
 
 def _file_sums(columns: dict[str, dict[str, str]]) -> dict[str, str]:

@@ -1,17 +1,22 @@
 """Makes a staged delivery current: one short transaction that supersedes, carries decisions over, and checks."""
 
 from collections.abc import Iterable
+from functools import reduce
+from operator import or_
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Count, F, Q, Sum
+from django.db.models import Count, F, Q, QuerySet, Sum
 
 from charges.converting import convert, revert
 from charges.funding import ProjectFunds
+from charges.importing import late
+from charges.importing.appending import Ledger
 from charges.importing.comparing import BATCH, Comparison, in_batches
-from charges.importing.snapshot import Old, pair
-from charges.importing.staging import Place, Staging
-from charges.importing.totals import short
+from charges.importing.places import Place
+from charges.importing.snapshot import Old, in_effect, pair
+from charges.importing.staging import Staging
+from charges.importing.totals import ControlTotals, short
 from charges.models import Charge, FocusImport, ImportIssue, ImportScope, Source
 from charges.money import ZERO, to_billionths
 from charges.review import settle_payer_flags
@@ -33,14 +38,16 @@ class TotalsDiffer(Refused):
     """What the database would hold is not what the file says; nothing was loaded."""
 
 
-def current_deliveries(source: Source, periods: Iterable[BillingPeriod]) -> set[int]:
-    """Loaded imports that speak for these months of the source."""
+def current_deliveries(source: Source, places: Iterable[Place] | None = None) -> set[int]:
+    """Loaded imports of the source, those alone that speak for these months."""
     scopes = ImportScope.objects.filter(
         focus_import__source=source,
         focus_import__kind=FocusImport.Kind.DELIVERY,
         focus_import__state=FocusImport.State.LOADED,
-        period__in=list(periods),
     )
+    if places is not None:
+        mine = [Q(late_month=p.late_month) if p.late_month else Q(period=p.period, late_month="") for p in places]
+        scopes = scopes.filter(reduce(or_, mine, Q(pk=None)))
     return set(scopes.values_list("focus_import", flat=True))
 
 
@@ -50,22 +57,33 @@ def load(staging: Staging, *, before: set[int], by: Any, force: bool) -> FocusIm
     focus_import = staging.focus_import
     assert focus_import is not None
     comparison = Comparison(staging)
-    periods = [BillingPeriod.objects.lock_open(place.period.pk) for place in comparison.places if place.period]
-    if current_deliveries(staging.source, periods) - before:
+    for pk in sorted({place.period.pk for place in comparison.places if place.period}):
+        BillingPeriod.objects.lock_open(pk)
+    if current_deliveries(staging.source, comparison.places) - before:
         raise Overtaken(f"Another delivery of {staging.source} was loaded meanwhile. Run this one again.")
     _record_scopes(focus_import, comparison.places)
     _refuse_fall(comparison, force=force)
     _save_counts(comparison)
     for place in comparison.places:
-        _supersede(staging, place, comparison.left[place.month])
-    _replace_issues(focus_import, comparison.places)
+        if place.late_month:
+            late.reverse(focus_import, place, comparison.left[place.month])
+        else:
+            _supersede(staging, place, comparison.left[place.month])
+    _replace_issues(staging, comparison.places)
     _check_totals(staging, comparison.places)
-    return run_transition(focus_import, "load", by=by)
+    _discard_kept(focus_import, comparison, by=by)
+    return run_transition(focus_import, "load" if comparison.places else "keep_late", by=by)
 
 
 def _record_scopes(focus_import: FocusImport, places: list[Place]) -> None:
     ImportScope.objects.bulk_create(
-        ImportScope(focus_import=focus_import, period=place.period, billing_account_id=account, rows=rows)
+        ImportScope(
+            focus_import=focus_import,
+            period=place.period,
+            late_month=place.late_month,
+            billing_account_id=account,
+            rows=rows,
+        )
         for place in places
         for account, rows in place.accounts.items()
     )
@@ -137,46 +155,72 @@ def _carry_approval(old: Charge, new: Charge, source: Source) -> None:
         revert(new)
 
 
-def _replace_issues(focus_import: FocusImport, places: list[Place]) -> None:
-    """Quarantined rows of the deliveries that this one replaces need no decision any more."""
+def _replace_issues(staging: Staging, places: list[Place]) -> None:
+    """Quarantined rows of the deliveries that this one replaces need no decision any more; decisions go with it."""
+    Status = ImportIssue.Status  # noqa: N806 - as the model's
     for place in places:
-        ImportIssue.objects.filter(
+        earlier = ImportIssue.objects.filter(
             period=place.period,
             billing_account_id__in=list(place.accounts),
-            focus_import__source=focus_import.source,
-            status=ImportIssue.Status.OPEN,
-        ).exclude(focus_import=focus_import).update(status=ImportIssue.Status.REPLACED, replaced_by=focus_import)
+            focus_import__source=staging.source,
+            replaced_by=None,
+        ).exclude(focus_import=staging.focus_import)
+        if isinstance(place.holding, Ledger):
+            again = ImportIssue.objects.filter(focus_import=staging.focus_import)
+            earlier = earlier.filter(raw_digest__in=list(again.values_list("raw_digest", flat=True)))
+        earlier.filter(status=Status.OPEN).update(status=Status.REPLACED, replaced_by=staging.focus_import)
+        decided = earlier.filter(status__in=[Status.CORRECTED, Status.DISCARDED])
+        decided.update(replaced_by=staging.focus_import)
+
+
+def _discard_kept(focus_import: FocusImport, comparison: Comparison, *, by: Any) -> None:
+    """Files of a closed month that were kept have their say once its differences are loaded or kept anew."""
+    months = {place.late_month for place in comparison.staging.places.values() if place.late_month}
+    kept = FocusImport.objects.filter(source=focus_import.source, state=FocusImport.State.LATE)
+    for earlier in kept.exclude(pk=focus_import.pk):
+        if {late["month"] for late in earlier.late_months} <= months:
+            run_transition(earlier, "discard", by=by, reason=f"{focus_import} speaks for the same months")
 
 
 def _check_totals(staging: Staging, places: list[Place]) -> None:
-    """What these months now hold of the source is the file's loaded part, row by row and to the last digit."""
-    found: dict[str, dict[str, Any]] = {}
-    for place in places:
-        for row in _sums(staging, place):
-            sums = found.setdefault(row.pop("currency"), {"n": 0})
-            for name, value in row.items():
-                sums[name] = sums.get(name, 0) + (value or 0)
-    if sum(sums["n"] for sums in found.values()) != staging.loaded:
+    """What is held after loading is the file's loaded part, row by row and to the last digit."""
+    if staging.source.delivery == Source.Delivery.APPEND:
+        added = Charge.objects.filter(loaded_by=staging.focus_import).exclude(kind=Charge.Kind.REVERSAL)
+        _compare(_sums([added]), staging.added_totals, sum(place.added for place in places))
+    else:
+        _compare(_sums(_held(staging, place) for place in places), staging.totals, staging.loaded)
+
+
+def _compare(found: dict[str, dict[str, Any]], expected: ControlTotals, rows: int) -> None:
+    if sum(sums["n"] for sums in found.values()) != rows:
         raise TotalsDiffer("The number of charges differs from the rows of the delivery; nothing was loaded.")
-    for currency, totals in staging.totals.by_currency.items():
+    for currency, totals in expected.by_currency.items():
         for column, total in totals.items():
             held = found.get(currency, {}).get(COLUMNS[column], ZERO)
             if held != total.stored:
                 raise TotalsDiffer(f"{column} adds up to {held} {currency}, the delivery to {total.stored}.")
 
 
-def _sums(staging: Staging, place: Place) -> Any:
-    """Without what another run of the same source is staging at this moment."""
-    charges = Charge.objects.filter(
-        Q(loaded_by__state=FocusImport.State.LOADED) | Q(loaded_by=staging.focus_import),
-        superseded_by=None,
-        source=staging.source,
-        period=place.period,
-        kind=Charge.Kind.DELIVERED,
-        billing_account_id__in=list(place.accounts),
+def _held(staging: Staging, place: Place) -> QuerySet[Charge]:
+    """Of one month, with this delivery and without what another run of the source is staging at this moment."""
+    current = Charge.objects.filter(
+        Q(loaded_by__state=FocusImport.State.LOADED) | Q(loaded_by=staging.focus_import), superseded_by=None
     )
-    sums = {field: Sum(field) for field in COLUMNS.values()}
-    return charges.order_by().values(currency=F("billing_currency")).annotate(n=Count("pk"), **sums)
+    month = BillingPeriod.objects.get(month=place.month)
+    held = in_effect(current, staging.source, place.month, month.pk)
+    return held.filter(billing_account_id__in=list(place.accounts))
+
+
+def _sums(parts: Iterable[QuerySet[Charge]]) -> dict[str, dict[str, Any]]:
+    """Rows and cost columns by currency."""
+    found: dict[str, dict[str, Any]] = {}
+    columns = {field: Sum(field) for field in COLUMNS.values()}
+    for charges in parts:
+        for row in charges.order_by().values(currency=F("billing_currency")).annotate(n=Count("pk"), **columns):
+            sums = found.setdefault(row["currency"], {})
+            for name in ("n", *columns):
+                sums[name] = sums.get(name, 0) + (row[name] or 0)  # type: ignore[literal-required]
+    return found
 
 
 def _save_counts(comparison: Comparison) -> None:
@@ -187,5 +231,8 @@ def _save_counts(comparison: Comparison) -> None:
     focus_import.rows, focus_import.loaded = staging.rows, staging.loaded
     focus_import.quarantined, focus_import.flagged = staging.quarantined, staging.flagged
     focus_import.totals, focus_import.change_set = staging.totals.as_text(), comparison.by_project
+    focus_import.late, focus_import.late_months = staging.late, comparison.late_months
+    focus_import.late_to = staging.places.late_to or ""
+    focus_import.focus_version = ", ".join(staging.versions)
     focus_import.warnings = staging.warnings_in_words
     focus_import.save()

@@ -1,15 +1,44 @@
-"""Rows that could not be used: somebody corrects the source and delivers again, or discards them with a reason."""
+"""Rows that could not be used: kept as they came, until somebody corrects them, or discards them with a reason."""
 
+from decimal import Decimal
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from charges.focus import Header
+from charges.importing.rows import CURRENCY, LONGEST_ACCOUNT, BadRow, RowReader
 from charges.models import ImportIssue
+from charges.money import from_billionths, to_billionths
 from periods import audit
 from periods.lifecycle import require_permission, require_reason
 from periods.models import BillingPeriod
+
+
+def issue(header: Header, bad: BadRow, line: int, cells: list[str]) -> ImportIssue:
+    """What is known of a bad row by itself; unsaved."""
+    return ImportIssue(
+        line_number=line,
+        column=bad.column,
+        raw_value=_text(bad.value[:2000]),
+        sentence=bad.sentence,
+        raw_row=_raw(header, cells),
+        **_amounts(bad),
+    )
+
+
+def account(reader: RowReader, cells: list[str]) -> str:
+    has_shape = len(cells) == len(reader.header.names)
+    return reader.cell(cells, "BillingAccountId")[:LONGEST_ACCOUNT] if has_shape else ""
+
+
+def currency(reader: RowReader, cells: list[str]) -> str:
+    """Empty where the row's amounts belong to none."""
+    has_shape = len(cells) == len(reader.header.names)
+    code = (reader.cell(cells, "BillingCurrency").strip().upper() if has_shape else "") or settings.CURRENCY
+    return code if CURRENCY.fullmatch(code) else ""
 
 
 @transaction.atomic
@@ -33,3 +62,24 @@ def discard_issues(issues: QuerySet[ImportIssue], *, reason: str, by: Any = None
     return undecided.update(
         status=ImportIssue.Status.DISCARDED, decided_by=by, decided_at=timezone.now(), reason=reason
     )
+
+
+def _raw(header: Header, cells: list[str]) -> dict[str, str]:
+    """The row as it came, by column; missing cells are empty, and those beyond the header are numbered."""
+    names = [*header.names, *(f"cell {n + 1}" for n in range(len(header.names), len(cells)))]
+    padded = [*cells, *[""] * (len(names) - len(cells))]
+    return {name: _text(cell) for name, cell in zip(names, padded, strict=True)}
+
+
+def _text(text: str) -> str:
+    """PostgreSQL holds no NUL character."""
+    return text.replace("\x00", "�")
+
+
+def _amounts(bad: BadRow) -> dict[str, Decimal | None]:
+    """As the database holds them."""
+    columns = {"billed_cost": "BilledCost", "effective_cost": "EffectiveCost", "list_cost": "ListCost"}
+    found = {field: bad.amounts.get(column) for field, column in columns.items()}
+    return {
+        field: None if amount is None else from_billionths(to_billionths(amount)) for field, amount in found.items()
+    }

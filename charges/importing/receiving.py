@@ -68,7 +68,14 @@ def settled(source: Source, hashes: Mapping[str, Path]) -> list[FocusImport]:
 
 def _is_settled(earlier: FocusImport) -> bool:
     scopes = list(earlier.scopes.select_related("period"))
-    return not any(scope.period.state == BillingPeriod.State.OPEN or is_overtaken(scope) for scope in scopes)
+    is_open = BillingPeriod.State.OPEN
+    return not any((scope.period.state == is_open and not scope.late_month) or is_overtaken(scope) for scope in scopes)
+
+
+def kept_already(source: Source, hashes: Mapping[str, Path]) -> FocusImport | None:
+    """The import that holds these very bytes of closed months, kept and not loaded."""
+    kept = FocusImport.objects.filter(source_id=source.pk, state=FocusImport.State.LATE, sha256=digest_of(hashes))
+    return kept.select_related("source").first()
 
 
 def _refuse_other_source(source: Source, hashes: Mapping[str, Path]) -> None:
@@ -82,7 +89,7 @@ def _refuse_other_source(source: Source, hashes: Mapping[str, Path]) -> None:
 
 def _refuse_other_month(earlier: FocusImport, scopes: list[ImportScope], period: str | None) -> None:
     """The same bytes belong to one month only, whether the file says so or `--period` did."""
-    months = sorted({scope.period.month for scope in scopes})
+    months = sorted({scope.late_month or scope.period.month for scope in scopes})
     if period:
         is_elsewhere = months != [period]
     else:
@@ -103,7 +110,8 @@ def is_overtaken(scope: ImportScope) -> bool:
             focus_import__kind=FocusImport.Kind.DELIVERY,
             focus_import__state=FocusImport.State.LOADED,
             focus_import__loaded_at__gt=scope.focus_import.loaded_at,
-            period=scope.period_id,
+            late_month=scope.late_month,
+            **({} if scope.late_month else {"period": scope.period_id}),
             billing_account_id=scope.billing_account_id,
         )
         .exclude(focus_import=scope.focus_import_id)

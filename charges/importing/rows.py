@@ -64,11 +64,14 @@ class Rows:
     ends: Sequence[Any]
     tags: Sequence[str]
     allocated_tags: Sequence[str]
+    allocated_by: Sequence[str]  # the method by which a charge was divided into this and others
     identities: Sequence[int]
     contents: Sequence[int]
     written: Mapping[str, Sequence[str]]  # the cost columns as the file writes them
     amounts: dict[str, Sequence[int | None]]  # the same in billionths
     texts: dict[str, Sequence[str]]  # by field of the charge
+    cells: Sequence[list[str]]
+    is_allocated: bool = False  # to other rows, which count in place of these
 
     def __len__(self) -> int:
         return len(self.lines)
@@ -79,7 +82,8 @@ class Rows:
 
     def where(self, wanted: Sequence[Any]) -> "Rows":
         """The rows at which `wanted` is true."""
-        return replace(self, **{field.name: _where(getattr(self, field.name), wanted) for field in fields(self)})
+        columns = (field.name for field in fields(self) if field.name != "is_allocated")
+        return replace(self, **{name: _where(getattr(self, name), wanted) for name in columns})
 
     def by(self, keys: Sequence[str]) -> Iterator[tuple[str, "Rows"]]:
         """The rows of each key; nearly always there is but one."""
@@ -96,6 +100,8 @@ class RowReader:
         at = header.positions
         self.costs = [(name, at[name]) for name in COSTS if name in at]
         self.texts = [(field, at[name]) for name, field in TEXTS.items() if name in at]
+        if source.delivery == Source.Delivery.APPEND:
+            self.texts.append(("reference", header.index(source.reference_column)))
         order = [*header.identity, *(index for index in range(len(header.names)) if index not in set(header.identity))]
         self.identity, self.rest = _picker(order[: len(header.identity)]), _picker(order[len(header.identity) :])
         self.amount, self.moment, self.code = Memo(_billionths), Memo(_moment), Memo(self._currency)
@@ -124,6 +130,15 @@ class RowReader:
             bad.amounts = {name: exact for name, column in written.items() for exact in exactly(column[:1])}
             raise
 
+    def digest(self, cells: Sequence[str]) -> int:
+        """Tells a bad row when it comes again as it was."""
+        has_shape = len(cells) == len(self.header.names)
+        text = [*self.identity(cells), *self.rest(cells)] if has_shape else cells
+        [digest] = unpack(
+            ">q", blake2b("\x1f".join(text).encode("utf-8", "surrogatepass"), digest_size=DIGEST).digest()
+        )
+        return int(digest)
+
     def month(self, cells: Sequence[str]) -> str:
         """The month of BillingPeriodStart in one row. Raises BadRow."""
         return self._months([cells[self.header.positions["BillingPeriodStart"]]])[0]
@@ -145,6 +160,7 @@ class RowReader:
             self._optional_moments("ChargePeriodEnd", columns),
         )
         texts = {field: _without_nulls(columns[index]) for field, index in self.texts}
+        self._check_references(texts)
         costs = _costs(amounts, len(chunk.rows))
         identities, contents = self._digests(chunk.rows)
         return Rows(
@@ -158,11 +174,13 @@ class RowReader:
             ends=[moment.stored for moment in ends],
             tags=self._texts("Tags", columns),
             allocated_tags=self._texts("AllocatedTags", columns),
+            allocated_by=self._texts("AllocatedMethodId", columns),
             identities=identities,
             contents=contents,
             written=written,
             amounts=amounts,
             texts=texts,
+            cells=chunk.rows,
         )
 
     def _months(self, column: Sequence[str]) -> list[str]:
@@ -170,6 +188,11 @@ class RowReader:
         if "" in months:
             raise BadRow("BillingPeriodStart", "", "BillingPeriodStart is empty: the month is unknown.")
         return months
+
+    def _check_references(self, texts: dict[str, Sequence[str]]) -> None:
+        if "" in texts.get("reference", ()):
+            column = self.source.reference_column
+            raise BadRow(column, "", f"{column} is empty: the row cannot be told from others.")
 
     def _texts(self, name: str, columns: Columns) -> Sequence[str]:
         index = self.header.positions.get(name)

@@ -6,12 +6,16 @@ delivered twice pairs with two. Only digests are in memory, some 40 bytes a row.
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from django.db.models import BigIntegerField, ExpressionWrapper, F
+from django.db.models import BigIntegerField, Exists, ExpressionWrapper, F, OuterRef, Q
 
+from charges.importing.rows import Rows
 from charges.models import Charge, Source
+from charges.models.charge import ChargeQuerySet
 from periods.models import BillingPeriod
 
 
@@ -24,25 +28,45 @@ class Old:
     due: int  # billionths
 
 
-class Snapshot:
-    """The current delivered charges of one source and month, ordered by content."""
+class Taken(NamedTuple):
+    """Rows, by their place in a block, that are here already and stay as they are; how many of them are held."""
 
-    def __init__(self, source: Source, period: BillingPeriod | None) -> None:
+    places: AbstractSet[int]
+    held: int
+
+
+def held_of(source: Source, period: BillingPeriod) -> ChargeQuerySet:
+    """What a delivery of the source for this month is compared with: its rows there, and its later differences."""
+    return in_effect(Charge.objects.current(), source, period.month, period.pk)
+
+
+def in_effect(charges: ChargeQuerySet, source: Source, month: str, period: int) -> ChargeQuerySet:
+    """Of these charges, delivered rows and late differences of the month that no late difference has reversed."""
+    delivered = Q(kind=Charge.Kind.DELIVERED, period=period)
+    if not charges.filter(late_month=month).exclude(late_month="").exists():
+        return charges.filter(delivered, source=source)
+    reversals = charges.filter(kind=Charge.Kind.REVERSAL, origin=OuterRef("pk"))
+    return charges.filter(delivered | Q(kind=Charge.Kind.LATE, late_month=month), ~Exists(reversals), source=source)
+
+
+class Snapshot:
+    """Charges that a delivery is compared with, ordered by content."""
+
+    def __init__(self, charges: ChargeQuerySet | None = None) -> None:
         self.contents, self.identities, self.pks = array("q"), array("q"), array("q")
         self.dues = array("q")
         self.held = bytearray()
         self.accounts: dict[str, int] = {}
         self.account = array("i")
-        if source.pk and period:
-            self._load(source, period)
+        if charges is not None:
+            self._load(charges)
         self.taken = bytearray(len(self.pks))
         self.next: dict[int, int] = {}
 
     def __len__(self) -> int:
         return len(self.pks)
 
-    def _load(self, source: Source, period: BillingPeriod) -> None:
-        charges = Charge.objects.current().filter(source=source, period=period, kind=Charge.Kind.DELIVERED)
+    def _load(self, charges: ChargeQuerySet) -> None:
         fields = ("content_digest", "identity_digest", "pk", "billing_account_id", "review_status", "billionths")
         for content, identity, pk, account, status, due in (
             charges.annotate(billionths=ExpressionWrapper(F("due_amount"), BigIntegerField()))
@@ -57,16 +81,16 @@ class Snapshot:
             self.account.append(self.accounts.setdefault(account, len(self.accounts)))
             self.held.append(status == Charge.ReviewStatus.HELD)
 
-    def take(self, contents: Sequence[int]) -> dict[int, int]:
-        """Which of the rows are here already, by their place: the index of an equal charge that no other row took."""
+    def take(self, rows: Rows) -> Taken:
+        """The rows that are equal to a charge which no other row took."""
         if not self.pks:
-            return {}
+            return Taken(frozenset(), 0)
         found = {}
-        for at, content in enumerate(contents):
+        for at, content in enumerate(rows.contents):
             index = self._take(content)
             if index is not None:
                 found[at] = index
-        return found
+        return Taken(found.keys(), sum(self.held[index] for index in found.values()))
 
     def _take(self, content: int) -> int | None:
         index = self.next.get(content)

@@ -4,11 +4,8 @@ Each chunk commits by itself, so that other writers wait milliseconds; nothing s
 until `loading` makes the whole delivery current in one short transaction.
 """
 
-from array import array
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from decimal import Decimal
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,17 +13,17 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 
-from charges.focus import Header
-from charges.importing import writing
+from charges.importing import appending, quarantine, writing
+from charges.importing.allocations import Allocations, has_allocations
+from charges.importing.appending import Ledger
 from charges.importing.assessing import Assessment, Assessor
-from charges.importing.reading import open_rows
-from charges.importing.rows import CURRENCY, LONGEST_ACCOUNT, BadRow, RowReader, Rows
-from charges.importing.snapshot import Snapshot
+from charges.importing.decided import Decided, corrected
+from charges.importing.places import Place, Places, ProjectDelta
+from charges.importing.reading import Chunk, open_rows
+from charges.importing.rows import BadRow, RowReader, Rows, exactly
 from charges.importing.totals import ControlTotals
 from charges.models import Charge, FocusImport, ImportIssue, ReceivedFile, Source
-from charges.money import from_billionths, to_billionths
-from periods.errors import PeriodNotOpen, Refused
-from periods.models import BillingPeriod
+from periods.errors import Refused
 
 HOPELESS = 10_000
 SHOWN_ISSUES = 50
@@ -36,63 +33,72 @@ Constants = Mapping[str, int | str | None]
 Status = Charge.ReviewStatus
 
 
-@dataclass(slots=True)
-class Place:
-    """One month that the delivery speaks for."""
-
-    month: str
-    period: BillingPeriod | None
-    currency: str
-    snapshot: Snapshot
-    added: int = 0
-    accounts: Counter[str] = field(default_factory=Counter)
-    identities: "array[int]" = field(default_factory=lambda: array("q"))
-    dues: "array[int]" = field(default_factory=lambda: array("q"))
-
-
-@dataclass(slots=True)
-class ProjectDelta:
-    """Amounts in billionths."""
-
-    rows: int = 0
-    list: int = 0
-    due: int = 0
-
-
 class Staging:
     """State of one run. `focus_import` is None in a dry run, which reads and counts all the same."""
 
     def __init__(
-        self, source: Source, focus_import: FocusImport | None, *, target_month: str | None, progress: Progress | None
+        self,
+        source: Source,
+        focus_import: FocusImport | None,
+        *,
+        target_month: str | None = None,
+        late_to: str | None = None,
+        progress: Progress | None = None,
     ) -> None:
         self.source, self.focus_import = source, focus_import
         self.target_month, self.progress = target_month, progress or (lambda _rows: None)
         self.assessor = Assessor(source, may_create=focus_import is not None)
-        self.places: dict[str, Place] = {}
-        self.totals = ControlTotals()
-        self.rows = self.loaded = self.quarantined = self.unchanged = self.flagged = 0
-        self.deltas: dict[tuple[str, str], ProjectDelta] = {}  # by currency and project
+        self.places = Places(source, may_create=focus_import is not None, late_to=late_to)
+        self.totals, self.added_totals = ControlTotals(), ControlTotals()
+        self.allocations, self.decided = Allocations(), Decided(source)
+        self.rows = self.quarantined = self.late = 0
         self.usage_billed = self.usage_effective = 0  # billionths
-        self.warnings: dict[str, int] = {}
+        self.warnings: Counter[str] = Counter()
         self.flags: Counter[str] = Counter()
+        self.versions: dict[str, None] = {}
         self.issues: list[ImportIssue] = []
         self._charges: list[tuple[Columns, Constants]] = []
         self._issues: list[ImportIssue] = []
         self._homeless: list[ImportIssue] = []
+
+    @property
+    def loaded(self) -> int:
+        return sum(place.rows for place in self.places.loaded)
+
+    @property
+    def unchanged(self) -> int:
+        return sum(place.unchanged for place in self.places.loaded)
+
+    @property
+    def flagged(self) -> int:
+        return sum(place.flagged for place in self.places.loaded)
+
+    @property
+    def warnings_in_words(self) -> list[str]:
+        return [f"{sentence} ({times:,}×)" if times > 1 else sentence for sentence, times in self.warnings.items()]
+
+    def learn(self, path: Path, name: str, member: str = "") -> None:
+        """Look at a file before any is staged: what kind of source it is of, and which charges are divided."""
+        with open_rows(path, name) as (header, chunks):
+            if appending.start(self.source, header.names) and self.source.pk:
+                self.source.save()
+            if has_allocations(header):
+                reader = RowReader(header, self.source, currency=settings.CURRENCY)
+                for chunk in chunks:
+                    self.allocations.learn(reader, chunk)
 
     def read(self, path: Path, file: ReceivedFile | None) -> None:
         """Stage all rows of one file."""
         known_as = file.name if file else path.name
         with open_rows(path, known_as) as (header, chunks):
             for name in header.missing:
-                self._warn(f"{known_as} has no column {name}.")
+                self.warnings[f"{known_as} has no column {name}."] += 1
             reader = RowReader(header, self.source, currency=settings.CURRENCY)
             for chunk in chunks:
                 self.rows += len(chunk.rows)
-                for rows in reader.sift(chunk, partial(self._quarantine, reader, file)):
-                    for month, of_month in rows.by(rows.months):
-                        self._load(of_month, month, file)
-                self._flush()
+                for rows in reader.sift(chunk, partial(self._put_aside, reader, file)):
+                    self._take(rows, reader, file)
+                self.write()
                 self.progress(len(chunk.rows))
 
     def finish(self) -> None:
@@ -100,50 +106,73 @@ class Staging:
         if not self.places:
             raise Refused("No row can be used, and none says which month it is of: is this a FOCUS file?")
         if self.usage_billed and not self.usage_effective and self.source.basis == Source.Basis.EFFECTIVE:
-            self._warn("All usage was billed but has an effective cost of 0: should this source go by billed cost?")
-        first = next(iter(self.places.values()))
+            self.warnings[
+                "All usage was billed but has an effective cost of 0: should this source go by billed cost?"
+            ] += 1
+        first = next(iter(self.places.loaded), None)
         for issue in self._homeless:
-            if first.period:
+            if first and first.period:
                 issue.period = first.period
-        self._issues, self._homeless = self._homeless, []
-        self._flush()
+        if first is None:
+            self.quarantined -= len(self._homeless)
+            self.late += len(self._homeless)
+        self._issues, self._homeless = self._homeless if first else [], []
+        self.write()
 
-    @property
-    def warnings_in_words(self) -> list[str]:
-        return [f"{sentence} ({times}×)" if times > 1 else sentence for sentence, times in self.warnings.items()]
+    def _take(self, rows: Rows, reader: RowReader, file: ReceivedFile | None) -> None:
+        for month, of_month in rows.by(rows.months):
+            place = self.places[self.target_month or month]
+            for part in _marked(of_month, self.allocations.origins(of_month)):
+                self._load(self._without_conflicts(part, place, reader, file), place, file)
 
-    def _load(self, rows: Rows, month: str, file: ReceivedFile | None) -> None:
-        place = self._place(self.target_month or month)
+    def _without_conflicts(self, rows: Rows, place: Place, reader: RowReader, file: ReceivedFile | None) -> Rows:
+        if not isinstance(place.holding, Ledger):
+            return rows
+        conflicts = place.holding.conflicts(rows)
+        for at, bad in conflicts.items():
+            bad.amounts = {name: a for name, column in rows.written.items() for a in exactly([column[at]])}
+            self._put_aside(reader, file, bad, rows.lines[at], rows.cells[at])
+        return rows.where([at not in conflicts for at in range(len(rows))]) if conflicts else rows
+
+    def _load(self, rows: Rows, place: Place, file: ReceivedFile | None) -> None:
+        if not len(rows):
+            return
         place.accounts.update(rows.text("billing_account_id"))
-        self.loaded += len(rows)
-        self._count(rows)
-        kept = place.snapshot.take(rows.contents)
-        self.unchanged += len(kept)
-        self.flagged += sum(place.snapshot.held[index] for index in kept.values())
-        if kept:
-            rows = rows.where([at not in kept for at in range(len(rows))])
+        place.rows += len(rows)
+        self._count(rows, place)
+        taken = place.holding.take(rows)
+        place.unchanged += len(taken.places)
+        place.flagged += taken.held
+        if taken.places:
+            rows = rows.where([at not in taken.places for at in range(len(rows))])
         if len(rows):
-            self._add(rows, place, file)
+            self.add(rows, place, file)
 
-    def _count(self, rows: Rows) -> None:
+    def _count(self, rows: Rows, place: Place) -> None:
         for currency, in_currency in rows.by(rows.currencies):
-            self.totals.add_loaded(currency, in_currency)
+            self.totals.add(currency, in_currency, is_late=place.is_kept)
+        self.late += len(rows) if place.is_kept else 0
         if not self.usage_effective:
             for category, costs in zip(rows.text("charge_category"), rows.costs, strict=True):
                 if category in ("Usage", ""):
                     self.usage_billed += abs(costs.billed or 0)
                     self.usage_effective += abs(costs.effective or 0)
 
-    def _add(self, rows: Rows, place: Place, file: ReceivedFile | None) -> None:
+    def add(self, rows: Rows, place: Place, file: ReceivedFile | None) -> None:
         """Rows that the month does not hold yet."""
-        assessment = self.assessor.assess(rows, month=place.month, currency=place.currency)
+        late_month = place.late_month
+        assessment = self.assessor.assess(rows, month=place.month, currency=place.currency, late_month=late_month)
         place.added += len(rows)
-        if len(place.snapshot):
+        if len(place.holding):
             place.identities.extend(rows.identities)
             place.dues.extend(price.due for price in assessment.prices)
-        self.flagged += assessment.statuses.count(Status.HELD.value)
+        place.flagged += assessment.statuses.count(Status.HELD.value)
+        _count_deltas(rows, assessment, place)
+        if place.is_kept:
+            return
         self.flags.update(flag for flags in assessment.flags for flag in flags)
-        self._count_deltas(rows, assessment)
+        for currency, in_currency in rows.by(rows.currencies):
+            self.added_totals.add(currency, in_currency)
         if self.focus_import and place.period:
             self._charges.append((assessment.columns(rows), self._origin(place, file)))
 
@@ -153,76 +182,74 @@ class Staging:
             "source_id": self.source.pk,
             "loaded_by_id": self.focus_import.pk if self.focus_import else None,
             "file_id": file.pk if file else None,
+            "kind": (Charge.Kind.LATE if place.late_month else Charge.Kind.DELIVERED).value,
+            "late_month": place.late_month,
         }
 
-    def _quarantine(
+    def _put_aside(
         self, reader: RowReader, file: ReceivedFile | None, bad: BadRow, line: int, cells: list[str]
     ) -> None:
-        self.quarantined += 1
-        has_shape = len(cells) == len(reader.header.names)
-        account = reader.cell(cells, "BillingAccountId")[:LONGEST_ACCOUNT] if has_shape else ""
-        currency = (reader.cell(cells, "BillingCurrency").strip().upper() if has_shape else "") or settings.CURRENCY
-        if CURRENCY.fullmatch(currency):
-            self.totals.add_quarantined(currency, bad.amounts)
-        place = self._place_of_bad(cells, reader, account) if has_shape else None
-        issue = ImportIssue(
-            focus_import=self.focus_import,
-            period=place.period if place else None,
-            file=file,
-            billing_account_id=account,
-            line_number=line,
-            column=bad.column,
-            raw_value=bad.value[:2000].replace("\x00", "�"),
-            sentence=bad.sentence,
-            raw_row=_raw(reader.header, cells),
-            **_issue_amounts(bad),
+        """A row that cannot be used as it came: corrected as somebody did before, or to quarantine."""
+        digest = reader.digest(cells)
+        decision = self.decided.take(digest)
+        place = self._place_of_bad(cells, reader)
+        if place and place.is_kept:
+            self.late += 1
+            return
+        issue: Any = quarantine.issue(reader.header, bad, line, cells)  # its period may be known later
+        issue.focus_import, issue.file, issue.raw_digest = self.focus_import, file, digest
+        issue.billing_account_id = quarantine.account(reader, cells)
+        if decision and self._is_corrected(decision, issue, bad, reader, file):
+            self._issues.append(issue)
+            return
+        self._quarantine(issue, bad, place, quarantine.currency(reader, cells), decision)
+
+    def _is_corrected(
+        self, decision: ImportIssue, issue: Any, bad: BadRow, reader: RowReader, file: ReceivedFile | None
+    ) -> bool:
+        if decision.status != ImportIssue.Status.CORRECTED:
+            return False
+        cells = corrected(list(issue.raw_row.values()), reader.header.names, decision.correction)
+        try:
+            rows = reader.read(Chunk([issue.line_number], [cells]))
+        except BadRow:
+            return False
+        place = self.places[self.target_month or rows.months[0]]
+        issue.period, issue.status, issue.correction = place.period, decision.status, decision.correction
+        issue.decided_by_id, issue.decided_at, issue.reason = (
+            decision.decided_by_id,
+            decision.decided_at,
+            decision.reason,
         )
+        self.totals.correct(rows, bad.amounts)
+        self._take(rows, reader, file)
+        return True
+
+    def _quarantine(
+        self, issue: Any, bad: BadRow, place: Place | None, currency: str, decision: ImportIssue | None
+    ) -> None:
+        self.quarantined += 1
+        if currency:
+            self.totals.add_quarantined(currency, bad.amounts)
+        if decision and decision.status == ImportIssue.Status.DISCARDED:
+            issue.status, issue.reason = decision.status, decision.reason
+            issue.decided_by_id, issue.decided_at = decision.decided_by_id, decision.decided_at
+        if place:
+            issue.period = place.period
+            place.accounts.setdefault(issue.billing_account_id, 0)
         (self._issues if place else self._homeless).append(issue)
         if len(self.issues) < SHOWN_ISSUES:
             self.issues.append(issue)
         if len(self._homeless) >= HOPELESS and not self.places:
             raise Refused(f"The first {HOPELESS:,} rows cannot be used; the first because: {self._homeless[0]}")
 
-    def _place_of_bad(self, cells: list[str], reader: RowReader, account: str) -> Place | None:
+    def _place_of_bad(self, cells: list[str], reader: RowReader) -> Place | None:
         try:
-            place = self._place(self.target_month or reader.month(cells))
-        except BadRow:
-            return next(iter(self.places.values()), None)
-        place.accounts.setdefault(account, 0)
-        return place
+            return self.places[self.target_month or reader.month(cells)]
+        except (BadRow, IndexError):
+            return next(iter(self.places.loaded), None)
 
-    def _place(self, month: str) -> Place:
-        if month not in self.places:
-            self.places[month] = self._open(month)
-        return self.places[month]
-
-    def _open(self, month: str) -> Place:
-        """The month must take imports; it is made by the first row that names it. Raises PeriodNotOpen."""
-        period = BillingPeriod.objects.filter(month=month).first()
-        if self.focus_import and period is None:
-            period = BillingPeriod.objects.get_or_create(month=month)[0]
-        if period and period.state != BillingPeriod.State.OPEN:
-            raise PeriodNotOpen(
-                f"{period} is {period.get_state_display().lower()}: nothing was loaded. Reopen the month "
-                "while it is not finalized, or bill the difference in an open month."
-            )
-        currency = period.currency if period else settings.CURRENCY
-        return Place(month, period, currency, Snapshot(self.source, period))
-
-    def _count_deltas(self, rows: Rows, assessment: Assessment) -> None:
-        for currency, payer, price in zip(rows.currencies, assessment.payers, assessment.prices, strict=True):
-            key = (currency, payer.project_code)
-            delta = self.deltas.get(key)
-            if delta is None:
-                delta = self.deltas[key] = ProjectDelta()
-            delta.rows += 1
-            delta.list += price.list
-            delta.due += price.due
-
-    def _warn(self, sentence: str) -> None:
-        self.warnings[sentence] = self.warnings.get(sentence, 0) + 1
-
-    def _flush(self) -> None:
+    def write(self) -> None:
         """Only writing takes the database's lock: others get in while the next chunk is read and judged."""
         if self.focus_import:
             with transaction.atomic():
@@ -232,16 +259,24 @@ class Staging:
         self._charges, self._issues = [], []
 
 
-def _raw(header: Header, cells: list[str]) -> dict[str, str]:
-    """The row as it came, by column; cells beyond the header are numbered."""
-    names = [*header.names, *(f"cell {n + 1}" for n in range(len(header.names), len(cells)))]
-    return {name: cell.replace("\x00", "�") for name, cell in zip(names, cells, strict=False)}
+def _marked(rows: Rows, are_origins: Sequence[bool]) -> Iterator[Rows]:
+    """Rows that are divided say so in what they are compared by: whether they count may change between deliveries."""
+    if not any(are_origins):
+        yield rows
+        return
+    yield rows.where([not is_origin for is_origin in are_origins])
+    origins = rows.where(are_origins)
+    origins.is_allocated = True
+    origins.contents = [~content for content in origins.contents]
+    yield origins
 
 
-def _issue_amounts(bad: BadRow) -> dict[str, Decimal | None]:
-    """As the database holds them."""
-    columns = {"billed_cost": "BilledCost", "effective_cost": "EffectiveCost", "list_cost": "ListCost"}
-    found = {field: bad.amounts.get(column) for field, column in columns.items()}
-    return {
-        field: None if amount is None else from_billionths(to_billionths(amount)) for field, amount in found.items()
-    }
+def _count_deltas(rows: Rows, assessment: Assessment, place: Place) -> None:
+    for currency, payer, price in zip(rows.currencies, assessment.payers, assessment.prices, strict=True):
+        key = (currency, payer.project_code)
+        delta = place.deltas.get(key)
+        if delta is None:
+            delta = place.deltas[key] = ProjectDelta()
+        delta.rows += 1
+        delta.list += price.list
+        delta.due += price.due

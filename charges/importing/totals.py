@@ -16,17 +16,20 @@ PARTS = ("file", "loaded", "quarantined", "rounding")
 class Total:
     """Exact sums of one cost column. `rounding` is what loading to nine decimals took off the loaded part.
 
-    `corrected` is what corrections of rows put in place of what the file says; it is in `loaded`, not in `file`.
+    `corrected` is what corrections of rows put in place of what the file says: in `loaded`, not in `file`. `late`
+    are rows of closed months that were kept and not loaded.
     """
 
     loaded: Decimal = ZERO
     quarantined: Decimal = ZERO
     rounding: Decimal = ZERO
     corrected: Decimal = ZERO
+    late: Decimal = ZERO
 
     @property
     def file(self) -> Decimal:
-        return EXACT.subtract(EXACT.add(self.loaded, self.quarantined), self.corrected)
+        with localcontext(EXACT):
+            return self.loaded + self.quarantined + self.late - self.corrected
 
     @property
     def stored(self) -> Decimal:
@@ -34,7 +37,7 @@ class Total:
         return EXACT.subtract(self.loaded, self.rounding)
 
     def as_text(self) -> dict[str, str]:
-        names = (*PARTS, "corrected") if self.corrected else PARTS
+        names = [*PARTS, *(name for name in ("corrected", "late") if getattr(self, name))]
         return {name: plain(getattr(self, name)) for name in names}
 
 
@@ -44,15 +47,36 @@ class ControlTotals:
         default_factory=lambda: defaultdict(lambda: defaultdict(Total))
     )
 
-    def add_loaded(self, currency: str, rows: Rows) -> None:
-        """`rows` are all in this currency."""
+    @classmethod
+    def from_text(cls, text: Mapping[str, Any]) -> "ControlTotals":
+        """As `as_text` gave them."""
+        totals = cls()
+        for currency, columns in text.items():
+            for column, sums in columns.items():
+                given = {name: Decimal(sums[name]) for name in (*PARTS, "corrected", "late") if name in sums}
+                given.pop("file")
+                totals.by_currency[currency][column] = Total(**given)
+        return totals
+
+    def add(self, currency: str, rows: Rows, *, is_late: bool = False) -> None:
+        """`rows` are all in this currency; late ones are kept and not loaded."""
         for column, written in rows.written.items():
             total = self.by_currency[currency][column]
             stored = from_billionths(sum(filter(None, rows.amounts[column])))
             with localcontext(EXACT):
                 exact = sum(exactly(written), ZERO)
-                total.loaded += exact
-                total.rounding += exact - stored
+                if is_late:
+                    total.late += exact
+                else:
+                    total.loaded += exact
+                    total.rounding += exact - stored
+
+    def correct(self, row: Rows, before: Mapping[str, Decimal]) -> None:
+        """One row is loaded in place of what the file says; `before` are the amounts that could be read of that."""
+        for column, written in row.written.items():
+            total = self.by_currency[row.currencies[0]][column]
+            with localcontext(EXACT):
+                total.corrected += sum(exactly(written), ZERO) - before.get(column, ZERO)
 
     def add_quarantined(self, currency: str, amounts: Mapping[str, Decimal]) -> None:
         for column, amount in amounts.items():

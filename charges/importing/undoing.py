@@ -39,8 +39,13 @@ def reverse(focus_import: FocusImport, *, reason: str, by: Any = None) -> FocusI
     reversed_import = run_transition(focus_import, "reverse", by=by, reason=require_reason(reason))
     Charge.objects.filter(superseded_by=focus_import).update(superseded_by=None)
     issues = ImportIssue.objects.all()
-    issues.filter(focus_import=focus_import, status=ImportIssue.Status.OPEN).update(status=ImportIssue.Status.REPLACED)
-    issues.filter(replaced_by=focus_import).update(status=ImportIssue.Status.OPEN, replaced_by=None)
+    undecided = issues.filter(
+        focus_import=focus_import, status__in=[ImportIssue.Status.OPEN, ImportIssue.Status.CORRECTED]
+    )
+    undecided.update(status=ImportIssue.Status.REPLACED)
+    replaced = issues.filter(replaced_by=focus_import)
+    replaced.filter(status=ImportIssue.Status.REPLACED).update(status=ImportIssue.Status.OPEN)
+    issues.filter(replaced_by=focus_import).update(replaced_by=None)
     return reversed_import
 
 

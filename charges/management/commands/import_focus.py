@@ -19,6 +19,7 @@ class Command(StageCommand):
         parser.add_argument("files", nargs="+", metavar="FILE", help="a file, a folder (searched downwards), a pattern")
         parser.add_argument("--source", required=True, metavar="NAME", help="who delivers; made on first use")
         parser.add_argument("--period", type=month, metavar="YYYY-MM", help="put all rows there, whatever they say")
+        parser.add_argument("--late-to", type=month, metavar="YYYY-MM", help="the open month for late differences")
         parser.add_argument(
             "--force", action="store_true", help="load although rows or total fell beyond the threshold"
         )
@@ -33,6 +34,7 @@ class Command(StageCommand):
                 files,
                 source_name=source,
                 period=period,
+                late_to=options["late_to"],
                 force=options["force"],
                 dry_run=options["dry_run"],
                 by=by,

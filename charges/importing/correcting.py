@@ -1,0 +1,125 @@
+"""A quarantined row with what a person wrote in place of the unusable text: read, judged and loaded like any other."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from charges.focus import Header
+from charges.importing.decided import corrected
+from charges.importing.places import Place
+from charges.importing.reading import Chunk
+from charges.importing.receiving import is_overtaken
+from charges.importing.rows import BadRow, RowReader, Rows
+from charges.importing.snapshot import Snapshot
+from charges.importing.staging import Staging
+from charges.importing.totals import ControlTotals
+from charges.models import Charge, FocusImport, ImportIssue, ImportScope
+from periods import audit
+from periods.errors import Refused, WrongState
+from periods.lifecycle import require_permission, require_reason
+from periods.models import BillingPeriod
+
+EXTRA = "cell "  # cells beyond the header, which a correction leaves out
+
+
+def columns(issue: ImportIssue) -> dict[str, str]:
+    """The row as it came, by the columns of the header."""
+    return {name: text for name, text in issue.raw_row.items() if not name.startswith(EXTRA)}
+
+
+@transaction.atomic
+def correct_row(issue: ImportIssue, *, correction: Mapping[str, str], reason: str, by: Any = None) -> Charge:
+    """Load the row with these texts in place of its own; the row as it came stays on record.
+
+    The correction holds for later deliveries of the same raw row. Raises Refused with the sentence about what still
+    cannot be read, and where the month is closed or a later delivery speaks for it.
+    """
+    require_permission(by, "charges.correct_importissue", "correct quarantined rows")
+    reason = require_reason(reason)
+    issue = (
+        ImportIssue.objects.select_for_update(of=("self",))
+        .select_related("focus_import__source", "file")
+        .get(pk=issue.pk)
+    )
+    if issue.status != ImportIssue.Status.OPEN or issue.focus_import.state != FocusImport.State.LOADED:
+        raise WrongState("The row is decided already, or its import no longer counts.")
+    changes = {name: text for name, text in correction.items() if columns(issue).get(name) not in (None, text)}
+    if not changes:
+        raise Refused("Nothing is corrected: change the text that cannot be read.")
+    staging = Staging(issue.focus_import.source, issue.focus_import)
+    rows = _read(issue, staging, changes)
+    place = _place(issue, rows)
+    staging.add(rows, place, issue.file)
+    staging.write()
+    _move_totals(issue, rows, place)
+    charge = Charge.objects.filter(loaded_by=issue.focus_import, file=issue.file, line_number=issue.line_number).latest(
+        "pk"
+    )
+    _decide(issue, charge, changes, reason, by)
+    return charge
+
+
+def _read(issue: ImportIssue, staging: Staging, changes: dict[str, str]) -> Rows:
+    header = Header.of(list(columns(issue)))
+    reader = RowReader(header, staging.source, currency=issue.period.currency)
+    cells = corrected(list(columns(issue).values()), header.names, changes)
+    try:
+        return reader.read(Chunk([issue.line_number], [cells]))
+    except BadRow as bad:
+        raise Refused(f"The row still cannot be used: {bad.sentence}") from bad
+
+
+def _place(issue: ImportIssue, rows: Rows) -> Place:
+    """The month that takes the row, with a scope of the import for it."""
+    month = issue.focus_import.target_month or rows.months[0]
+    period = BillingPeriod.objects.get_or_create(month=month)[0]
+    period = BillingPeriod.objects.lock_open(period.pk)
+    [account] = rows.text("billing_account_id")
+    scope, _ = ImportScope.objects.get_or_create(
+        focus_import=issue.focus_import, period=period, late_month="", billing_account_id=account
+    )
+    if is_overtaken(scope):
+        raise Refused(f"A later delivery speaks for {period}: correct the row there.")
+    scope.rows += 1
+    scope.save()
+    return Place(month, period, period.currency, Snapshot())
+
+
+def _move_totals(issue: ImportIssue, rows: Rows, place: Place) -> None:
+    """The import's record follows: one row more is loaded, one less in quarantine."""
+    focus_import = FocusImport.objects.select_for_update().get(pk=issue.focus_import_id)
+    totals = ControlTotals.from_text(focus_import.totals)
+    before = _readable(issue, rows)
+    totals.add_quarantined(rows.currencies[0], {name: -amount for name, amount in before.items()})
+    totals.correct(rows, before)
+    totals.add(rows.currencies[0], rows)
+    focus_import.totals = totals.as_text()
+    focus_import.loaded += 1
+    focus_import.added += 1
+    focus_import.quarantined -= 1
+    focus_import.flagged += place.flagged
+    focus_import.save()
+
+
+def _readable(issue: ImportIssue, rows: Rows) -> dict[str, Decimal]:
+    """What the raw row counted for: nothing, where one of its amounts could not be read."""
+    header = Header.of(list(columns(issue)))
+    reader = RowReader(header, issue.focus_import.source, currency=issue.period.currency)
+    try:
+        reader.read(Chunk([issue.line_number], [list(issue.raw_row.values())]))
+    except BadRow as bad:
+        return bad.amounts
+    return {}
+
+
+def _decide(issue: ImportIssue, charge: Charge, changes: dict[str, str], reason: str, by: Any) -> None:
+    before = {name: issue.raw_row[name] for name in changes}
+    issue.status, issue.correction, issue.charge = ImportIssue.Status.CORRECTED, changes, charge
+    issue.decided_by, issue.decided_at, issue.reason = by, timezone.now(), reason
+    issue.save()
+    audit.record(
+        by=by, action="correct row", subject=issue, period=charge.period, before=before, after=changes, reason=reason
+    )

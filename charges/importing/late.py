@@ -1,0 +1,62 @@
+"""Differences of a closed month, loaded into a later one that is open.
+
+A row that is new comes as it is; one that changed as a reversal of what was billed and a rebill; one that
+vanished as a reversal. The closed month keeps its bytes.
+"""
+
+from collections.abc import Iterator
+
+from django.db.models import QuerySet
+
+from charges.importing.assessing import late_flag
+from charges.importing.comparing import in_batches
+from charges.importing.places import Place
+from charges.importing.snapshot import Old, pair
+from charges.models import Charge, FocusImport
+from charges.money import to_billionths
+
+Status = Charge.ReviewStatus
+AMOUNTS = (
+    "billed_cost", "effective_cost", "list_cost", "contracted_cost", "list_amount", "contracted_amount", "due_amount",
+)  # fmt: skip
+UNBILLED = (Status.EXCLUDED, Status.NOT_BILLABLE)
+
+
+def reverse(focus_import: FocusImport, place: Place, left: list[Old]) -> None:
+    """Load a reversal of every charge that the month no longer holds, and link each rebill to what it replaces."""
+    for charges in in_batches(old.pk for old in left):
+        reversals = (_reversal(charge, focus_import, place) for charge in charges)
+        Charge.objects.bulk_create(reversals, batch_size=500)
+    rebills = Charge.objects.filter(loaded_by=focus_import, kind=Charge.Kind.LATE, late_month=place.late_month)
+    pairs = dict(pair(left, _keys(rebills)))
+    for charges in in_batches(pairs):
+        changed = list(charges)
+        for charge in changed:
+            charge.origin_id = pairs[charge.pk]
+        Charge.objects.bulk_update(changed, ["origin"], batch_size=200)
+
+
+def _keys(charges: QuerySet[Charge]) -> Iterator[tuple[int, int, int]]:
+    rows = charges.order_by("pk").values_list("identity_digest", "due_amount", "pk").iterator(chunk_size=5000)
+    return ((identity, to_billionths(due), pk) for identity, due, pk in rows)
+
+
+def _reversal(charge: Charge, focus_import: FocusImport, place: Place) -> Charge:
+    """The stored figures with the sign changed; fund, code, source and payer as they were. Nothing is priced anew."""
+    copy = Charge(**{field.attname: getattr(charge, field.attname) for field in Charge._meta.concrete_fields})
+    copy.pk, copy.kind, copy.origin_id, copy.replaces_id = None, Charge.Kind.REVERSAL, charge.pk, None
+    copy.period, copy.loaded_by, copy.superseded_by_id = place.period, focus_import, None
+    copy.late_month = place.late_month
+    for name in AMOUNTS:
+        amount = getattr(charge, name)
+        setattr(copy, name, None if amount is None else -amount)
+    copy.pricing_quantity = _negated(charge.pricing_quantity)
+    if charge.review_status not in UNBILLED:  # what was billed to nobody is given back to nobody
+        copy.review_status, copy.flags = Status.HELD, late_flag(place.late_month)
+        copy.decided_by_id = copy.decided_at = None
+        copy.decision_reason = ""
+    return copy
+
+
+def _negated(quantity: str) -> str:
+    return quantity[1:] if quantity.startswith("-") else f"-{quantity}" if quantity else ""

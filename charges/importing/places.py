@@ -1,0 +1,117 @@
+"""The months that a delivery speaks for: where their rows go, and what is held of them already."""
+
+from array import array
+from collections import Counter
+from dataclasses import dataclass, field
+
+from django.conf import settings
+
+from charges.importing.appending import Ledger
+from charges.importing.snapshot import Snapshot, held_of
+from charges.models import Charge, Source
+from periods.errors import PeriodNotOpen, Refused
+from periods.models import BillingPeriod
+
+State = BillingPeriod.State
+
+
+@dataclass(slots=True)
+class ProjectDelta:
+    """Amounts in billionths."""
+
+    rows: int = 0
+    list: int = 0
+    due: int = 0
+
+
+@dataclass(slots=True)
+class Place:
+    """One month of a delivery. `period` takes its charges: for a `late_month`, a later one that is open.
+
+    A kept place is a closed month whose rows are compared and shown, and not loaded.
+    """
+
+    month: str
+    period: BillingPeriod | None
+    currency: str
+    holding: Snapshot | Ledger
+    late_month: str = ""
+    is_kept: bool = False
+    rows: int = 0
+    unchanged: int = 0
+    added: int = 0
+    flagged: int = 0
+    accounts: Counter[str] = field(default_factory=Counter)
+    deltas: dict[tuple[str, str], ProjectDelta] = field(default_factory=dict)  # by currency and project
+    identities: "array[int]" = field(default_factory=lambda: array("q"))
+    dues: "array[int]" = field(default_factory=lambda: array("q"))
+
+
+class Places(dict[str, Place]):
+    """By month of the rows. A month is made by the first row that names it, but not in a dry run."""
+
+    def __init__(self, source: Source, *, may_create: bool, late_to: str | None = None) -> None:
+        super().__init__()
+        self.source, self.may_create, self.late_to = source, may_create, late_to
+        self.ledger = Ledger(source)
+
+    def __missing__(self, month: str) -> Place:
+        place = self[month] = self._open(month)
+        return place
+
+    @property
+    def loaded(self) -> list[Place]:
+        return [self[month] for month in sorted(self) if not self[month].is_kept]
+
+    @property
+    def kept(self) -> list[Place]:
+        return [self[month] for month in sorted(self) if self[month].is_kept]
+
+    def _open(self, month: str) -> Place:
+        """Raises PeriodNotOpen for a closed month whose rows have nowhere to go."""
+        period = self._period(month)
+        if period is None or period.state == State.OPEN:
+            _refuse_billed_twice(self.source, month)
+            return Place(month, period, _currency(period), self._holding(period))
+        if self.late_to:
+            target = self._target(self.late_to)
+            return Place(month, target, _currency(target), self._holding(period), late_month=month)
+        if self.source.late_policy == Source.LatePolicy.KEEP:
+            return Place(month, period, _currency(period), self._holding(period), late_month=month, is_kept=True)
+        raise PeriodNotOpen(
+            f"{period} is {period.get_state_display().lower()}: nothing was loaded. Load the difference into an open "
+            "month with --late-to, or reopen the month while it is not finalized."
+        )
+
+    def _holding(self, period: BillingPeriod | None) -> Snapshot | Ledger:
+        if self.source.delivery == Source.Delivery.APPEND:
+            return self.ledger
+        return Snapshot(held_of(self.source, period) if self.source.pk and period else None)
+
+    def _period(self, month: str) -> BillingPeriod | None:
+        period = BillingPeriod.objects.filter(month=month).first()
+        if period is None and self.may_create:
+            return BillingPeriod.objects.get_or_create(month=month)[0]
+        return period
+
+    def _target(self, month: str) -> BillingPeriod | None:
+        target = self._period(month)
+        if target and target.state != State.OPEN:
+            raise PeriodNotOpen(
+                f"{target} is {target.get_state_display().lower()}: late differences need an open month."
+            )
+        return target
+
+
+def _refuse_billed_twice(source: Source, month: str) -> None:
+    """A reopened month must not take again what was billed as its late difference."""
+    late = Charge.objects.current().filter(late_month=month, source=source.pk).exclude(late_month="").first()
+    if late:
+        raise Refused(
+            f"Late differences of {month} were loaded into {late.period} by {late.loaded_by}. "
+            "Reverse that import first, or they are billed twice."
+        )
+
+
+def _currency(period: BillingPeriod | None) -> str:
+    return period.currency if period else settings.CURRENCY
