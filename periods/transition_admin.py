@@ -60,6 +60,7 @@ class Step:
     explanation: str
     states: tuple[str, ...] = ()  # none: whatever is_offered says
     form: type[forms.Form] = forms.Form
+    form_of: Callable[[Any], type[forms.Form]] | None = None  # where what is asked depends on the document
     icon: str = "arrow_forward"
     is_primary: bool = False
     is_offered: Callable[[Any], bool] = field(default=lambda _document: True)
@@ -110,7 +111,7 @@ class TransitionAdmin(ModelAdmin):
     def _ask_or_run(self, request: HttpRequest, document: Any, name: str, step: Step) -> HttpResponseBase:
         blockers = checklist(document, name) if isinstance(document, BillingPeriod) else []
         is_overridable = any(blocker.is_overridable for blocker in blockers)
-        form_class = OverrideForm if is_overridable else step.form
+        form_class = OverrideForm if is_overridable else step.form_of(document) if step.form_of else step.form
         form = form_class(request.POST if request.method == "POST" else None)
         if request.method == "POST" and form.is_valid():
             try:

@@ -55,7 +55,7 @@ class FocusImportAdmin(ImportMixin, TransitionAdmin, ReadOnlyAdmin):
             run=_discard,
             permission="charges.discard_focusimport",
             explanation="The import was interrupted or is not wanted: none of its rows counts. The file is kept.",
-            states=(State.STAGED,),
+            states=(State.STAGED, State.LATE),
             form=ReasonForm,
             icon="delete",
         ),

@@ -2,14 +2,17 @@
 
 from typing import Any, ClassVar
 
+from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
 from unfold.decorators import display
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from charges.admin.bulk import BulkAdmin, bulk_action
 from charges.admin.display import table
 from charges.admin.filters import PeriodFilter, UndecidedFilter
-from charges.importing import discard_issues
+from charges.importing import correct_row, discard_issues
+from charges.importing.correcting import columns
 from charges.models import ImportIssue
 from periods.plain_admin import ReadOnlyAdmin
 from periods.transition_admin import ReasonForm, Step
@@ -20,19 +23,54 @@ def _discard_row(issue: ImportIssue, **answers: Any) -> str:
     return "The row is discarded."
 
 
+def _correction_form(issue: ImportIssue) -> type[forms.Form]:
+    """The unusable column first, then the row as it came; every text can be changed."""
+    names = list(columns(issue))
+    order = sorted(range(len(names)), key=lambda index: names[index] != issue.column)
+    fields: dict[str, forms.Field] = {
+        f"column_{index}": forms.CharField(
+            label=names[index],
+            initial=issue.raw_row[names[index]],
+            required=False,
+            strip=False,
+            help_text=issue.sentence if names[index] == issue.column else "",
+            widget=UnfoldAdminTextInputWidget(),
+        )
+        for index in order
+    }
+    return type("CorrectionForm", (ReasonForm,), fields)
+
+
+def _correct(issue: ImportIssue, *, reason: str, by: Any, **texts: str) -> str:
+    correction = {name: texts[f"column_{index}"] for index, name in enumerate(columns(issue))}
+    charge = correct_row(issue, correction=correction, reason=reason, by=by)
+    return f"The row is loaded as {charge} of {charge.period}; it holds for later deliveries of the same row."
+
+
 @admin.register(ImportIssue)
 class ImportIssueAdmin(BulkAdmin, ReadOnlyAdmin):
     steps: ClassVar = {
+        "correct": Step(
+            label="Correct and load",
+            run=_correct,
+            permission="charges.correct_importissue",
+            explanation="Write what the row should say. It is loaded at once; the row as it came stays on record, and "
+            "the correction holds when the same row is delivered again.",
+            form_of=_correction_form,
+            icon="edit",
+            is_primary=True,
+            is_offered=lambda issue: issue.status == ImportIssue.Status.OPEN,
+        ),
         "discard": Step(
             label="Discard",
             run=_discard_row,
             permission="charges.discard_importissue",
             explanation="The row is billed to nobody; it and your reason stay on record. "
-            "To bill it, correct it in the file and import again while the month is open.",
+            "To bill it, correct it here, or in the file and import again while the month is open.",
             form=ReasonForm,
             icon="delete",
             is_offered=lambda issue: issue.status == ImportIssue.Status.OPEN,
-        )
+        ),
     }
     stages: ClassVar = {"discard": (discard_issues, "discarded")}
     actions: ClassVar = [bulk_action("discard", "Discard", "charges.discard_importissue")]
@@ -41,9 +79,9 @@ class ImportIssueAdmin(BulkAdmin, ReadOnlyAdmin):
     list_select_related: ClassVar = ["focus_import__source", "period", "file"]
     fields: ClassVar = [
         ("place", "file"), "sentence", "way_out", ("column", "raw_value"), ("source", "period", "state"),
-        ("decided_by", "decided_at"), "reason", "row_as_it_came",
+        ("decided_by", "decided_at"), "reason", "correction_made", "row_as_it_came",
     ]  # fmt: skip
-    readonly_fields: ClassVar = ["place", "way_out", "source", "state", "row_as_it_came"]
+    readonly_fields: ClassVar = ["place", "way_out", "source", "state", "correction_made", "row_as_it_came"]
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
         return lookup == "focus_import__id__exact" or super().lookup_allowed(lookup, value, request)
@@ -67,7 +105,14 @@ class ImportIssueAdmin(BulkAdmin, ReadOnlyAdmin):
     def way_out(self, issue: ImportIssue) -> str:
         if issue.status != ImportIssue.Status.OPEN:
             return "Nothing: it is decided."
-        return "Correct it in the file and import again while the month is open; or discard it."
+        return "Correct it here, or in the file and import again while the month is open; or discard it."
+
+    @display(description="Correction")
+    def correction_made(self, issue: ImportIssue) -> str:
+        if not issue.correction:
+            return "—"
+        rows = ((name, issue.raw_row.get(name, ""), text) for name, text in issue.correction.items())
+        return table(["Column", "As it came", "Corrected"], rows)
 
     @display(description="The row as it came")
     def row_as_it_came(self, issue: ImportIssue) -> str:

@@ -5,6 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from django.db.models import Q
+
 from charges.models import Charge, FocusImport, ImportScope, ReceivedFile, Source
 from periods import audit, storage
 from periods.errors import Refused
@@ -103,20 +105,17 @@ def _refuse_other_month(earlier: FocusImport, scopes: list[ImportScope], period:
 
 
 def is_overtaken(scope: ImportScope) -> bool:
-    """Whether a later delivery spoke for the same month and account."""
-    return (
-        ImportScope.objects.filter(
-            focus_import__source=scope.focus_import.source_id,
-            focus_import__kind=FocusImport.Kind.DELIVERY,
-            focus_import__state=FocusImport.State.LOADED,
-            focus_import__loaded_at__gt=scope.focus_import.loaded_at,
-            late_month=scope.late_month,
-            **({} if scope.late_month else {"period": scope.period_id}),
-            billing_account_id=scope.billing_account_id,
-        )
-        .exclude(focus_import=scope.focus_import_id)
-        .exists()
+    """Whether a later delivery spoke for the same month and account, or loaded differences of that month."""
+    month = scope.late_month or scope.period.month
+    later = ImportScope.objects.filter(
+        Q(late_month=month) | Q(late_month="", period__month=month),
+        focus_import__source=scope.focus_import.source_id,
+        focus_import__kind=FocusImport.Kind.DELIVERY,
+        focus_import__state=FocusImport.State.LOADED,
+        focus_import__loaded_at__gt=scope.focus_import.loaded_at,
+        billing_account_id=scope.billing_account_id,
     )
+    return later.exclude(focus_import=scope.focus_import_id).exists()
 
 
 def keep(files: Sequence[Path]) -> list[tuple[str, storage.Kept]]:

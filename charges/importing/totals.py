@@ -38,7 +38,8 @@ class Total:
 
     def as_text(self) -> dict[str, str]:
         names = [*PARTS, *(name for name in ("corrected", "late") if getattr(self, name))]
-        return {name: plain(getattr(self, name)) for name in names}
+        texts = {name: plain(getattr(self, name)) for name in names}
+        return texts | {"rounding": short(self.rounding)}
 
 
 @dataclass(slots=True)

@@ -20,7 +20,12 @@ def priced(
 ) -> tuple[Decimal, Decimal, Decimal]:
     """(list, provider discount, subsidy)"""
     result = price(
-        given, to_billionths(Decimal(str(due))), category=category, commitment_id=commitment_id, is_own_service=own, funder=funder
+        given,
+        to_billionths(Decimal(str(due))),
+        category=category,
+        commitment_id=commitment_id,
+        is_own_service=own,
+        funder=funder,
     )
     parts = (result.list, result.contracted - result.list, result.due - result.contracted)
     return tuple(map(from_billionths, parts))

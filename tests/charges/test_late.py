@@ -1,0 +1,222 @@
+"""Differences of closed months: refused, kept and shown, or loaded into an open month; the closed month stays."""
+
+from decimal import Decimal
+
+import pytest
+from django.db.models import Sum
+
+from charges.importing import Delivery, discard, import_files, reverse
+from charges.models import Charge, FocusImport, ImportScope, Source
+from periods.errors import PeriodNotOpen, Refused
+from periods.models import BillingPeriod
+from tests.charges.focus_files import focus_row, write_focus
+from tests.make import make_closed, make_finalized, make_period
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def deliver(tmp_path):
+    def run(*rows: dict, name: str = "jan.csv", source: str = "aws", **options) -> Delivery:
+        return import_files([write_focus(tmp_path / name, *rows)], source_name=source, **options)
+
+    return run
+
+
+def of(month: str, resource: str, due: str, **columns) -> dict:
+    return focus_row(
+        BillingPeriodStart=f"{month}-01", ChargePeriodStart=f"{month}-01", ResourceId=resource, ListCost=due,
+        ContractedCost=due, BilledCost=due, EffectiveCost=due, **columns,
+    )  # fmt: skip
+
+
+def january(resource: str, due: str) -> dict:
+    return of("2025-01", resource, due)
+
+
+@pytest.fixture
+def closed_january(deliver):
+    deliver(january("a", "10"), january("b", "20"), january("c", "30"))
+    return make_finalized(make_closed(make_period("2025-01")))
+
+
+def loaded(month: str) -> list[tuple[str, str, Decimal, str]]:
+    charges = Charge.objects.current().filter(period__month=month).order_by("kind", "resource_id", "due_amount")
+    return [(c.kind, c.resource_id, c.due_amount, c.review_status) for c in charges]
+
+
+def test_a_file_for_a_closed_month_is_refused_and_says_what_to_do(deliver, closed_january):
+    with pytest.raises(PeriodNotOpen) as refusal:
+        deliver(january("a", "14"), january("b", "20"), january("c", "30"))
+
+    assert str(refusal.value) == (
+        "January 2025 is finalized: nothing was loaded. Load the difference into an open month with --late-to, "
+        "or reopen the month while it is not finalized."
+    )
+    assert FocusImport.objects.loaded().count() == 1
+
+
+def test_only_the_difference_is_loaded_into_the_open_month(deliver, closed_january):
+    delivery = deliver(january("a", "14"), january("b", "20"), january("d", "5"), late_to="2025-03")
+
+    assert (delivery.added, delivery.changed, delivery.removed, delivery.unchanged) == (1, 1, 1, 1)
+    assert (delivery.rows, delivery.loaded, delivery.quarantined, delivery.flagged) == (3, 3, 0, 2)
+    assert loaded("2025-03") == [
+        ("late", "a", Decimal(14), "held"),
+        ("late", "d", Decimal(5), "held"),
+        ("reversal", "a", Decimal(-10), "held"),
+        ("reversal", "c", Decimal(-30), "held"),
+    ]
+    assert delivery.late_months == [
+        {"month": "2025-01", "to": "2025-03", "currency": "USD", "rows": 4, "list": "-21", "due": "-21"}
+    ]
+    assert [due for *_, due, _ in loaded("2025-01")] == [Decimal(10), Decimal(20), Decimal(30)]
+
+
+def test_reversal_and_rebill_are_linked_to_the_original_and_keyed_by_its_month(deliver, closed_january):
+    deliver(january("a", "14"), january("b", "20"), january("c", "30"), late_to="2025-03")
+
+    original = Charge.objects.get(period=closed_january, resource_id="a")
+    rebill, reversal = Charge.objects.filter(period__month="2025-03").order_by("kind")
+    assert (rebill.kind, rebill.origin, rebill.late_month) == ("late", original, "2025-01")
+    assert (reversal.kind, reversal.origin, reversal.late_month) == ("reversal", original, "2025-01")
+    assert (reversal.pi, reversal.project, reversal.funding_account, reversal.source) == (
+        original.pi, original.project, original.funding_account, original.source,
+    )  # fmt: skip
+    assert reversal.flags.keys() == rebill.flags.keys() == {"late"}
+
+
+def test_a_second_late_file_loads_what_the_first_did_not(deliver, closed_january):
+    rows = [january("b", "20"), january("c", "30")]
+    deliver(january("a", "14"), *rows, late_to="2025-03")
+
+    again = deliver(january("a", "14"), *rows, name="same.csv", late_to="2025-03")
+    more = deliver(january("a", "15"), *rows, name="more.csv", late_to="2025-04")
+    back = deliver(january("a", "10"), *rows, name="back.csv", late_to="2025-04")
+
+    assert again.is_repeated
+    assert more.late_months[0]["due"] == "1"
+    assert back.late_months[0]["due"] == "-5"
+    late = Charge.objects.current().exclude(late_month="").aggregate(Sum("due_amount"))
+    assert late == {"due_amount__sum": Decimal(0)}
+
+
+def test_rows_of_open_months_in_the_same_file_go_to_their_own(deliver, closed_january):
+    delivery = deliver(
+        january("a", "10"), january("b", "20"), january("c", "31"), of("2025-02", "x", "7"), late_to="2025-03"
+    )
+
+    assert delivery.periods == ["2025-02", "2025-03"]
+    assert loaded("2025-02") == [("delivered", "x", Decimal(7), "clear")]
+    assert [due for *_, due, _ in loaded("2025-03")] == [Decimal(31), Decimal(-30)]
+
+
+def test_differences_are_no_part_of_the_snapshot_of_the_month_that_took_them(deliver, closed_january):
+    deliver(january("a", "14"), january("b", "20"), january("c", "30"), late_to="2025-03")
+
+    march = deliver(of("2025-03", "x", "7"), name="march.csv")
+    again = deliver(of("2025-03", "x", "8"), name="march.csv")
+
+    assert (march.added, march.removed, again.changed, again.removed) == (1, 0, 1, 0)
+    assert len(loaded("2025-03")) == 3
+
+
+def test_the_latest_late_delivery_can_be_reversed(deliver, closed_january):
+    rows = [january("b", "20"), january("c", "30")]
+    first = deliver(january("a", "14"), *rows, late_to="2025-03").focus_import
+    second = deliver(january("a", "15"), *rows, name="more.csv", late_to="2025-03").focus_import
+
+    with pytest.raises(Refused, match="followed by another"):
+        reverse(first, reason="The wrong file was sent")
+    reverse(second, reason="The wrong file was sent")
+    reverse(first, reason="The wrong file was sent")
+
+    assert loaded("2025-03") == []
+
+
+def test_a_reopened_month_does_not_take_again_what_was_billed_as_a_difference(deliver):
+    deliver(january("a", "10"))
+    make_closed(make_period("2025-01"))
+    deliver(january("a", "14"), late_to="2025-03")
+    BillingPeriod.objects.filter(month="2025-01").update(state="open")
+
+    with pytest.raises(Refused) as refusal:
+        deliver(january("a", "15"), name="again.csv")
+
+    assert str(refusal.value) == (
+        "Late differences of 2025-01 were loaded into March 2025 by import 2 of aws. "
+        "Reverse that import first, or they are billed twice."
+    )
+
+
+def test_an_excluded_charge_is_given_back_to_nobody(deliver, closed_january):
+    deliver(of("2025-02", "gift", "9"), name="february.csv")
+    Charge.objects.filter(resource_id="gift").update(review_status="excluded", decision_reason="A gift")
+    make_closed(make_period("2025-02"))
+
+    deliver(of("2025-02", "other", "1"), name="february.csv", late_to="2025-03")
+
+    assert loaded("2025-03") == [
+        ("late", "other", Decimal(1), "held"),
+        ("reversal", "gift", Decimal(-9), "excluded"),
+    ]
+
+
+def test_the_target_must_be_open(deliver, closed_january):
+    make_closed(make_period("2025-02"))
+
+    with pytest.raises(PeriodNotOpen, match="late differences need an open month"):
+        deliver(january("a", "14"), late_to="2025-02")
+
+
+# Kept, not loaded
+
+
+@pytest.fixture
+def keeping(closed_january):
+    Source.objects.filter(name="aws").update(late_policy="keep")
+
+
+def test_a_late_file_is_kept_and_shown_where_the_source_says_so(deliver, keeping):
+    delivery = deliver(january("a", "14"), january("b", "20"), january("c", "30"))
+
+    kept = delivery.focus_import
+    assert (kept.state, kept.rows, kept.loaded, kept.quarantined, kept.late) == ("late", 3, 0, 0, 3)
+    assert kept.late_months == [{"month": "2025-01", "to": "", "currency": "USD", "rows": 2, "list": "4", "due": "4"}]
+    assert kept.totals["USD"]["EffectiveCost"]["late"] == "64"
+    assert kept.totals["USD"]["EffectiveCost"]["file"] == "64"
+    assert not Charge.objects.filter(loaded_by=kept).exists()
+    assert not ImportScope.objects.filter(focus_import=kept).exists()
+
+
+def test_the_same_kept_file_is_not_kept_twice(deliver, keeping):
+    rows = [january("a", "14"), january("b", "20"), january("c", "30")]
+
+    first, second = deliver(*rows), deliver(*rows)
+
+    assert second.is_repeated
+    assert second.focus_import == first.focus_import
+
+
+def test_a_kept_file_is_done_with_once_its_differences_are_loaded(deliver, keeping):
+    rows = [january("a", "14"), january("b", "20"), january("c", "30")]
+    kept = deliver(*rows).focus_import
+
+    delivery = deliver(*rows, late_to="2025-03")
+
+    assert delivery.focus_import.state == "loaded"
+    assert FocusImport.objects.get(pk=kept.pk).state == "discarded"
+
+
+def test_open_months_are_loaded_while_closed_ones_are_kept(deliver, keeping):
+    delivery = deliver(january("a", "14"), of("2025-02", "x", "7"))
+
+    loaded_import = delivery.focus_import
+    assert (loaded_import.state, loaded_import.rows, loaded_import.loaded, loaded_import.late) == ("loaded", 2, 1, 1)
+    assert loaded("2025-02") == [("delivered", "x", Decimal(7), "clear")]
+
+
+def test_a_kept_file_can_be_discarded(deliver, keeping):
+    kept = deliver(january("a", "14")).focus_import
+
+    assert discard(kept, reason="Not ours to bill").state == "discarded"
