@@ -3,7 +3,6 @@
 Tags are matched without regard to case, punctuation or provider prefix, so `user:PI-Email` is `pi_email`.
 """
 
-import json
 import re
 from dataclasses import dataclass, replace
 from datetime import date
@@ -14,6 +13,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
+from charges.focus.tags import all_tags
 from charges.models import AttributionRule, Charge, Source
 
 Step = Charge.FundStep
@@ -70,6 +70,7 @@ class Usage(NamedTuple):
     resource_name: str = ""
     service_name: str = ""
     day: date | None = None
+    allocated_tags: str = ""
 
 
 class Attributor:
@@ -85,22 +86,22 @@ class Attributor:
         self.read = lru_cache(maxsize=20_000)(self._read)
 
     def payer(self, usage: Usage) -> Payer:
-        payer = self.read(usage.tags)
+        payer = self.read(usage.tags, usage.allocated_tags)
         for rule in self.rules:
             if matches(rule, usage):
                 payer = _apply(rule, payer)
         return payer
 
-    def _read(self, tags: str) -> Payer:
-        payer = _payer_from_tags(tags)
+    def _read(self, tags: str, allocated_tags: str) -> Payer:
+        payer = _payer_from_tags(read_tags(tags) | read_tags(allocated_tags))
         funder = payer.funder or self.source.funder
         fund = payer.subsidy_fund or (self.source.subsidy_fund if funder else "")
         return replace(payer, funder=funder, subsidy_fund=fund)
 
 
 def read_tags(text: str) -> dict[str, str]:
-    """The tags that we know, by our names; empty for what is no JSON object. Unprefixed keys win."""
-    raw, known = _json(text), _known_tags()
+    """The tags that we know, by our names. Unprefixed keys win."""
+    raw, known = all_tags(text), _known_tags()
     found: dict[str, str] = {}
     for key in sorted(raw, key=lambda key: (":" in key, "/" in key)):
         name = known.get(_normalise(re.split("[:/]", key)[-1]))
@@ -128,11 +129,10 @@ def matches(rule: AttributionRule, usage: Usage) -> bool:
     prefix = rule.resource_prefix
     if prefix and not (usage.resource_id.startswith(prefix) or usage.resource_name.startswith(prefix)):
         return False
-    return not rule.tag or _has_tag(rule.tag, usage.tags)
+    return not rule.tag or _has_tag(rule.tag, usage.tags) or _has_tag(rule.tag, usage.allocated_tags)
 
 
-def _payer_from_tags(text: str) -> Payer:
-    tags = read_tags(text)
+def _payer_from_tags(tags: dict[str, str]) -> Payer:
     email, unusable = _email(tags.get("pi_email", ""))
     references = [*settings.REFERENCE_TAGS, "", ""]
     return Payer(
@@ -175,15 +175,9 @@ def _known_tags() -> dict[str, str]:
 
 def _has_tag(wanted: str, text: str) -> bool:
     key, _, value = wanted.partition("=")
-    return any(_normalise(name) == _normalise(key) and _text(tag) == value.strip() for name, tag in _json(text).items())
-
-
-def _json(text: str) -> dict[str, Any]:
-    try:
-        raw = json.loads(text, parse_float=str, parse_int=str) if text else {}
-    except (ValueError, RecursionError):
-        return {}
-    return raw if isinstance(raw, dict) else {}
+    return any(
+        _normalise(name) == _normalise(key) and _text(tag) == value.strip() for name, tag in all_tags(text).items()
+    )
 
 
 def _normalise(key: str) -> str:

@@ -95,6 +95,7 @@ class Assessor:
             rows.text("resource_name"),
             rows.text("service_name"),
             rows.days,
+            rows.allocated_tags,
         )
         return list(map(self.attributor.payer, usages))
 

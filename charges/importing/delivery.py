@@ -158,7 +158,7 @@ def _dry_run(
         change_set=against.by_project,
         late=staging.late,
         late_months=against.late_months,
-        warnings=staging.warnings_in_words,
+        warnings=staging.remarks.sentences,
         flags=staging.flags,
         issues=staging.issues,
     )

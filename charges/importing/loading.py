@@ -234,5 +234,5 @@ def _save_counts(comparison: Comparison) -> None:
     focus_import.late, focus_import.late_months = staging.late, comparison.late_months
     focus_import.late_to = staging.places.late_to or ""
     focus_import.focus_version = ", ".join(staging.versions)
-    focus_import.warnings = staging.warnings_in_words
+    focus_import.warnings = staging.remarks.sentences
     focus_import.save()

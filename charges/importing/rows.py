@@ -6,15 +6,17 @@ A column at a time costs a fifth of a row at a time. A block with a bad row is h
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from functools import partial
 from hashlib import blake2b
 from itertools import compress, repeat
 from operator import itemgetter
 from struct import unpack
 from typing import Any, NamedTuple
 
-from charges.focus import COSTS, NULLS, TEXTS, Header
+from charges.focus import COSTS, NULLABLE, NULLS, TEXTS, Header, canonical
+from charges.focus.values import ALLOWED
 from charges.importing.memo import Memo
 from charges.importing.reading import Chunk
 from charges.importing.writing import instant
@@ -105,6 +107,8 @@ class RowReader:
         order = [*header.identity, *(index for index in range(len(header.names)) if index not in set(header.identity))]
         self.identity, self.rest = _picker(order[: len(header.identity)]), _picker(order[len(header.identity) :])
         self.amount, self.moment, self.code = Memo(_billionths), Memo(_moment), Memo(self._currency)
+        self.end = Memo(_inclusive_end) if source.has_inclusive_ends else self.moment
+        self.spelt = {field: Memo(partial(canonical, field)) for field in ALLOWED}
 
     def sift(self, chunk: Chunk, quarantine: Callable[[BadRow, int, list[str]], None]) -> Iterator[Rows]:
         """The good rows of a chunk in one or more blocks; each bad one goes to `quarantine` with line and cells."""
@@ -144,9 +148,9 @@ class RowReader:
         return self._months([cells[self.header.positions["BillingPeriodStart"]]])[0]
 
     def cell(self, cells: Sequence[str], name: str) -> str:
-        """The text of a column of one row; empty where it is absent or null."""
+        """The text of a column of one row; empty where it is absent."""
         index = self.header.positions.get(name)
-        return "" if index is None or cells[index] in NULLS else cells[index]
+        return "" if index is None else cells[index]
 
     def _read(
         self,
@@ -159,7 +163,7 @@ class RowReader:
             self._optional_moments("ChargePeriodStart", columns),
             self._optional_moments("ChargePeriodEnd", columns),
         )
-        texts = {field: _without_nulls(columns[index]) for field, index in self.texts}
+        texts = {field: self._text(field, columns[index]) for field, index in self.texts}
         self._check_references(texts)
         costs = _costs(amounts, len(chunk.rows))
         identities, contents = self._digests(chunk.rows)
@@ -205,12 +209,19 @@ class RowReader:
         except ValueError as error:
             raise BadRow(name, column[0], f"{name} is {error}.") from error
 
+    def _text(self, field: str, column: Sequence[str]) -> Sequence[str]:
+        """Null tokens are null only where FOCUS allows it: elsewhere they are somebody's name."""
+        if field in NULLABLE:
+            column = _without_nulls(column)
+        spelt = self.spelt.get(field)
+        return [spelt[text] for text in column] if spelt else column
+
     def _optional_moments(self, name: str, columns: Columns) -> Sequence[Moment]:
         index = self.header.positions.get(name)
         return [Moment(None)] * len(columns[0]) if index is None else self._moments(name, columns[index])
 
     def _moments(self, name: str, column: Sequence[str]) -> list[Moment]:
-        moment = self.moment
+        moment = self.end if name == "ChargePeriodEnd" else self.moment
         try:
             return [moment[text] for text in column]
         except ValueError as error:
@@ -293,6 +304,19 @@ def _moment(text: str) -> Moment:
     if not EARLIEST <= at.year <= LATEST:
         raise ValueError(text)
     at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    return Moment(at, institution_day(at), month_of(at), instant(at))
+
+
+def _inclusive_end(text: str) -> Moment:
+    """The first instant after a period whose last day, or last second, the file names."""
+    last = _moment(text)
+    if last.at is None:
+        return last
+    at = last.at
+    if at.time() == time.min:
+        at += timedelta(days=1)
+    elif (at.hour, at.minute, at.second) == (23, 59, 59):
+        at = at.replace(microsecond=0) + timedelta(seconds=1)
     return Moment(at, institution_day(at), month_of(at), instant(at))
 
 

@@ -20,6 +20,7 @@ from charges.importing.assessing import Assessment, Assessor
 from charges.importing.decided import Decided, corrected
 from charges.importing.places import Place, Places, ProjectDelta
 from charges.importing.reading import Chunk, open_rows
+from charges.importing.remarks import Remarks
 from charges.importing.rows import BadRow, RowReader, Rows, exactly
 from charges.importing.totals import ControlTotals
 from charges.models import Charge, FocusImport, ImportIssue, ReceivedFile, Source
@@ -52,8 +53,7 @@ class Staging:
         self.totals, self.added_totals = ControlTotals(), ControlTotals()
         self.allocations, self.decided = Allocations(), Decided(source)
         self.rows = self.quarantined = self.late = 0
-        self.usage_billed = self.usage_effective = 0  # billionths
-        self.warnings: Counter[str] = Counter()
+        self.remarks = Remarks(source)
         self.flags: Counter[str] = Counter()
         self.versions: dict[str, None] = {}
         self.issues: list[ImportIssue] = []
@@ -73,10 +73,6 @@ class Staging:
     def flagged(self) -> int:
         return sum(place.flagged for place in self.places.loaded)
 
-    @property
-    def warnings_in_words(self) -> list[str]:
-        return [f"{sentence} ({times:,}×)" if times > 1 else sentence for sentence, times in self.warnings.items()]
-
     def learn(self, path: Path, name: str, member: str = "") -> None:
         """Look at a file before any is staged: what kind of source it is of, and which charges are divided."""
         with open_rows(path, name) as (header, chunks):
@@ -91,12 +87,12 @@ class Staging:
         """Stage all rows of one file."""
         known_as = file.name if file else path.name
         with open_rows(path, known_as) as (header, chunks):
-            for name in header.missing:
-                self.warnings[f"{known_as} has no column {name}."] += 1
+            self.versions[header.version] = None
             reader = RowReader(header, self.source, currency=settings.CURRENCY)
             for chunk in chunks:
                 self.rows += len(chunk.rows)
                 for rows in reader.sift(chunk, partial(self._put_aside, reader, file)):
+                    self.remarks.look_at(header, rows)
                     self._take(rows, reader, file)
                 self.write()
                 self.progress(len(chunk.rows))
@@ -105,10 +101,6 @@ class Staging:
         """Give the issues without a readable month to the first month. Raises Refused where there is none."""
         if not self.places:
             raise Refused("No row can be used, and none says which month it is of: is this a FOCUS file?")
-        if self.usage_billed and not self.usage_effective and self.source.basis == Source.Basis.EFFECTIVE:
-            self.warnings[
-                "All usage was billed but has an effective cost of 0: should this source go by billed cost?"
-            ] += 1
         first = next(iter(self.places.loaded), None)
         for issue in self._homeless:
             if first and first.period:
@@ -152,11 +144,6 @@ class Staging:
         for currency, in_currency in rows.by(rows.currencies):
             self.totals.add(currency, in_currency, is_late=place.is_kept)
         self.late += len(rows) if place.is_kept else 0
-        if not self.usage_effective:
-            for category, costs in zip(rows.text("charge_category"), rows.costs, strict=True):
-                if category in ("Usage", ""):
-                    self.usage_billed += abs(costs.billed or 0)
-                    self.usage_effective += abs(costs.effective or 0)
 
     def add(self, rows: Rows, place: Place, file: ReceivedFile | None) -> None:
         """Rows that the month does not hold yet."""

@@ -1,0 +1,93 @@
+"""What is odd about the files of a delivery and keeps no row from being loaded: each remark once, with its count."""
+
+from calendar import monthrange
+from collections import Counter
+from collections.abc import Sequence
+from datetime import date
+
+from charges.focus import NULLS, Header, is_known
+from charges.focus.values import ALLOWED
+from charges.importing.memo import Memo
+from charges.importing.rows import Rows
+from charges.models import Source
+
+
+class Remarks:
+    """Counts rows; `sentences` are for people."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.absent: Counter[tuple[str, str]] = Counter()  # version and column
+        self.empty: Counter[tuple[str, str]] = Counter()
+        self.unknown: Counter[tuple[str, str]] = Counter()  # field and value
+        self.others: Counter[str] = Counter()
+        self.inclusive = 0
+        self.usage_billed = self.usage_effective = 0  # billionths
+        self._is_inclusive = Memo(_names_the_last_day)
+
+    def note(self, sentence: str) -> None:
+        self.others[sentence] += 1
+
+    def look_at(self, header: Header, rows: Rows) -> None:
+        for name in header.missing:
+            self.absent[header.version, name] += len(rows)
+        for name, index in header.never_null.items():
+            if nulls := _nulls([cells[index] for cells in rows.cells]):
+                self.empty[header.version, name] += nulls
+        for field in ALLOWED:
+            for value in {*rows.text(field)}:
+                if not is_known(field, value):
+                    self.unknown[field, value] += list(rows.text(field)).count(value)
+        self._look_at_ends(header, rows)
+        self._look_at_usage(rows)
+
+    @property
+    def sentences(self) -> list[str]:
+        found = [*_by_count(self.absent, "The file has no column {}, which FOCUS {} calls mandatory ({} rows).")]
+        found += _by_count(self.empty, "{} is empty, where FOCUS {} wants a value ({} rows).")
+        found += [
+            f"{field}: “{value[:40]}” is no value of FOCUS ({n:,} rows)." for (field, value), n in self.unknown.items()
+        ]
+        found += [f"{sentence} ({times:,}×)" if times > 1 else sentence for sentence, times in self.others.items()]
+        if self.inclusive:
+            found.append(
+                f"The billing period ends on the last day of its month ({self.inclusive:,} rows): FOCUS ends it on the "
+                "first of the next. If this source names last days, say so in its settings."
+            )
+        if self.usage_billed and not self.usage_effective and self.source.basis == Source.Basis.EFFECTIVE:
+            found.append("All usage was billed but has an effective cost of 0: should this source go by billed cost?")
+        return found
+
+    def _look_at_ends(self, header: Header, rows: Rows) -> None:
+        start, end = (header.positions.get(name) for name in ("BillingPeriodStart", "BillingPeriodEnd"))
+        if not self.source.has_inclusive_ends and start is not None and end is not None:
+            for pair, n in Counter((cells[start], cells[end]) for cells in rows.cells).items():
+                self.inclusive += n if self._is_inclusive[pair] else 0
+
+    def _look_at_usage(self, rows: Rows) -> None:
+        if self.usage_effective:
+            return
+        for category, costs in zip(rows.text("charge_category"), rows.costs, strict=True):
+            if category in ("Usage", ""):
+                self.usage_billed += abs(costs.billed or 0)
+                self.usage_effective += abs(costs.effective or 0)
+
+
+def _nulls(column: Sequence[str]) -> int:
+    return sum(column.count(token) for token in NULLS)
+
+
+def _names_the_last_day(pair: tuple[str, str]) -> bool:
+    try:
+        start, end = (date.fromisoformat(text.strip()[:10]) for text in pair)
+    except ValueError:
+        return False
+    return (end.year, end.month) == (start.year, start.month) and end.day == monthrange(end.year, end.month)[1]
+
+
+def _by_count(found: Counter[tuple[str, str]], sentence: str) -> list[str]:
+    """One sentence for the columns that share version and number of rows."""
+    together: dict[tuple[str, int], list[str]] = {}
+    for (version, column), rows in found.items():
+        together.setdefault((version, rows), []).append(column)
+    return [sentence.format(", ".join(columns), version, f"{rows:,}") for (version, rows), columns in together.items()]
