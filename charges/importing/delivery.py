@@ -12,16 +12,17 @@ from django.db import transaction
 
 from charges.flags import LABELS
 from charges.importing.comparing import Comparison
+from charges.importing.finding import find_files
 from charges.importing.liveness import running
 from charges.importing.loading import current_deliveries, load
-from charges.importing.reading import find_files
 from charges.importing.receiving import (
+    Part,
     digest_of,
     digests,
-    keep,
     kept_already,
     known_source,
     loaded_already,
+    parts,
     received_path,
     settled,
     stage,
@@ -29,7 +30,7 @@ from charges.importing.receiving import (
 from charges.importing.staging import Progress, Staging
 from charges.importing.totals import plain
 from charges.importing.undoing import clear_dead, throw_away
-from charges.models import FocusImport, ImportIssue, Source
+from charges.models import FocusImport, ImportIssue
 from charges.money import ZERO
 from periods.lifecycle import require_permission
 
@@ -102,7 +103,8 @@ def import_files(
     Raises Refused and its kin; whatever is raised, nothing of the delivery counts.
     """
     require_permission(by, "charges.load_focusimport", "load FOCUS files")
-    hashes = digests(find_files(paths))
+    given, remarks = find_files(paths)
+    hashes = digests(given)
     source = known_source(source_name, may_create=not dry_run)
     if not dry_run:
         clear_dead(source)
@@ -112,16 +114,18 @@ def import_files(
     earlier = loaded_already(source, hashes, period) if hashes else done[-1]
     if earlier or (not late_to and (earlier := kept_already(source, hashes))):
         return _nothing_to_do(earlier, dry_run=dry_run)
-    files = list(hashes.values())
+    found, left_out = parts(list(hashes.values()))
+    remarks += left_out
     if dry_run:
-        return _dry_run(files, source, period, late_to, progress)
-    kept = keep(files)
+        staging = Staging(source, None, target_month=period, late_to=late_to, progress=progress)
+        return _dry_run(staging, found, remarks)
     with ExitStack() as lock:
         with transaction.atomic():  # nobody sees the import before it is locked, or it would pass for a dead one
-            focus_import = stage(kept, source, digest_of(hashes), period, by)
+            focus_import = stage(found, source, digest_of(hashes), period, by)
             lock.enter_context(running(focus_import))
         try:
-            return _run(focus_import, period, late_to, force=force, by=by, progress=progress)
+            staging = Staging(source, focus_import, target_month=period, late_to=late_to, progress=progress)
+            return _run(staging, remarks, force=force, by=by)
         except BaseException:
             throw_away(focus_import, "the import failed")
             raise
@@ -132,19 +136,17 @@ def _nothing_to_do(earlier: FocusImport, *, dry_run: bool) -> Delivery:
     return replace(found, focus_import=None) if dry_run else found
 
 
-def _dry_run(
-    files: Sequence[Path], source: Source, period: str | None, late_to: str | None, progress: Progress | None
-) -> Delivery:
-    staging = Staging(source, None, target_month=period, late_to=late_to, progress=progress)
-    for path in files:
-        staging.learn(path, path.name)
-    for path in files:
-        staging.read(path, None)
+def _dry_run(staging: Staging, found: Sequence[Part], remarks: Sequence[str]) -> Delivery:
+    staging.remarks.add(remarks)
+    for part in found:
+        staging.learn(part.path, part.name, part.member)
+    for part in found:
+        staging.read(part.path, part.name, part.member, None)
     staging.finish()
     against = Comparison(staging)
     return Delivery(
         focus_import=None,
-        source=source.name,
+        source=staging.source.name,
         periods=_months(against),
         rows=staging.rows,
         loaded=staging.loaded,
@@ -164,22 +166,15 @@ def _dry_run(
     )
 
 
-def _run(
-    focus_import: FocusImport,
-    period: str | None,
-    late_to: str | None,
-    *,
-    force: bool,
-    by: Any,
-    progress: Progress | None,
-) -> Delivery:
-    source = focus_import.source
-    before = current_deliveries(source)
-    staging = Staging(source, focus_import, target_month=period, late_to=late_to, progress=progress)
-    for file in focus_import.files.all():
-        staging.learn(received_path(file), file.name)
-    for file in focus_import.files.all():
-        staging.read(received_path(file), file)
+def _run(staging: Staging, remarks: Sequence[str], *, force: bool, by: Any) -> Delivery:
+    before = current_deliveries(staging.source)
+    staging.remarks.add(remarks)
+    assert staging.focus_import is not None
+    files = list(staging.focus_import.files.all())
+    for file in files:
+        staging.learn(received_path(file), file.name, file.member)
+    for file in files:
+        staging.read(received_path(file), file.name, file.member, file)
     staging.finish()
     return _of(load(staging, before=before, by=by, force=force))
 

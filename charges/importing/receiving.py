@@ -3,10 +3,11 @@
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db.models import Q
 
+from charges.importing.unpacking import EMPTY_ZIP, ZIP, kind_of, members
 from charges.models import Charge, FocusImport, ImportScope, ReceivedFile, Source
 from periods import audit, storage
 from periods.errors import Refused
@@ -118,21 +119,43 @@ def is_overtaken(scope: ImportScope) -> bool:
     return later.exclude(focus_import=scope.focus_import_id).exists()
 
 
-def keep(files: Sequence[Path]) -> list[tuple[str, storage.Kept]]:
-    """Names and kept copies, in order."""
-    return [(_printable(file.name), storage.keep(_bytes(file), folder="received", suffix="")) for file in files]
+class Part(NamedTuple):
+    """One text of rows: a file, or a member of an archive."""
+
+    path: Path
+    name: str
+    member: str = ""
 
 
-def stage(
-    kept: Sequence[tuple[str, storage.Kept]], source: Source, sha256: str, period: str | None, by: Any
-) -> FocusImport:
-    """The import that the kept files are the delivery of; nothing of it counts yet."""
+def parts(files: Sequence[Path]) -> tuple[list[Part], list[str]]:
+    """The texts of the files in order, and remarks on members that are left out. Raises Refused for a bad archive."""
+    found, remarks = [], []
+    for file in files:
+        name = _printable(file.name)
+        if kind_of(file) in (ZIP, EMPTY_ZIP):
+            wanted, others = members(file, name)
+            found += [Part(file, f"{name}/{member}", member) for member in wanted]
+            remarks += [f"{name}/{other} is no billing file: left out." for other in others]
+        else:
+            found.append(Part(file, name))
+    return found, remarks
+
+
+def stage(found: Sequence[Part], source: Source, sha256: str, period: str | None, by: Any) -> FocusImport:
+    """The import that the files are the delivery of, with the files kept; nothing of it counts yet."""
+    kept = {path: storage.keep(_bytes(path), folder="received", suffix="") for path in {part.path for part in found}}
     focus_import = FocusImport.objects.create(source=source, sha256=sha256, target_month=period or "", created_by=by)
-    for position, (name, file) in enumerate(kept):
+    for position, part in enumerate(found):
+        file = kept[part.path]
         ReceivedFile.objects.create(
-            focus_import=focus_import, position=position, name=name, sha256=file.sha256, size=file.size
+            focus_import=focus_import,
+            position=position,
+            name=part.name,
+            member=part.member,
+            sha256=file.sha256,
+            size=file.size,
         )
-    audit.record(by=by, action="receive", subject=focus_import, after={"files": [name for name, _ in kept]})
+    audit.record(by=by, action="receive", subject=focus_import, after={"files": [part.name for part in found]})
     return focus_import
 
 

@@ -2,7 +2,7 @@
 
 from calendar import monthrange
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
 
 from charges.focus import NULLS, Header, is_known
@@ -25,8 +25,8 @@ class Remarks:
         self.usage_billed = self.usage_effective = 0  # billionths
         self._is_inclusive = Memo(_names_the_last_day)
 
-    def note(self, sentence: str) -> None:
-        self.others[sentence] += 1
+    def add(self, sentences: Iterable[str]) -> None:
+        self.others.update(sentences)
 
     def look_at(self, header: Header, rows: Rows) -> None:
         for name in header.missing:

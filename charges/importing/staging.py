@@ -75,7 +75,7 @@ class Staging:
 
     def learn(self, path: Path, name: str, member: str = "") -> None:
         """Look at a file before any is staged: what kind of source it is of, and which charges are divided."""
-        with open_rows(path, name) as (header, chunks):
+        with open_rows(path, name, member=member, encoding=self.source.encoding) as (header, chunks):
             if appending.start(self.source, header.names) and self.source.pk:
                 self.source.save()
             if has_allocations(header):
@@ -83,10 +83,9 @@ class Staging:
                 for chunk in chunks:
                     self.allocations.learn(reader, chunk)
 
-    def read(self, path: Path, file: ReceivedFile | None) -> None:
-        """Stage all rows of one file."""
-        known_as = file.name if file else path.name
-        with open_rows(path, known_as) as (header, chunks):
+    def read(self, path: Path, name: str, member: str, file: ReceivedFile | None) -> None:
+        """Stage all rows of one file, or member of an archive."""
+        with open_rows(path, name, member=member, encoding=self.source.encoding) as (header, chunks):
             self.versions[header.version] = None
             reader = RowReader(header, self.source, currency=settings.CURRENCY)
             for chunk in chunks:
