@@ -58,8 +58,8 @@ fmt: .venv/development  ## Format the code
 	@$(BIN)/ruff check --fix --quiet . || true
 	@$(BIN)/ruff format .
 
-bench: setup  ## Measure the import and the PDFs on this machine
-	@$(BIN)/python manage.py bench
+bench: setup  ## Measure the import and the PDFs on this machine (FULL=1: a million rows too)
+	@$(BIN)/python manage.py bench $(if $(FULL),--full)
 
 lock:  ## Renew the locked dependencies (needs uv)
 	uv pip compile --quiet pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header -o requirements.txt

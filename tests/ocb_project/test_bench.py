@@ -1,10 +1,12 @@
 """What the bench measures must not change by itself; the figures it prints are nobody's promise."""
 
 import csv
+import sys
 
 import pytest
 
-from ocb_project.bench import Usage, _run, write_month
+from ocb_project.bench.measuring import Usage, manage, run
+from ocb_project.bench.month import write_month
 from periods.errors import Refused
 
 
@@ -25,13 +27,27 @@ def test_rows_are_as_wide_as_a_cloud_writes_them(tmp_path):
     assert len({row["SubAccountId"] for row in rows}) == 600
 
 
+def test_one_row_in_a_hundred_changes(tmp_path):
+    before, after = tmp_path / "before.csv", tmp_path / "after.csv"
+    write_month(before, rows=1_000)
+    write_month(after, rows=1_000, changed_every=100)
+    pairs = zip(before.read_text().splitlines(), after.read_text().splitlines(), strict=True)
+    assert sum(one != other for one, other in pairs) == 10
+
+
+def test_the_stock_resource_loads_the_whole_file(tmp_path):
+    write_month(tmp_path / "few.csv", rows=20)
+    usage = run([sys.executable, "-m", "ocb_project.bench.stock", str(tmp_path / "few.csv")], OCB_HOME=str(tmp_path))
+    assert usage.cpu > 0
+
+
 def test_a_command_that_fails_is_no_measurement(tmp_path):
     with pytest.raises(Refused):
-        _run("import_focus", "absent.csv", home=tmp_path)
+        manage("import_focus", "absent.csv", home=tmp_path)
 
 
 def test_usage_is_of_the_command_alone(tmp_path):
-    usage = _run("version", home=tmp_path)
+    usage = manage("version", home=tmp_path)
     assert isinstance(usage, Usage)
     assert 0 < usage.cpu < 60
     assert 10 < usage.peak < 1_000
