@@ -42,6 +42,7 @@ GROUP = (
     "funder",
     "funding_account_id",
     "fund_step",
+    "late_month",
 )
 SUMS = {
     "list_sum": Sum("list_amount"),
@@ -87,7 +88,8 @@ class Books:
         self.currency = period.currency
         self.sources = Source.objects.in_bulk()
         self.funds = FundingAccount.objects.in_bulk()
-        self.splits = _splits(period.month)
+        self.month = period.month
+        self._splits = {period.month: _splits(period.month)}
 
     def account_code(self, given: str, fund: FundingAccount | None, source: Source | None) -> str:
         """The first that says: tag, account, source, institution."""
@@ -95,8 +97,13 @@ class Books:
         of_source = source.account_code if source else ""
         return given or of_fund or of_source or settings.DEFAULT_ACCOUNT_CODE or UNASSIGNED
 
-    def split(self, project: int, service_name: str) -> FundingSplit | None:
-        return self.splits.get((project, service_name)) or self.splits.get((project, ""))
+    def split(self, project: int, service_name: str, late_month: str) -> FundingSplit | None:
+        """The version in force in the month that the charge belongs to."""
+        month = late_month or self.month
+        if month not in self._splits:
+            self._splits[month] = _splits(month)
+        splits = self._splits[month]
+        return splits.get((project, service_name)) or splits.get((project, ""))
 
 
 class _Key(NamedTuple):
@@ -108,6 +115,7 @@ class _Key(NamedTuple):
     funder: str
     fund: int | None
     is_split: bool
+    late_month: str
 
 
 @dataclass(slots=True)
@@ -172,12 +180,12 @@ def _key(row: Any, books: Books) -> _Key:
     code = row.account_code
     if not is_split:
         code = books.account_code(code, books.funds.get(fund), books.sources[row.source_id])
-    return _Key(row.source_id, row.service_name, code, row.funder, fund, is_split)
+    return _Key(row.source_id, row.service_name, code, row.funder, fund, is_split, row.late_month)
 
 
 def _parts(payer: Payer, key: _Key, books: Books) -> list[tuple[FundingAccount | None, Decimal]]:
     """Funds and percents, the one that takes the remainder last. A split that has ended leaves no fund."""
-    split = books.split(payer.project, key.service_name) if key.is_split else None
+    split = books.split(payer.project, key.service_name, key.late_month) if key.is_split else None
     return [*split.parts()] if split else [(books.funds.get(key.fund) if key.fund else None, HUNDRED)]
 
 
@@ -194,6 +202,7 @@ def _shares(
             yield StatementLine(
                 source=source,
                 service_name=key.service_name,
+                description=f"Correction of {key.late_month}" if key.late_month else "",
                 account_code=books.account_code(key.account_code, fund, source),
                 funder=key.funder,
                 funding_account=fund,
@@ -247,7 +256,7 @@ def _counter_account(bearer: FundingAccount | None, source: Source | None) -> st
 
 def _order(line: StatementLine) -> tuple[str, ...]:
     fund = line.funding_account.code if line.funding_account else ""
-    return (str(line.source), line.service_name, line.account_code, line.funder, fund)
+    return (line.description, str(line.source), line.service_name, line.account_code, line.funder, fund)
 
 
 def _digest(lines: Iterable[StatementLine], charges: list[str]) -> str:

@@ -2,13 +2,13 @@
 
 from calendar import monthrange
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import date
 
-from charges.focus import NULLS, Header, is_known
+from charges.focus import Header, is_known
 from charges.focus.values import ALLOWED
 from charges.importing.memo import Memo
-from charges.importing.rows import Rows
+from charges.importing.rows import RowReader, Rows
 from charges.models import Source
 
 
@@ -31,9 +31,6 @@ class Remarks:
     def look_at(self, header: Header, rows: Rows) -> None:
         for name in header.missing:
             self.absent[header.version, name] += len(rows)
-        for name, index in header.never_null.items():
-            if nulls := _nulls([cells[index] for cells in rows.cells]):
-                self.empty[header.version, name] += nulls
         for field in ALLOWED:
             for value in {*rows.text(field)}:
                 if not is_known(field, value):
@@ -58,6 +55,10 @@ class Remarks:
             found.append("All usage was billed but has an effective cost of 0: should this source go by billed cost?")
         return found
 
+    def look_back(self, reader: RowReader) -> None:
+        """At a file that was read to its end."""
+        self.empty.update({(reader.header.version, name): rows for name, rows in reader.nulls.items() if rows})
+
     def _look_at_ends(self, header: Header, rows: Rows) -> None:
         start, end = (header.positions.get(name) for name in ("BillingPeriodStart", "BillingPeriodEnd"))
         if not self.source.has_inclusive_ends and start is not None and end is not None:
@@ -71,10 +72,6 @@ class Remarks:
             if category in ("Usage", ""):
                 self.usage_billed += abs(costs.billed or 0)
                 self.usage_effective += abs(costs.effective or 0)
-
-
-def _nulls(column: Sequence[str]) -> int:
-    return sum(column.count(token) for token in NULLS)
 
 
 def _names_the_last_day(pair: tuple[str, str]) -> bool:

@@ -4,6 +4,7 @@ A column at a time costs a fifth of a row at a time. A block with a bad row is h
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, date, datetime, time, timedelta
@@ -108,6 +109,7 @@ class RowReader:
         self.identity, self.rest = _picker(order[: len(header.identity)]), _picker(order[len(header.identity) :])
         self.amount, self.moment, self.code = Memo(_billionths), Memo(_moment), Memo(self._currency)
         self.end = Memo(_inclusive_end) if source.has_inclusive_ends else self.moment
+        self.nulls: Counter[str] = Counter()  # of columns that should have none
         self.spelt = {field: Memo(partial(canonical, field)) for field in ALLOWED}
 
     def sift(self, chunk: Chunk, quarantine: Callable[[BadRow, int, list[str]], None]) -> Iterator[Rows]:
@@ -165,8 +167,10 @@ class RowReader:
         )
         texts = {field: self._text(field, columns[index]) for field, index in self.texts}
         self._check_references(texts)
+        nulls = {name: sum(map(columns[index].count, ("", "NULL"))) for name, index in self.header.never_null.items()}
         costs = _costs(amounts, len(chunk.rows))
         identities, contents = self._digests(chunk.rows)
+        self.nulls.update(nulls)  # only now: the rows are good
         return Rows(
             lines=chunk.lines,
             months=self._months(columns[self.header.positions["BillingPeriodStart"]]),

@@ -95,6 +95,7 @@ class Staging:
                     self._take(rows, reader, file)
                 self.write()
                 self.progress(len(chunk.rows))
+            self.remarks.look_back(reader)
 
     def finish(self) -> None:
         """Give the issues without a readable month to the first month. Raises Refused where there is none."""
@@ -157,8 +158,9 @@ class Staging:
         if place.is_kept:
             return
         self.flags.update(flag for flags in assessment.flags for flag in flags)
-        for currency, in_currency in rows.by(rows.currencies):
-            self.added_totals.add(currency, in_currency)
+        if isinstance(place.holding, Ledger):  # what a snapshot holds is compared with the whole file
+            for currency, in_currency in rows.by(rows.currencies):
+                self.added_totals.add(currency, in_currency)
         if self.focus_import and place.period:
             self._charges.append((assessment.columns(rows), self._origin(place, file)))
 

@@ -1,5 +1,7 @@
 """A billed row, as loaded. Its amounts never change; what people decide about it is beside them."""
 
+from functools import reduce
+from operator import or_
 from typing import Any, ClassVar
 
 from django.conf import settings
@@ -10,7 +12,6 @@ from charges.models.payers import FundingAccount, PrincipalInvestigator, Project
 from charges.models.rules import AttributionRule, ExchangeRate
 from charges.models.source import Source
 from charges.money import MoneyField
-from periods.states import known_states
 
 
 def unindexed(to: Any, **kwargs: Any) -> Any:
@@ -167,10 +168,16 @@ class Charge(models.Model):
             for name in ("reference", "late_month")
         ]
         constraints: ClassVar = [
-            known_states(
-                ["clear", "held", "approved", "excluded", "deferred", "not_billable"],
-                "charge_review_status_known",
-                "review_status",
+            # Not `IN`: SQLite would build its list anew for every row, a quarter of what an insert costs.
+            models.CheckConstraint(
+                condition=reduce(
+                    or_,
+                    (
+                        models.Q(review_status=status)
+                        for status in ("clear", "held", "approved", "excluded", "deferred", "not_billable")
+                    ),
+                ),
+                name="charge_review_status_known",
             ),
             models.CheckConstraint(condition=~models.Q(billing_currency=""), name="charge_currency_present"),
             models.CheckConstraint(

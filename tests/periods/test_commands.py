@@ -76,6 +76,11 @@ def test_import_says_in_words_what_it_did(tmp_path: Path) -> None:
         "2025-01 aws: 2 rows, loaded 1 (0 held for review), 1 in quarantine.",
         "Against what was there: 1 new, 0 changed, 0 gone, 0 unchanged.",
         "Totals of the files in USD: BilledCost 80.00, ContractedCost 100.00, EffectiveCost 80.00, ListCost 100.00.",
+        (
+            "Note: The file has no column BillingAccountId, BillingAccountName, BillingCurrency, ChargeCategory, ChargeClass, "
+            "ChargeDescription, InvoiceIssuerName, PricingQuantity, PricingUnit, ProviderName, PublisherName, ServiceCategory, "
+            "which FOCUS 1.0 calls mandatory (1 rows)."
+        ),
     ]
     assert run("import_focus", str(path), "--source", "aws").startswith("Nothing to do: import ")
     assert BillingPeriod.objects.count() == 1
