@@ -25,6 +25,7 @@ from charges.admin.upload import (
     UploadForm,
     UploadStorage,
 )
+from charges.admin.upload_files import FilesView
 from charges.importing import discard, discard_issues, received_path
 from charges.importing import reverse as reverse_import
 from charges.models import FocusImport, ImportIssue
@@ -112,7 +113,11 @@ class FocusImportAdmin(ImportMixin, TransitionAdmin, ReadOnlyAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.file_view)
-        return [path("<int:pk>/file/<int:position>/", view, name="charges_focusimport_file"), *super().get_urls()]
+        return [
+            path("<int:pk>/file/<int:position>/", view, name="charges_focusimport_file"),
+            *FilesView(self).urls(),
+            *super().get_urls(),
+        ]
 
     def file_view(self, request: HttpRequest, pk: int, position: int) -> HttpResponseBase:
         """The file as it came, byte for byte."""

@@ -35,27 +35,27 @@ class UploadStorage(BaseStorage):
     """Holds an upload between preview and confirm, under OCB_HOME, so that no copy lies in a temporary folder."""
 
     def save(self, data: UploadedFile) -> None:
-        _purge()
+        purge()
         self.name = uuid4().hex
-        folder = _uploads() / self.name
+        folder = uploads() / self.name
         folder.mkdir(parents=True, mode=0o700)
         with (folder / (Path(data.name or "").name or "upload.csv")).open("wb") as file:
             for chunk in data.chunks():
                 file.write(chunk)
 
     def read(self) -> Path:
-        files = list((_uploads() / self.name).glob("*")) if TOKEN.fullmatch(self.name) else []
+        files = list((uploads() / self.name).glob("*")) if TOKEN.fullmatch(self.name) else []
         if not files:
             raise Refused("The upload is gone: it was confirmed already, or is older than a day. Upload it again.")
         return files[0]
 
     def remove(self) -> None:
-        shutil.rmtree(_uploads() / self.name, ignore_errors=True)
+        shutil.rmtree(uploads() / self.name, ignore_errors=True)
 
 
 class FocusFormat(Format):
     def get_title(self) -> str:
-        return "FOCUS 1.0 to 1.2 (.csv or .csv.gz)"
+        return "FOCUS 1.0 to 1.4 (.csv, .csv.gz, .csv.zst, .zip or .parquet)"
 
     def __init__(self, encoding: str | None = None) -> None:
         """The engine finds the encoding by itself."""
@@ -94,7 +94,7 @@ class FocusResource(Resource):
         return result
 
 
-class FocusFields(forms.Form):
+class FileFields(forms.Form):
     source_name = forms.CharField(
         label="Source",
         max_length=60,
@@ -107,11 +107,6 @@ class FocusFields(forms.Form):
         widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "as the file says"}),
         help_text="YYYY-MM puts all rows there, whatever they say. Leave it empty for a normal delivery.",
     )
-    force = forms.BooleanField(
-        label="Load even if rows or total fell beyond the source's threshold",
-        required=False,
-        widget=UnfoldBooleanSwitchWidget(),
-    )
 
     def clean_period(self) -> str:
         text = self.cleaned_data["period"].strip()
@@ -119,6 +114,14 @@ class FocusFields(forms.Form):
             return parse_month(text) if text else ""
         except ValueError as error:
             raise forms.ValidationError(str(error)) from error
+
+
+class FocusFields(FileFields):
+    force = forms.BooleanField(
+        label="Load even if rows or total fell beyond the source's threshold",
+        required=False,
+        widget=UnfoldBooleanSwitchWidget(),
+    )
 
 
 class UploadForm(FocusFields, ImportForm):
@@ -136,12 +139,12 @@ class ConfirmForm(FocusFields, ConfirmImportForm):
             self.fields[name].widget = forms.HiddenInput()
 
 
-def _uploads() -> Path:
+def uploads() -> Path:
     return storage.home() / "uploads"
 
 
-def _purge() -> None:
+def purge() -> None:
     oldest = time.time() - ABANDONED
-    for folder in _uploads().glob("*"):
+    for folder in uploads().glob("*"):
         if folder.stat().st_mtime < oldest:
             shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,173 @@
+"""Several files at once: each with its source and month guessed, a preview of every delivery, then loaded in turn."""
+
+import shutil
+from pathlib import Path
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+from django import forms
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+from unfold.widgets import UnfoldBooleanSwitchWidget
+
+from charges.admin.upload import TOKEN, FileFields, FocusFields, purge, uploads
+from charges.importing import Delivery, import_files
+from charges.importing.guessing import Guess, guess
+from charges.models import Source
+from periods.blockers import counted
+from periods.errors import Refused
+
+SESSION = "focus_uploads"  # the uploads that this user made
+MOST = 100  # files
+
+
+class Uploaded(NamedTuple):
+    path: Path
+    form: "FileForm"
+    guess: Guess
+
+
+class Previewed(NamedTuple):
+    """A delivery that would be made of the files of one source and month; or why it cannot."""
+
+    names: list[str]
+    delivery: Delivery | None
+    problem: str
+
+
+class FileForm(FileFields):
+    """One file: whose it is, and which month it belongs to if it does not say so itself."""
+
+    is_wanted = forms.BooleanField(label="Load it", required=False, initial=True, widget=UnfoldBooleanSwitchWidget())
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["source_name"].help_text = self.fields["period"].help_text = ""
+
+
+class ForceForm(forms.Form):
+    force = FocusFields.base_fields["force"]
+
+
+class FilesView:
+    """Pages of an admin for uploads of several files; the admin says who may."""
+
+    def __init__(self, model_admin: Any) -> None:
+        self.admin = model_admin
+
+    def urls(self) -> list[URLPattern]:
+        wrap = self.admin.admin_site.admin_view
+        return [
+            path("files/", wrap(self.upload), name="charges_focusimport_files"),
+            path("files/<str:token>/", wrap(self.describe), name="charges_focusimport_described"),
+        ]
+
+    def upload(self, request: HttpRequest) -> HttpResponseBase:
+        self._require_permission(request)
+        files = request.FILES.getlist("files")
+        if request.method != "POST" or not 0 < len(files) <= MOST:
+            if request.method == "POST":
+                messages.error(request, f"Choose 1 to {MOST} files.")
+            return self._page(request, "files.html", title="Import several files")
+        purge()
+        token = uuid4().hex
+        for number, file in enumerate(files):
+            folder = uploads() / token / f"{number:03d}"
+            folder.mkdir(parents=True, mode=0o700)
+            with (folder / (Path(file.name or "").name or "upload.csv")).open("wb") as kept:
+                for chunk in file.chunks():
+                    kept.write(chunk)
+        request.session[SESSION] = [*request.session.get(SESSION, []), token]
+        return redirect("admin:charges_focusimport_described", token)
+
+    def describe(self, request: HttpRequest, token: str) -> HttpResponseBase:
+        """Whose the files are; what they would change; and, once confirmed, the load."""
+        self._require_permission(request)
+        if not TOKEN.fullmatch(token) or token not in request.session.get(SESSION, []):
+            raise Http404
+        files = _uploaded(token, request.POST or None)
+        if not files:
+            messages.info(request, "The files are loaded, or older than a day: there is nothing left to do.")
+            return redirect("admin:charges_focusimport_changelist")
+        force = ForceForm(request.POST or None)
+        previews: list[Previewed] = []
+        if request.method == "POST" and all(file.form.is_valid() for file in files) and force.is_valid():
+            options = {"force": force.cleaned_data["force"], "by": request.user}
+            if "load" in request.POST:
+                self._load(request, files, options)
+                return redirect("admin:charges_focusimport_described", token)
+            previews = [_run(group, dry_run=True, **options) for group in _groups(files)]
+        context = {"files": files, "force": force, "previews": previews, "known_sources": _sources()}
+        return self._page(request, "described.html", title="Whose files are these?", **context)
+
+    def _load(self, request: HttpRequest, files: list[Uploaded], options: dict[str, Any]) -> None:
+        """Each delivery by itself: one that is refused keeps no other from being loaded."""
+        for file in files:
+            if not file.form.cleaned_data["is_wanted"]:
+                shutil.rmtree(file.path.parent, ignore_errors=True)
+        for group in _groups(files):
+            result = _run(group, **options)
+            if result.delivery is None:
+                messages.error(request, f"{', '.join(result.names)}: {result.problem}")
+                continue
+            messages.success(request, _outcome(result.delivery))
+            for file in group:
+                shutil.rmtree(file.path.parent, ignore_errors=True)
+
+    def _require_permission(self, request: HttpRequest) -> None:
+        if not self.admin.has_import_permission(request):
+            raise PermissionDenied
+
+    def _page(self, request: HttpRequest, template: str, **context: Any) -> HttpResponse:
+        context |= {**self.admin.admin_site.each_context(request), "opts": self.admin.opts, "media": self.admin.media}
+        return TemplateResponse(request, f"admin/charges/focusimport/{template}", context)
+
+
+def _uploaded(token: str, data: Any) -> list[Uploaded]:
+    found = []
+    for folder in sorted((uploads() / token).glob("*")):
+        for file in folder.iterdir():
+            guessed = guess(file, file.name)
+            initial = {"source_name": guessed.source, "is_wanted": not guessed.problem}
+            found.append(Uploaded(file, FileForm(data, prefix=folder.name, initial=initial), guessed))
+    return found
+
+
+def _groups(files: list[Uploaded]) -> list[list[Uploaded]]:
+    """Files of one source and month are one delivery."""
+    groups: dict[tuple[str, str], list[Uploaded]] = {}
+    for file in files:
+        given = file.form.cleaned_data
+        if given["is_wanted"]:
+            groups.setdefault((given["source_name"].strip(), given["period"]), []).append(file)
+    return list(groups.values())
+
+
+def _run(group: list[Uploaded], **options: Any) -> Previewed:
+    names, given = [file.path.name for file in group], group[0].form.cleaned_data
+    try:
+        delivery = import_files(
+            [file.path for file in group], source_name=given["source_name"], period=given["period"] or None, **options
+        )
+    except Refused as refusal:
+        return Previewed(names, None, str(refusal))
+    return Previewed(names, delivery, "")
+
+
+def _outcome(delivery: Delivery) -> str:
+    months = ", ".join(delivery.periods)
+    if delivery.is_repeated:
+        return f"{delivery.source}, {months}: nothing to do, the same files are loaded already."
+    return (
+        f"{delivery.source}, {months}: {counted(delivery.loaded, 'row is', 'rows are')} loaded, {delivery.flagged} held "
+        f"for review, {delivery.quarantined} in quarantine."
+    )
+
+
+def _sources() -> list[str]:
+    return list(Source.objects.values_list("name", flat=True))
