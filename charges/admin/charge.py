@@ -12,6 +12,7 @@ from unfold.decorators import display
 
 from charges.admin.bulk import BulkAdmin, bulk_action
 from charges.admin.decisions import STAGES, STEPS
+from charges.admin.delivered import DeliveredRow
 from charges.admin.display import audit_list, link, money_column
 from charges.admin.filters import ChosenFilter, FlagFilter, SourceFilter, StatusFilter, UnfinalizedFilter
 from charges.flags import LABELS
@@ -23,7 +24,7 @@ NAMED = 10
 
 
 @admin.register(Charge)
-class ChargeAdmin(BulkAdmin, ReadOnlyAdmin):
+class ChargeAdmin(DeliveredRow, BulkAdmin, ReadOnlyAdmin):
     steps = STEPS
     stages = STAGES
     nouns = ("charge", "charges")
@@ -56,7 +57,7 @@ class ChargeAdmin(BulkAdmin, ReadOnlyAdmin):
         ]}),
         ("Review", {"fields": [("status", "decided"), "decision_reason", "flags_in_words", "history"]}),
         ("Where it came from", {"fields": [
-            ("source", "period"), ("file", "line_number"), ("loaded_by", "superseded_by"), ("kind", "origin", "replaces"),
+            ("source", "period"), "delivered", ("loaded_by", "superseded_by"), ("kind", "late_month"), ("origin", "replaces"),
         ]}),
         ("As delivered", {"fields": [
             ("service_name", "service_category"), ("resource_id", "resource_name"),

@@ -94,9 +94,13 @@ class FocusImportAdmin(ImportMixin, TransitionAdmin, ReadOnlyAdmin):
     list_filter: ClassVar = [SourceFilter, "state"]
     list_select_related: ClassVar = ["source"]
     fieldsets: ClassVar[list[Any]] = [
-        ("Delivery", {"fields": [("source", "months", "status"), ("created_at", "created_by", "loaded_at"), "files_kept"]}),
+        (
+            "Delivery",
+            {"fields": [("source", "months", "status"), ("created_at", "created_by", "loaded_at"), "focus_version", "files_kept"]},
+        ),
         ("Rows", {"fields": [("rows", "loaded", "quarantined", "flagged"), ("added", "changed", "removed", "unchanged")]}),
-        ("Control totals", {"fields": ["control_totals"]}),
+        ("Control totals", {"fields": ["control_totals", "totals_agree"]}),
+        ("Closed months", {"fields": ["late_differences"]}),
         ("Changes against what the months held", {"fields": ["changes"]}),
         ("Remarks", {"fields": ["remarks", "quarantine", "history"]}),
     ]  # fmt: skip
@@ -206,6 +210,35 @@ class FocusImportAdmin(ImportMixin, TransitionAdmin, ReadOnlyAdmin):
             for column, total in columns.items()
         )
         return table(["Currency", "Column", "File", "Loaded", "Quarantined", "Rounding"], rows, amounts_from=2)
+
+    @display(description="Nothing is lost")
+    def totals_agree(self, focus_import: FocusImport) -> str:
+        """Of totals as recorded: loaded + quarantined + kept late − what corrections changed = file."""
+        totals = [total for columns in focus_import.totals.values() for total in columns.values()]
+        if not totals:
+            return "—"
+        signs = {"loaded": 1, "quarantined": 1, "late": 1, "corrected": -1, "file": -1}
+        agree = all(not sum(sign * Decimal(total.get(name, 0)) for name, sign in signs.items()) for total in totals)
+        return "File = loaded + quarantined, in every column." if agree else "The totals do not add up."
+
+    @display(description="Differences")
+    def late_differences(self, focus_import: FocusImport) -> str:
+        rows = (
+            (
+                late["month"],
+                f"loaded into {late['to']}" if late["to"] else "not loaded",
+                late["currency"],
+                late["rows"],
+                _two(late["list"]),
+                _two(late["due"]),
+            )
+            for late in focus_import.late_months
+        )
+        if not focus_import.late_months:
+            return "—"
+        return table(
+            ["Month", "What became of it", "Currency", "Rows", "Δ list price", "Δ amount due"], rows, amounts_from=3
+        )
 
     @display(description="By project")
     def changes(self, focus_import: FocusImport) -> str:

@@ -100,7 +100,8 @@ class FilesView:
             options = {"force": force.cleaned_data["force"], "by": request.user}
             if "load" in request.POST:
                 self._load(request, files, options)
-                return redirect("admin:charges_focusimport_described", token)
+                is_done = not _uploaded(token, None)
+                return redirect("admin:charges_focusimport_changelist") if is_done else redirect(request.path)
             previews = [_run(group, dry_run=True, **options) for group in _groups(files)]
         context = {"files": files, "force": force, "previews": previews, "known_sources": _sources()}
         return self._page(request, "described.html", title="Whose files are these?", **context)

@@ -65,7 +65,6 @@ def test_each_file_is_guessed_previewed_and_loaded(browser, two):
     assert sentences(done) == [
         "aws, 2025-01: 1 row is loaded, 0 held for review, 0 in quarantine.",
         "azure, 2025-02: 1 row is loaded, 0 held for review, 0 in quarantine.",
-        "The files are loaded, or older than a day: there is nothing left to do.",
     ]
     assert Charge.objects.count() == 2
 

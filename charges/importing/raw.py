@@ -1,0 +1,16 @@
+"""A row as it was delivered, read back from the kept file: columns that a charge does not store are found there."""
+
+from charges.importing.reading import open_rows
+from charges.importing.receiving import received_path
+from charges.models import ReceivedFile
+
+
+def raw_row(file: ReceivedFile, line: int) -> dict[str, str]:
+    """Column → text. Empty where the file has no such line. Raises Refused for a file that is gone or damaged."""
+    encoding = file.focus_import.source.encoding
+    with open_rows(received_path(file), file.name, member=file.member, encoding=encoding) as (header, chunks):
+        for chunk in chunks:
+            if chunk.lines[-1] >= line:
+                cells = next((row for at, row in zip(chunk.lines, chunk.rows, strict=True) if at == line), [])
+                return dict(zip(header.names, cells, strict=False))
+    return {}

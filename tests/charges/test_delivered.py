@@ -1,0 +1,60 @@
+"""The row as it was delivered is one click from the charge, whatever the charge stores of it."""
+
+import pytest
+
+from charges.importing import import_files, received_path
+from charges.importing.raw import raw_row
+from charges.models import Charge, ReceivedFile
+from tests.charges.focus_files import focus_row, write_focus
+from tests.make import make_charge
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def charge(tmp_path):
+    rows = [focus_row(ResourceName="a\nb"), focus_row(ResourceId="wanted", x_Operation="None", RegionId="eu-1")]
+    import_files([write_focus(tmp_path / "jan.csv.gz", *rows)], source_name="aws")
+    return Charge.objects.get(resource_id="wanted")
+
+
+def page_of(charge):
+    return f"/admin/charges/charge/{charge.pk}/delivered/"
+
+
+def test_every_column_is_there_as_it_came(charge):
+    row = raw_row(charge.file, charge.line_number)
+
+    assert (charge.line_number, row["ResourceId"]) == (4, "wanted")
+    assert (row["x_Operation"], row["RegionId"], row["EffectiveCost"]) == ("None", "eu-1", "80.00")
+
+
+def test_a_line_that_is_not_there_is_empty(charge):
+    assert raw_row(charge.file, 400) == {}
+
+
+def test_it_is_shown_to_those_who_see_the_charge(client, auditor, charge):
+    assert client.get(page_of(charge)).status_code == 302
+    client.force_login(auditor)
+
+    response = client.get(page_of(charge))
+
+    assert response.status_code == 200
+    assert response.context["title"] == "Line 4 of jan.csv.gz"
+
+
+def test_a_kept_file_that_is_gone_is_said_so(client, auditor, charge):
+    received_path(ReceivedFile.objects.get()).unlink()
+    client.force_login(auditor)
+
+    response = client.get(page_of(charge), follow=True)
+
+    assert [str(message) for message in response.context["messages"]] == [
+        "jan.csv.gz cannot be read: No such file or directory."
+    ]
+
+
+def test_a_charge_without_a_file_has_no_such_page(client, auditor):
+    client.force_login(auditor)
+
+    assert client.get(page_of(make_charge())).status_code == 404
