@@ -56,8 +56,17 @@ class Header:
     @cached_property
     def identity(self) -> list[int]:
         """The columns that tell which usage a row is about: all but costs, quantities and prices, by name."""
-        order = sorted(range(len(self.names)), key=lambda index: normalise(self.names[index]))
-        return [index for index in order if not _is_amount(self.names[index])]
+        return [index for index in self._by_name if not _is_amount(self.names[index])]
+
+    @cached_property
+    def amounts(self) -> list[int]:
+        """All other columns, by name."""
+        return [index for index in self._by_name if _is_amount(self.names[index])]
+
+    @property
+    def _by_name(self) -> list[int]:
+        """The same whatever the order in the file."""
+        return sorted(range(len(self.names)), key=lambda index: normalise(self.names[index]))
 
     @cached_property
     def version(self) -> str:

@@ -105,8 +105,7 @@ class RowReader:
         self.texts = [(field, at[name]) for name, field in TEXTS.items() if name in at]
         if source.delivery == Source.Delivery.APPEND:
             self.texts.append(("reference", header.index(source.reference_column)))
-        order = [*header.identity, *(index for index in range(len(header.names)) if index not in set(header.identity))]
-        self.identity, self.rest = _picker(order[: len(header.identity)]), _picker(order[len(header.identity) :])
+        self.identity, self.rest = _picker(header.identity), _picker(header.amounts)
         self.amount, self.moment, self.code = Memo(_billionths), Memo(_moment), Memo(self._currency)
         self.end = Memo(_inclusive_end) if source.has_inclusive_ends else self.moment
         self.nulls: Counter[str] = Counter()  # of columns that should have none

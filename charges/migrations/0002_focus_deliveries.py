@@ -52,7 +52,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='focusimport',
             name='focus_version',
-            field=models.CharField(blank=True, editable=False, max_length=10, verbose_name='FOCUS version'),
+            field=models.CharField(blank=True, editable=False, max_length=60, verbose_name='FOCUS version'),
         ),
         migrations.AddField(
             model_name='focusimport',

@@ -40,7 +40,7 @@ class FocusImport(Document):
     late_to = models.CharField(
         max_length=7, blank=True, editable=False, help_text="Where differences of closed months were loaded"
     )
-    focus_version = models.CharField("FOCUS version", max_length=10, blank=True, editable=False)
+    focus_version = models.CharField("FOCUS version", max_length=60, blank=True, editable=False)
     rows = models.PositiveIntegerField(default=0, editable=False)
     loaded = models.PositiveIntegerField(default=0, editable=False)
     quarantined = models.PositiveIntegerField(default=0, editable=False)

@@ -283,3 +283,12 @@ def test_files_that_closed_months_hold_unchanged_are_no_obstacle(tmp_path: Path)
     with pytest.raises(PeriodNotOpen, match="January 2025 is closed"):
         import_files([tmp_path / "in"], source_name="aws")
     assert Charge.objects.current().count() == 2
+
+
+def test_the_order_of_columns_is_of_no_matter_to_what_is_unchanged(tmp_path: Path) -> None:
+    row = focus_row()
+    deliver(tmp_path, row)
+
+    again = deliver(tmp_path, dict(reversed(row.items())), name="reversed.csv")
+
+    assert (again.unchanged, again.added, again.changed) == (1, 0, 0)

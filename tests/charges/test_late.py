@@ -137,14 +137,14 @@ def test_the_latest_late_delivery_can_be_reversed(deliver, closed_january):
 def test_a_reopened_month_does_not_take_again_what_was_billed_as_a_difference(deliver):
     deliver(january("a", "10"))
     make_closed(make_period("2025-01"))
-    deliver(january("a", "14"), late_to="2025-03")
+    late = deliver(january("a", "14"), late_to="2025-03").focus_import
     BillingPeriod.objects.filter(month="2025-01").update(state="open")
 
     with pytest.raises(Refused) as refusal:
         deliver(january("a", "15"), name="again.csv")
 
     assert str(refusal.value) == (
-        "Late differences of 2025-01 were loaded into March 2025 by import 2 of aws. "
+        f"Late differences of 2025-01 were loaded into March 2025 by {late}. "
         "Reverse that import first, or they are billed twice."
     )
 
