@@ -1,7 +1,7 @@
 """The stage function: the files of a delivery come in, dry for a preview or in earnest."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,6 +19,8 @@ from charges.importing.receiving import (
     Part,
     digest_of,
     digests,
+    filled,
+    keep,
     kept_already,
     known_source,
     loaded_already,
@@ -30,7 +32,7 @@ from charges.importing.receiving import (
 from charges.importing.staging import Progress, Staging
 from charges.importing.totals import plain
 from charges.importing.undoing import clear_dead, throw_away
-from charges.models import FocusImport, ImportIssue
+from charges.models import FocusImport, ImportIssue, ReceivedFile
 from charges.money import ZERO
 from periods.lifecycle import require_permission
 
@@ -119,9 +121,10 @@ def import_files(
     if dry_run:
         staging = Staging(source, None, target_month=period, late_to=late_to, progress=progress)
         return _dry_run(staging, found, remarks)
+    kept = keep(hashes)
     with ExitStack() as lock:
         with transaction.atomic():  # nobody sees the import before it is locked, or it would pass for a dead one
-            focus_import = stage(found, source, digest_of(hashes), period, by)
+            focus_import = stage(found, kept, source=source, sha256=digest_of(hashes), period=period, by=by)
             lock.enter_context(running(focus_import))
         try:
             staging = Staging(source, focus_import, target_month=period, late_to=late_to, progress=progress)
@@ -138,11 +141,7 @@ def _nothing_to_do(earlier: FocusImport, *, dry_run: bool) -> Delivery:
 
 def _dry_run(staging: Staging, found: Sequence[Part], remarks: Sequence[str]) -> Delivery:
     staging.remarks.add(remarks)
-    for part in found:
-        staging.learn(part.path, part.name, part.member)
-    for part in found:
-        staging.read(part.path, part.name, part.member, None)
-    staging.finish()
+    _read(staging, dict.fromkeys(found))
     against = Comparison(staging)
     return Delivery(
         focus_import=None,
@@ -170,13 +169,18 @@ def _run(staging: Staging, remarks: Sequence[str], *, force: bool, by: Any) -> D
     before = current_deliveries(staging.source)
     staging.remarks.add(remarks)
     assert staging.focus_import is not None
-    files = list(staging.focus_import.files.all())
-    for file in files:
-        staging.learn(received_path(file), file.name, file.member)
-    for file in files:
-        staging.read(received_path(file), file.name, file.member, file)
-    staging.finish()
+    files = staging.focus_import.files.all()
+    _read(staging, {Part(received_path(file), file.name, file.member): file for file in files})
     return _of(load(staging, before=before, by=by, force=force))
+
+
+def _read(staging: Staging, files: Mapping[Part, ReceivedFile | None]) -> None:
+    found = filled(list(files))
+    for part in found:
+        staging.learn(*part)
+    for part in found:
+        staging.read(*part, files[part])
+    staging.finish()
 
 
 def _of(focus_import: FocusImport) -> Delivery:

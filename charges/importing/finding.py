@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from charges.importing import manifests
-from charges.importing.unpacking import is_billing_file
+from charges.importing.archives import is_billing_file
 from periods.errors import Refused
 
 CONTAINERS = (".zip", ".parquet")

@@ -4,9 +4,11 @@ import csv
 import io
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from itertools import islice
+from contextlib import ExitStack, contextmanager
+from itertools import chain, islice
 from pathlib import Path
+from shutil import copyfileobj
+from tempfile import TemporaryFile
 from typing import IO, Any, NamedTuple
 
 from charges.focus import Header
@@ -17,6 +19,8 @@ from periods.errors import Refused
 CHUNK = 5000  # rows
 SEPARATORS = ",;\t"
 LONGEST_LINE = 64_000_000  # characters: beyond is no row but an attack, or no text
+MOST_BLANK_LINES = 1000  # above the header
+UNREADABLE = re.compile("[\udc80-\udcff]")  # as Python marks bytes that are no text
 LINE_END = re.compile(r"\r\n|\r|\n")
 
 csv.field_size_limit(LONGEST_LINE)  # FOCUS sets no limit to the length of tags
@@ -29,6 +33,17 @@ class Chunk(NamedTuple):
     rows: list[list[str]]
 
 
+class Empty(Refused):
+    """A file without a header. Beside others that have rows it is no error."""
+
+
+class _File(NamedTuple):
+    path: Path
+    name: str
+    member: str
+    encoding: str  # as declared
+
+
 @contextmanager
 def open_rows(
     path: Path, name: str, *, member: str = "", encoding: str = ""
@@ -37,18 +52,56 @@ def open_rows(
 
     `encoding` is what the source declares; a file's own mark wins. Raises Refused for what is unreadable, saying why.
     """
+    file = _File(path, name, member, encoding)
+    with ExitStack() as opened:
+        with _in_sentences(file):
+            header, chunks = _open(opened, file)
+        yield header, _told(chunks, file)
+
+
+def has_rows(path: Path, name: str) -> bool:
+    """Whether anything follows the header. Raises Refused for what cannot be read in any encoding."""
     try:
-        if not member and kind_of(path) == PARQUET:
-            names, batches = parquet.names_and_batches(path, name, CHUNK)
-            yield Header.of(names), _numbered(batches)
-        else:
-            with open_binary(path, member) as binary:
-                spelling = encoding_of(binary.peek(4)[:4], encoding)
-                with io.TextIOWrapper(binary, encoding=spelling, newline="") as text:
-                    yield _read_text(text, name)
+        with open_rows(path, name, encoding="latin-1") as (_, chunks):
+            return next(chunks, None) is not None
+    except Empty:
+        return False
+
+
+def _open(opened: ExitStack, file: _File) -> tuple[Header, Iterator[Chunk]]:
+    binary = opened.enter_context(open_binary(file.path, file.member))
+    start = binary.peek(4)[:4]
+    if start == PARQUET:  # has its table of contents at the end, so that a packed one is laid aside first
+        is_plain = not file.member and kind_of(file.path) == PARQUET
+        source = file.path if is_plain else opened.enter_context(_laid_aside(binary))
+        names, batches = parquet.names_and_batches(source, file.name, CHUNK)
+        return Header.of(names), _numbered(batches)
+    text = io.TextIOWrapper(binary, encoding=encoding_of(start, file.encoding), newline="")
+    return _read_text(opened.enter_context(text), file.name)
+
+
+@contextmanager
+def _laid_aside(binary: IO[bytes]) -> Iterator[IO[bytes]]:
+    with TemporaryFile() as file:
+        copyfileobj(binary, file, 1 << 20)
+        file.seek(0)
+        yield file
+
+
+def _told(chunks: Iterator[Chunk], file: _File) -> Iterator[Chunk]:
+    """What goes wrong in here is the file's fault; what goes wrong with its rows elsewhere is not."""
+    with _in_sentences(file):
+        yield from chunks
+
+
+@contextmanager
+def _in_sentences(file: _File) -> Iterator[None]:
+    name = file.name
+    try:
+        yield
     except UnicodeError as error:
         raise Refused(
-            f"{name} is not UTF-8 text. If its source writes another encoding, say so in the source's settings."
+            f"{name} is not {_wrong_text(file)}. If its source writes another encoding, say so in the source's settings."
         ) from error
     except DAMAGED as error:
         raise Refused(f"{name} is a damaged or incomplete file: it ends too early or cannot be unpacked.") from error
@@ -56,29 +109,50 @@ def open_rows(
         raise Refused(f"{name} cannot be read: {error.strerror or error}.") from error
 
 
+def _wrong_text(file: _File) -> str:
+    """Encoding and line. A second look: text is decoded by blocks, and errors do not say in which line."""
+    with open_binary(file.path, file.member) as binary:
+        encoding = encoding_of(binary.peek(4)[:4], file.encoding)
+        words = f"{encoding.removesuffix('-sig').removesuffix('-le').removesuffix('-be').upper()} text"
+        with io.TextIOWrapper(binary, encoding=encoding, errors="surrogateescape", newline="") as text:
+            try:
+                line = next((at for at, line in enumerate(_bounded(text, file.name), 1) if UNREADABLE.search(line)), 0)
+            except (UnicodeError, Refused):
+                line = 0
+    return f"{words}, as line {line} shows" if line else words
+
+
 def _read_text(text: IO[str], name: str) -> tuple[Header, Iterator[Chunk]]:
-    first = text.readline(LONGEST_LINE).removeprefix("\ufeff")
-    if not first.strip():
-        raise Refused(f"{name} is empty.")
-    separator = max(SEPARATORS, key=first.count)
     lines = _bounded(text, name)
+    leading = list(_up_to_text(lines))
+    if not leading:
+        raise Empty(f"{name} is empty.")
+    separator = max(SEPARATORS, key=leading[-1].count)
     # strict: a quote that is never closed would swallow the rest of the file in silence
-    reader = csv.reader(_with(first, lines), delimiter=separator, strict=True)
+    reader = csv.reader(chain(leading, lines), delimiter=separator, strict=True)
     try:
-        header = Header.of(next(reader))
+        header = Header.of(next(cells for cells in reader if any(map(str.strip, cells))))
     except csv.Error as error:
         raise Refused(f"{name} is no CSV file: its header cannot be read: {error}.") from error
     return header, _chunks(reader, name)
 
 
-def _with(first: str, rest: Iterator[str]) -> Iterator[str]:
-    yield first
-    yield from rest
+def _up_to_text(lines: Iterator[str]) -> Iterator[str]:
+    """Blank lines and the first that says something; nothing where none does."""
+    blank: list[str] = []
+    for line in lines:
+        if line.strip("\ufeff \t\r\n"):
+            yield from (*blank, line.removeprefix("\ufeff"))
+            return
+        if len(blank) == MOST_BLANK_LINES:
+            return
+        blank.append("\n")
 
 
 def _bounded(text: IO[str], name: str) -> Iterator[str]:
     """Lines of bearable length: a packed file may hold a line that no memory holds."""
-    for line in iter(lambda: text.readline(LONGEST_LINE), ""):
+    read = text.readline
+    while line := read(LONGEST_LINE):
         if len(line) >= LONGEST_LINE:
             raise Refused(f"{name} holds a line of more than {LONGEST_LINE:,} characters: that is no billing row.")
         yield line

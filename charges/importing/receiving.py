@@ -7,13 +7,16 @@ from typing import Any, NamedTuple
 
 from django.db.models import Q
 
-from charges.importing.unpacking import EMPTY_ZIP, ZIP, kind_of, members
+from charges.importing.archives import members
+from charges.importing.reading import has_rows
+from charges.importing.unpacking import EMPTY_ZIP, ZIP, is_blank, kind_of
 from charges.models import Charge, FocusImport, ImportScope, ReceivedFile, Source
 from periods import audit, storage
 from periods.errors import Refused
 from periods.models import BillingPeriod
 
 LONGEST_SOURCE = 60
+MOST_PARTS = 10_000
 
 
 def known_source(name: str, *, may_create: bool) -> Source:
@@ -27,14 +30,14 @@ def known_source(name: str, *, may_create: bool) -> Source:
 
 
 def digests(files: Sequence[Path]) -> dict[str, Path]:
-    """Files by SHA-256. Raises Refused for one that is there twice: it would be billed twice."""
+    """Files by SHA-256. Raises Refused for one with rows that is there twice: it would be billed twice."""
     found: dict[str, Path] = {}
     for file in files:
         try:
             sha256 = storage.digest(file)
         except OSError as error:
             raise Refused(f"{file.name} cannot be read: {error.strerror}.") from error
-        if sha256 in found:
+        if sha256 in found and _has_rows(file):
             raise Refused(f"{found[sha256].name} and {file.name} are the same: they would be billed twice.")
         found[sha256] = file
     return found
@@ -132,29 +135,53 @@ def parts(files: Sequence[Path]) -> tuple[list[Part], list[str]]:
     found, remarks = [], []
     for file in files:
         name = _printable(file.name)
-        if kind_of(file) in (ZIP, EMPTY_ZIP):
+        if _is_archive(file):
             wanted, others = members(file, name)
             found += [Part(file, f"{name}/{member}", member) for member in wanted]
             remarks += [f"{name}/{other} is no billing file: left out." for other in others]
         else:
             found.append(Part(file, name))
+    if len(found) > MOST_PARTS:
+        raise Refused(f"A delivery of {len(found):,} files is too much for one: give at most {MOST_PARTS:,} at once.")
     return found, remarks
 
 
-def stage(found: Sequence[Part], source: Source, sha256: str, period: str | None, by: Any) -> FocusImport:
-    """The import that the files are the delivery of, with the files kept; nothing of it counts yet."""
-    kept = {path: storage.keep(_bytes(path), folder="received", suffix="") for path in {part.path for part in found}}
+def filled(found: Sequence[Part]) -> Sequence[Part]:
+    """Without those that hold nothing at all, as some providers deliver beside full ones; all, where all are so."""
+    return [part for part in found if not is_blank(part.path, part.member)] or found
+
+
+def keep(hashes: Mapping[str, Path]) -> dict[Path, storage.Kept]:
+    """The files, copied before anything is written to the database. Raises Refused for one that still changes."""
+    kept = {path: storage.keep(_bytes(path), folder="received", suffix="") for path in hashes.values()}
+    for sha256, path in hashes.items():
+        if kept[path].sha256 != sha256:
+            raise Refused(f"{path.name} changed while it was read: import it when it is whole.")
+    return kept
+
+
+def stage(
+    found: Sequence[Part],
+    kept: Mapping[Path, storage.Kept],
+    *,
+    source: Source,
+    sha256: str,
+    period: str | None,
+    by: Any,
+) -> FocusImport:
+    """The import that the kept files are the delivery of; nothing of it counts yet."""
     focus_import = FocusImport.objects.create(source=source, sha256=sha256, target_month=period or "", created_by=by)
-    for position, part in enumerate(found):
-        file = kept[part.path]
-        ReceivedFile.objects.create(
+    ReceivedFile.objects.bulk_create(
+        ReceivedFile(
             focus_import=focus_import,
             position=position,
             name=part.name,
             member=part.member,
-            sha256=file.sha256,
-            size=file.size,
+            sha256=kept[part.path].sha256,
+            size=kept[part.path].size,
         )
+        for position, part in enumerate(found)
+    )
     audit.record(by=by, action="receive", subject=focus_import, after={"files": [part.name for part in found]})
     return focus_import
 
@@ -168,7 +195,18 @@ def _printable(name: str) -> str:
     return name.encode("utf-8", "replace").decode()
 
 
+def _is_archive(file: Path) -> bool:
+    return kind_of(file) in (ZIP, EMPTY_ZIP)
+
+
+def _has_rows(file: Path) -> bool:
+    return _is_archive(file) or has_rows(file, file.name)
+
+
 def _bytes(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        while chunk := file.read(1 << 20):
-            yield chunk
+    try:
+        with path.open("rb") as file:
+            while chunk := file.read(1 << 20):
+                yield chunk
+    except OSError as error:
+        raise Refused(f"{path.name} cannot be read: {error.strerror}.") from error

@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from periods.errors import Refused
-
 GZIP, ZSTANDARD, ZIP, PARQUET = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PK\x03\x04", b"PAR1"
 EMPTY_ZIP = b"PK\x05\x06"
+SKIPPED_FRAME = b"\x2a\x4d\x18"  # after a first byte of 0x50 to 0x5f; some packers of Zstandard begin with one
 MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
-DAMAGED = (EOFError, gzip.BadGzipFile, zlib.error, zipfile.BadZipFile, lzma.LZMAError)
+BLANKS = b"\x00\t\n\r \xef\xbb\xbf\xfe\xff"  # marks, and the halves of blanks in UTF-16
+DAMAGED = (EOFError, gzip.BadGzipFile, zlib.error, zipfile.BadZipFile, lzma.LZMAError, NotImplementedError)
 
 
 @contextmanager
@@ -36,6 +36,15 @@ def kind_of(path: Path) -> bytes:
         return file.read(4)
 
 
+def is_blank(path: Path, member: str = "") -> bool:
+    """Whether a file holds nothing at all: AWS delivers such parts beside full ones."""
+    try:
+        with open_binary(path, member) as binary:
+            return not binary.read(1000).strip(BLANKS) and not binary.read(1)
+    except (*DAMAGED, OSError):
+        return False
+
+
 def encoding_of(start: bytes, declared: str) -> str:
     """By the file's own mark; else as declared for the source; else UTF-8, or UTF-16 where every second byte is 0."""
     for mark, encoding in MARKS:
@@ -54,7 +63,7 @@ def _unpacked(binary: Any) -> Iterator[Any]:
     if start.startswith(GZIP):
         with gzip.GzipFile(fileobj=binary) as inner:
             yield inner
-    elif start == ZSTANDARD:
+    elif start == ZSTANDARD or (start[1:] == SKIPPED_FRAME and start[0] >> 4 == 5):  # noqa: PLR2004
         with io.BufferedReader(_zstandard(binary)) as inner:
             yield inner
     else:
@@ -82,29 +91,3 @@ def _zstandard(binary: Any) -> Any:
             return len(data)
 
     return Frames()
-
-
-def members(path: Path, name: str) -> tuple[list[str], list[str]]:
-    """Of a zip archive: the files to be read, and those that are left out. Raises Refused."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            entries = [entry for entry in archive.infolist() if not entry.is_dir()]
-            if any(entry.flag_bits & 1 for entry in entries):
-                raise Refused(f"{name} is encrypted: unpack it and deliver what is in it.")
-    except DAMAGED as error:
-        raise Refused(f"{name} is a damaged or incomplete zip archive.") from error
-    wanted = [entry.filename for entry in entries if is_billing_file(entry.filename)]
-    if not wanted:
-        raise Refused(f"{name} holds no .csv file, packed or not.")
-    others = [e.filename for e in entries if e.filename not in wanted and not _is_litter(e.filename)]
-    return sorted(wanted), others
-
-
-def is_billing_file(name: str) -> bool:
-    lower = name.lower()
-    return lower.endswith((".csv", ".csv.gz", ".csv.zst")) and not _is_litter(name)
-
-
-def _is_litter(name: str) -> bool:
-    """What operating systems leave in archives and folders."""
-    return name.startswith("__MACOSX/") or name.rpartition("/")[2].startswith(".")

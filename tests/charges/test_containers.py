@@ -95,7 +95,7 @@ def test_other_encodings_are_declared(tmp_path, encoding, name):
     with pytest.raises(Refused) as refusal:
         load(tmp_path / "a.csv")
     assert str(refusal.value) == (
-        "a.csv is not UTF-8 text. If its source writes another encoding, say so in the source's settings."
+        "a.csv is not UTF-8 text, as line 2 shows. If its source writes another encoding, say so in the source's settings."
     )
 
     Source.objects.update(encoding=encoding)
@@ -136,7 +136,7 @@ def test_an_archive_is_read_member_by_member(tmp_path):
     ("content", "sentence"),
     [
         (b"PK\x03\x04 no archive", "bad.zip is a damaged or incomplete zip archive."),
-        (b"PK\x05\x06" + bytes(18), "bad.zip holds no .csv file, packed or not."),
+        (b"PK\x05\x06" + bytes(18), "bad.zip holds no .csv or .parquet file, packed or not."),
     ],
 )
 def test_an_archive_of_no_use_is_refused(tmp_path, content, sentence):

@@ -1,0 +1,63 @@
+"""Zip archives: which of their members are billing files, and which archives are not to be trusted."""
+
+import zipfile
+from collections import Counter
+from pathlib import Path, PurePosixPath
+
+from charges.importing.unpacking import DAMAGED
+from periods.errors import Refused
+
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
+ARCHIVES = (".zip", ".7z", ".rar", ".tar", ".tar.gz", ".tgz")
+MOST_MEMBERS = 10_000
+LARGE = 10_000_000_000  # bytes: what unpacks to more, and to MOST_EXPANSION times its size, was made to do harm
+MOST_EXPANSION = 200
+
+
+def members(path: Path, name: str) -> tuple[list[str], list[str]]:
+    """Of a zip archive: the files to be read, and those that are left out. Raises Refused."""
+    entries = [entry for entry in _entries(path, name) if not entry.is_dir() and not is_litter(entry.filename)]
+    _refuse_unreadable(entries, name)
+    _refuse_harmful(entries, path, name)
+    wanted = [entry.filename for entry in entries if is_billing_file(entry.filename)]
+    if not wanted:
+        raise Refused(f"{name} holds no .csv or .parquet file, packed or not.")
+    return sorted(wanted), [entry.filename for entry in entries if entry.filename not in wanted]
+
+
+def is_billing_file(name: str) -> bool:
+    return name.lower().endswith((".csv", ".csv.gz", ".csv.zst", ".parquet")) and not is_litter(name)
+
+
+def is_litter(name: str) -> bool:
+    """What operating systems leave in archives and folders."""
+    return any((part.startswith(".") and part != "..") or part == "__MACOSX" for part in PurePosixPath(name).parts)
+
+
+def _entries(path: Path, name: str) -> list[zipfile.ZipInfo]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.infolist()
+    except (*DAMAGED, ValueError) as error:
+        raise Refused(f"{name} is a damaged or incomplete zip archive.") from error
+
+
+def _refuse_unreadable(entries: list[zipfile.ZipInfo], name: str) -> None:
+    for entry in entries:
+        if entry.flag_bits & 1:
+            raise Refused(f"{name} is encrypted: unpack it and deliver what is in it.")
+        if entry.compress_type not in METHODS:
+            raise Refused(f"{name} is packed in a way that cannot be read: unpack it and deliver what is in it.")
+        if entry.filename.lower().endswith(ARCHIVES):
+            raise Refused(f"{name} holds another archive, {entry.filename}: unpack it and deliver what is in it.")
+
+
+def _refuse_harmful(entries: list[zipfile.ZipInfo], path: Path, name: str) -> None:
+    for entry in entries:
+        if ".." in PurePosixPath(entry.filename).parts or entry.filename.startswith("/"):
+            raise Refused(f"{name} holds a file that is not in its own folder: {entry.filename}.")
+    for repeated in (member for member, n in Counter(entry.filename for entry in entries).items() if n > 1):
+        raise Refused(f"{name} holds {repeated} twice: it would be billed twice.")
+    size = sum(entry.file_size for entry in entries)
+    if len(entries) > MOST_MEMBERS or size > max(LARGE, MOST_EXPANSION * path.stat().st_size):
+        raise Refused(f"{name} holds {len(entries):,} files of {size:,} bytes: that is no delivery.")
