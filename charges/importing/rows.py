@@ -217,7 +217,7 @@ class RowReader:
         if field in NULLABLE:
             column = _without_nulls(column)
         spelt = self.spelt.get(field)
-        return [spelt[text] for text in column] if spelt else column
+        return column if spelt is None else [spelt[text] for text in column]
 
     def _optional_moments(self, name: str, columns: Columns) -> Sequence[Moment]:
         index = self.header.positions.get(name)

@@ -52,9 +52,9 @@ def test_a_killed_import_leaves_the_old_snapshot_or_the_new_one_and_a_rerun_fini
 ) -> None:
     old, new = files
     import_files([old], source_name="aws")
-    for _ in range(3):
+    for moment in range(10):
         process = start_import(new, settings)
-        time.sleep(random.uniform(0.8, 3.5))
+        time.sleep(0.9 + 0.2 * moment + random.uniform(0, 0.2))
         process.send_signal(signal.SIGKILL)
         process.communicate()
         assert due() in (80 * ROWS, 81 * ROWS)
