@@ -159,6 +159,24 @@ def test_a_damaged_member_is_refused(tmp_path):
         load(tmp_path / "bad.zip")
 
 
+@pytest.mark.parametrize(("bit", "sentence"), [
+    (1, "odd.zip is encrypted: unpack it and deliver what is in it."),
+    (0x40, "odd.zip/a.csv is a damaged or incomplete file: it ends too early or cannot be unpacked."),
+])  # fmt: skip
+def test_an_encrypted_archive_is_refused(tmp_path, bit, sentence):
+    with zipfile.ZipFile(tmp_path / "odd.zip", "w") as archive:
+        archive.writestr("a.csv", three())
+    data = bytearray((tmp_path / "odd.zip").read_bytes())
+    for signature, place in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        data[data.index(signature) + place] |= bit
+    (tmp_path / "odd.zip").write_bytes(data)
+
+    with pytest.raises(Refused) as refusal:
+        load(tmp_path / "odd.zip")
+
+    assert str(refusal.value) == sentence
+
+
 # Parquet
 
 

@@ -383,3 +383,20 @@ class TestAnySplit(TestCase):
 def foots(line: StatementLine) -> bool:
     parts = line.list_amount + line.provider_discount + line.subsidy + line.adjustments
     return parts == line.due_amount and parts == parts.quantize(Decimal("0.01"))
+
+
+def test_a_late_correction_is_a_line_of_its_own_by_the_split_of_its_month():
+    """In January A bore all of it, since February half."""
+    make_split(first_month="2025-01", last_month="2025-01", remainder="A")
+    make_split(("B", 50), first_month="2025-02", remainder="A")
+    february = make_period("2025-02")
+    split_charge(period=february, list_amount="10", due_amount="10")
+    split_charge(period=february, list_amount="-4", due_amount="-4", kind="reversal", late_month="2025-01")
+
+    found = [(line.description, line.funding_account.code, line.due_amount) for line in lines(february)]
+
+    assert found == [
+        ("", "A", Decimal("5.00")),
+        ("", "B", Decimal("5.00")),
+        ("Correction of 2025-01", "A", Decimal("-4.00")),
+    ]
