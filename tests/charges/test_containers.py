@@ -222,6 +222,14 @@ def test_tags_of_any_type_are_read(tmp_path, tags):
     assert {charge.pi.email for charge in Charge.objects.all()} == {"ada@example.edu"}
 
 
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+def test_instants_of_any_resolution_are_read(tmp_path, unit):
+    at = pa.array([datetime(2025, 1, 3, 7, tzinfo=UTC)] * 2, pa.timestamp("us", "UTC")).cast(pa.timestamp(unit, "UTC"))
+    load(write_parquet(tmp_path / "a.parquet", **a_table(ChargePeriodStart=at)))
+
+    assert {str(charge.charge_period_start) for charge in Charge.objects.all()} == {"2025-01-03 07:00:00+00:00"}
+
+
 def test_a_float_that_is_no_number_is_put_aside(tmp_path):
     load(write_parquet(tmp_path / "a.parquet", **a_table(ListCost=pa.array([float("nan"), 1.5]))))
 
