@@ -20,6 +20,8 @@ def members(path: Path, name: str) -> tuple[list[str], list[str]]:
     _refuse_unreadable(entries, name)
     _refuse_harmful(entries, path, name)
     wanted = [entry.filename for entry in entries if is_billing_file(entry.filename)]
+    if sum(entry.filename.lower().endswith("manifest.json") for entry in entries) > 1:
+        raise Refused(f"{name} holds several runs of an export: unpack it and deliver the folder; the newest counts.")
     if not wanted:
         raise Refused(f"{name} holds no .csv or .parquet file, packed or not.")
     return sorted(wanted), [entry.filename for entry in entries if entry.filename not in wanted]

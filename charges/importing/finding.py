@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from charges.importing import manifests
-from charges.importing.archives import is_billing_file
+from charges.importing.archives import is_billing_file, is_litter
 from periods.errors import Refused
 
-CONTAINERS = (".zip", ".parquet")
+NAMED = 3
 
 
 class Found(NamedTuple):
@@ -21,7 +21,7 @@ class Found(NamedTuple):
 
 def find_files(given: Sequence[str | Path]) -> Found:
     """Each file once. Raises Refused where nothing is there, or a manifest lists a file that is not."""
-    files: dict[Path, None] = {}
+    files: dict[Path, Path] = {}
     remarks: list[str] = []
     for item in given:
         found = _find(Path(item))
@@ -30,59 +30,77 @@ def find_files(given: Sequence[str | Path]) -> Found:
                 f"There is no FOCUS file at {item}: give a .csv (also .gz or .zst), .zip or .parquet file, a folder, "
                 "or a pattern."
             )
-        files |= dict.fromkeys(found.files)
+        for file in found.files:
+            files.setdefault(file.resolve(), file)
         remarks += found.remarks
-    return Found(list(files), remarks)
+    return Found(list(files.values()), remarks)
 
 
 def _find(path: Path) -> Found:
-    if path.is_file() and manifests.is_manifest(path):
-        return _listed([path], _under(_root(path)))
     if path.is_dir():
-        everything = [*_under(path)]
-        lists = [file for file in everything if manifests.is_manifest(file)]
-        return _listed(lists, everything) if lists else Found(_billing(everything), [])
+        everything = _under(path.absolute())
+        return _listed([file for file in everything if manifests.is_manifest(file)], everything)
     if path.is_file():
-        return Found([path.resolve()], [])
-    matches = glob.iglob(str(path), recursive=True)  # noqa: PTH207 - absolute patterns
-    return Found(sorted(Path(match).resolve() for match in matches if Path(match).is_file()), [])
+        return _by_manifest(path.absolute()) if manifests.is_manifest(path) else Found([path.absolute()], [])
+    if path.is_symlink():  # leads nowhere
+        return Found([], [])
+    return _matched({Path(match).absolute() for match in glob.iglob(str(path), recursive=True)})  # noqa: PTH207
+
+
+def _matched(paths: set[Path]) -> Found:
+    """What a pattern meets; a file within a folder that it meets too belongs to the folder."""
+    topmost = sorted(path for path in paths if paths.isdisjoint(path.parents))
+    found = [_find(path) for path in topmost if path.is_dir() or not manifests.is_manifest(path)]
+    return Found([file for one in found for file in one.files], [remark for one in found for remark in one.remarks])
+
+
+def _by_manifest(manifest: Path) -> Found:
+    """A manifest that was named stands for its own files, whatever lies beside them."""
+    read = manifests.read([manifest], _billing(_under(manifests.territory(manifest))))
+    chosen, _ = manifests.newest(read)
+    if not chosen:
+        raise Refused(f"{manifest.name} lists no files.")
+    return Found(sorted(chosen[0].files), [])
 
 
 def _listed(lists: list[Path], everything: Iterable[Path]) -> Found:
-    """What the newest manifests list; files beside them are no part of the delivery."""
+    """What the newest manifests list, and what lies where no manifest speaks."""
     billing = _billing(everything)
-    chosen, older = manifests.newest(manifests.read(lists, billing))
-    if not chosen:
-        return Found(billing, [])
-    wanted = dict.fromkeys(file for manifest in chosen for file in manifest.files)
-    replaced = {file for manifest in older for file in manifest.files} - wanted.keys()
-    remarks = [f"{manifest.path.name} of an earlier run of the same export is left out." for manifest in older]
-    unlisted = [file.name for file in billing if file not in wanted and file not in replaced]
+    known = manifests.read(lists, billing)
+    chosen, older = manifests.newest(known)
+    wanted = {file for manifest in chosen for file in manifest.files}
+    replaced = {file for manifest in older for file in manifest.files} - wanted
+    territories = {manifests.territory(manifest.path) for manifest in known}
+    elsewhere = {file for file in billing if territories.isdisjoint(file.parents)} - replaced
+    unlisted = [file for file in billing if file not in wanted | replaced | elsewhere]
+    remarks = [
+        f"{_short(manifest.path)} is of an earlier run of the same export: left out."
+        for manifest in older
+        if not set(manifest.files) <= wanted
+    ]
     if unlisted:
         remarks.append(f"No manifest lists {_names(unlisted)}: left out.")
-    return Found(sorted(wanted), remarks)
+    return Found(sorted(wanted | elsewhere), remarks)
 
 
 def _billing(files: Iterable[Path]) -> list[Path]:
-    return sorted(file for file in files if is_billing_file(file.name) or _is_container(file))
-
-
-def _is_container(file: Path) -> bool:
-    return file.name.lower().endswith(CONTAINERS) and not file.name.startswith(".")
+    return sorted(file for file in files if is_billing_file(file.name) or file.name.lower().endswith(".zip"))
 
 
 def _under(folder: Path) -> list[Path]:
-    return [file.resolve() for file in folder.rglob("*") if file.is_file()]
+    """Every file once, however many links lead to it; nothing hidden."""
+    files = {
+        file.resolve(): file
+        for file in sorted(folder.rglob("*"), reverse=True)
+        if file.is_file() and not is_litter(file.relative_to(folder).as_posix())
+    }
+    return list(files.values())
 
 
-def _root(manifest: Path) -> Path:
-    """AWS keeps manifests in `metadata` beside `data`: the delivery is the folder of both."""
-    for parent in manifest.resolve().parents:
-        if parent.name == "metadata":
-            return parent.parent
-    return manifest.resolve().parent
+def _short(file: Path) -> str:
+    return "/".join(file.parts[-2:])
 
 
-def _names(names: list[str]) -> str:
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""  # noqa: PLR2004
-    return ", ".join(names[:3]) + more
+def _names(files: list[Path]) -> str:
+    more = f" and {len(files) - NAMED} more" if len(files) > NAMED else ""
+    return ", ".join(map(_short, files[:NAMED])) + more

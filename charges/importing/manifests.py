@@ -1,11 +1,13 @@
 """Manifests of providers: the list of files that make a delivery whole.
 
 AWS Data Exports write `metadata/…-Manifest.json` with `dataFiles` (the older reports `reportKeys`), Azure Cost
-Management `manifest.json` with `blobs`. A delivery with a file missing would be billed as a month with a hole.
+Management `manifest.json` with `blobs`. A delivery with a file missing would be billed as a month with a hole, and
+one of two runs as two months.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -14,54 +16,76 @@ from periods.errors import Refused
 
 LARGEST = 20_000_000  # bytes
 TIMES = ("submittedTime", "generatedTime", "createdTime", "creationTime", "endTime")
+TO_THE_SECOND = 14  # digits
+NAMED = 5
+GUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+TIME = r"\d{4}-\d\d-\d\dT[\d:._-]+Z?|\d{8}T\d{6}Z|20\d{10}(\d\d)?"
+RUN = re.compile(rf"(?P<time>{TIME})(-{GUID})?|{GUID}", re.IGNORECASE)  # AWS and Azure give each run a folder
+RANGE = re.compile(r"(?P<first>\d{8})-\d{8}")  # the days that an export is about
 
 
 @dataclass(slots=True)
 class Manifest:
-    """`files` are as found on this machine. `scope` is what the manifest speaks for: one folder of one month."""
+    """`files` are as found on this machine, `missing` what was not. Of one `export` only the latest run counts."""
 
     path: Path
-    scope: str
-    written: tuple[str, float]  # by its own word, else by the file's time
-    files: dict[Path, int | None] = field(default_factory=dict)  # with the size, where it says one
+    export: tuple[str, ...]
+    written: tuple[str, float, Path]  # by its own word, else by the name of its folder, else by the file's time
+    files: list[Path] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
 
 
 def is_manifest(path: Path) -> bool:
     return path.name.lower().endswith("manifest.json")
 
 
-def read(paths: Sequence[Path], found: Sequence[Path]) -> list[Manifest]:
-    """The manifests among the paths that list billing files. Raises Refused where a listed file is not there."""
-    return [manifest for path in paths if (manifest := _read(path, found))]
+def read(paths: Iterable[Path], found: Iterable[Path]) -> list[Manifest]:
+    """The manifests among the paths that list files; the files are looked for among the found ones. Raises Refused."""
+    by_name: dict[str, list[Path]] = {}
+    for file in found:
+        by_name.setdefault(file.name, []).append(file)
+    return [manifest for path in paths if (manifest := _read(path, by_name))]
 
 
 def newest(manifests: Sequence[Manifest]) -> tuple[list[Manifest], list[Manifest]]:
-    """Of each scope the latest, and the others: each run of an export holds the whole month again."""
-    latest: dict[str, Manifest] = {}
-    for manifest in sorted(manifests, key=lambda manifest: manifest.written):
-        latest[manifest.scope] = manifest
+    """Of each export the latest run, and the others. Raises Refused where the latest is not whole."""
+    latest = {manifest.export: manifest for manifest in sorted(manifests, key=lambda manifest: manifest.written)}
+    for manifest in latest.values():
+        if manifest.missing:
+            more = len(manifest.missing) - NAMED
+            names = ", ".join(manifest.missing[:NAMED]) + (f" and {more} more" if more > 0 else "")
+            raise Refused(
+                f"The delivery is not whole: {manifest.path.name} lists {len(manifest.files) + len(manifest.missing)} "
+                f"files, and of these are missing or cut short: {names}."
+            )
     chosen = list(latest.values())
     return chosen, [manifest for manifest in manifests if manifest not in chosen]
 
 
-def _read(path: Path, found: Sequence[Path]) -> Manifest | None:
+def territory(manifest: Path) -> Path:
+    """The folder of all runs and months of the export, in which a file must be listed to count."""
+    folder = manifest.parent
+    while _is_marked(folder.name):
+        folder = folder.parent
+    return folder.parent if folder.name == "metadata" else folder  # AWS: beside `data`
+
+
+def _read(path: Path, by_name: Mapping[str, list[Path]]) -> Manifest | None:
     content = _json(path)
-    listed = list(_listed(content))
+    try:
+        listed = list(_listed(content))
+    except (TypeError, KeyError, AttributeError) as error:
+        raise Refused(f"{path.name} is no readable manifest.") from error
     if not listed:
         return None
-    manifest = Manifest(path, _scope(path, listed), (_written(content), path.stat().st_mtime))
-    missing = []
+    folders = _folders(listed[0][0])
+    manifest = Manifest(path, _export(content, folders, path), _written(content, folders, path))
     for name, size in listed:
-        file = _locate(name, found)
+        file = _locate(name, path, [file for file in by_name.get(_parts(name)[-1], ()) if file not in manifest.files])
         if file is None or (size is not None and file.stat().st_size != size):
-            missing.append(PurePosixPath(name).name)
+            manifest.missing.append(_parts(name)[-1])
         else:
-            manifest.files[file] = size
-    if missing:
-        names = ", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")  # noqa: PLR2004
-        raise Refused(
-            f"The delivery is not whole: {path.name} lists {len(listed)} files, and of these are missing or cut short: {names}."
-        )
+            manifest.files.append(file)
     return manifest
 
 
@@ -78,57 +102,87 @@ def _json(path: Path) -> dict[str, Any]:
 
 
 def _listed(content: dict[str, Any]) -> Iterator[tuple[str, int | None]]:
-    """Names of files with their sizes, where the manifest knows them."""
+    """Names of files with their sizes, where the manifest knows them. Raises TypeError and its kin for other shapes."""
     for key in ("dataFiles", "reportKeys"):
-        for name in _list(content.get(key)):
-            if isinstance(name, str):
-                yield name, None
-    for blob in _list(content.get("blobs")):
-        if isinstance(blob, dict) and isinstance(blob.get("blobName"), str):
-            size = blob.get("byteCount")
-            yield blob["blobName"], size if isinstance(size, int) else None
+        for name in _list(content, key):
+            yield _name(name), None
+    for blob in _list(content, "blobs"):
+        size = blob.get("byteCount")
+        yield _name(blob["blobName"]), size if isinstance(size, int) else None
 
 
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
+def _list(content: dict[str, Any], key: str) -> list[Any]:
+    value = content.get(key, [])
+    if not isinstance(value, list):
+        raise TypeError(key)
+    return value
 
 
-def _locate(name: str, found: Sequence[Path]) -> Path | None:
-    """The found file whose path ends like the listed one's, in most of its parts."""
-    wanted = [part for part in PurePosixPath(name.replace("\\", "/")).parts if part not in ("/", "..")]
-    matches = [(file, _shared(wanted, file)) for file in found if wanted and file.name == wanted[-1]]
-    return max(matches, key=lambda match: match[1])[0] if matches else None
+def _name(value: Any) -> str:
+    if not isinstance(value, str) or not _parts(value):
+        raise TypeError(value)
+    return value
+
+
+def _parts(name: str) -> list[str]:
+    """Nothing of a name leads upwards: files are looked for in the delivery's own folder only."""
+    return [part for part in PurePosixPath(name.replace("\\", "/")).parts if part not in ("/", "..")]
+
+
+def _folders(name: str) -> tuple[list[str], list[str]]:
+    """The folders of a listed file, and below them those that name its run."""
+    lasting = _parts(name)[:-1]
+    runs: list[str] = []
+    while lasting and RUN.fullmatch(lasting[-1]):
+        runs.append(lasting.pop())
+    return lasting, runs
+
+
+def _locate(name: str, manifest: Path, found: Sequence[Path]) -> Path | None:
+    """The file whose path ends like the listed one's in most of its parts; of several the one next to the manifest."""
+    matches = [(_shared(_parts(name), file), _nearness(file, manifest), file) for file in found]
+    return max((match for match in matches if match[0]), default=(0, 0, None))[2]
 
 
 def _shared(wanted: list[str], file: Path) -> int:
-    parts = list(file.parts)
+    """How many parts agree, from the end; 0 where they end in another run or month."""
     shared = 0
-    while shared < min(len(parts), len(wanted)) and parts[-1 - shared] == wanted[-1 - shared]:
+    for theirs, ours in zip(reversed(wanted), reversed(file.parts), strict=False):
+        if _plain(theirs) != _plain(ours):
+            return 0 if _is_marked(theirs) and _is_marked(ours) else shared
         shared += 1
     return shared
 
 
-def _scope(path: Path, listed: list[tuple[str, int | None]]) -> str:
-    """The listed folder without the part that names the run."""
-    parts = PurePosixPath(listed[0][0].replace("\\", "/")).parent.parts
-    stable = [part for part in parts if "=" in part or not _names_a_run(part)]
-    return "/".join(stable) or str(path.parent)
+def _plain(part: str) -> str:
+    """Not every file system knows the colons of a time."""
+    return re.sub(r"[:_]", "-", part)
 
 
-def _names_a_run(part: str) -> bool:
-    """A GUID, or a time with one: AWS and Azure give each run a folder of its own."""
-    plain = part.replace("-", "").replace("_", "").lower()
-    is_run = sum(character in "0123456789abcdef" for character in plain) >= 12  # noqa: PLR2004
-    return is_run and any(map(str.isdigit, plain)) and not _is_range(part)
+def _nearness(file: Path, manifest: Path) -> int:
+    return sum(1 for theirs, ours in zip(file.parts, manifest.parts, strict=False) if theirs == ours)
 
 
-def _is_range(part: str) -> bool:
-    """`20250101-20250131`: the month of an Azure export."""
-    first, _, last = part.partition("-")
-    return len(first) == len(last) == 8 and first.isdigit() and last.isdigit()  # noqa: PLR2004
+def _is_marked(part: str) -> bool:
+    """Whether a folder is named for a run, a month (`BILLING_PERIOD=2025-01`) or a range of days."""
+    return "=" in part or bool(RUN.fullmatch(part) or RANGE.fullmatch(part))
 
 
-def _written(content: dict[str, Any]) -> str:
-    info = content.get("runInfo") if isinstance(content.get("runInfo"), dict) else {}
-    given = (place.get(name) for place in (content, info or {}) for name in TIMES)
-    return next((time for time in given if isinstance(time, str)), "")
+def _export(content: dict[str, Any], folders: tuple[list[str], list[str]], path: Path) -> tuple[str, ...]:
+    """What tells one export and month from others: two ranges that begin on one day are of the same month."""
+    config = content.get("exportConfig")
+    known_as = config.get("resourceId") if isinstance(config, dict) else None
+    lasting, runs = folders
+    if not (lasting or runs):  # names without folders
+        lasting = list(path.parent.parts)
+    days = [found["first"] if (found := RANGE.fullmatch(part)) else part for part in lasting]
+    return (str(known_as or ""), *days)
+
+
+def _written(content: dict[str, Any], folders: tuple[list[str], list[str]], path: Path) -> tuple[str, float, Path]:
+    """Digits of the time to the second."""
+    info = content.get("runInfo")
+    given = [place.get(name) for place in (content, info) if isinstance(place, dict) for name in TIMES]
+    told = [found["time"] for run in folders[1] if (found := RUN.fullmatch(run))]
+    time = next((time for time in (*given, *told) if isinstance(time, str)), "")
+    return re.sub(r"\D", "", time)[:TO_THE_SECOND], path.stat().st_mtime, path

@@ -3,7 +3,6 @@
 import csv
 import gzip
 import io
-import json
 import zipfile
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -16,7 +15,7 @@ import pytest
 from charges.importing import Delivery, import_files, reading
 from charges.models import Charge, ImportIssue, ReceivedFile, Source
 from periods.errors import Refused
-from tests.charges.focus_files import focus_row, write_focus
+from tests.charges.focus_files import focus_row
 
 pytestmark = pytest.mark.django_db
 
@@ -270,105 +269,3 @@ def test_a_line_without_end_is_refused_before_memory_ends(tmp_path, monkeypatch)
         load(tmp_path / "bomb.csv.gz")
 
     assert str(refusal.value) == ("bomb.csv.gz holds a line of more than 10,000 characters: that is no billing row.")
-
-
-# Manifests
-
-
-@pytest.fixture
-def aws(tmp_path):
-    """A whole export of two files, as it lies in its bucket."""
-    month = "BILLING_PERIOD=2025-01"
-    for number in (1, 2):
-        folder = tmp_path / "data" / month
-        folder.mkdir(parents=True, exist_ok=True)
-        write_focus(folder / f"export-0000{number}.csv.gz", focus_row(ResourceId=f"i-{number}"))
-    names = [f"s3://bucket/exports/data/{month}/export-0000{number}.csv.gz" for number in (1, 2)]
-    (tmp_path / "metadata" / month).mkdir(parents=True)
-    (tmp_path / "metadata" / month / "export-Manifest.json").write_text(json.dumps({"dataFiles": names}))
-    return tmp_path
-
-
-def test_a_delivery_with_its_manifest_is_read_whole(aws):
-    assert load(aws).loaded == 2
-
-
-def test_the_manifest_itself_can_be_given(aws):
-    assert load(aws / "metadata" / "BILLING_PERIOD=2025-01" / "export-Manifest.json").loaded == 2
-
-
-def test_a_delivery_that_lacks_a_listed_file_is_refused(aws):
-    (aws / "data" / "BILLING_PERIOD=2025-01" / "export-00002.csv.gz").unlink()
-
-    with pytest.raises(Refused) as refusal:
-        load(aws)
-
-    assert str(refusal.value) == (
-        "The delivery is not whole: export-Manifest.json lists 2 files, and of these are missing or cut short: "
-        "export-00002.csv.gz."
-    )
-
-
-def test_a_file_that_no_manifest_lists_is_left_out_and_named(aws):
-    write_focus(aws / "data" / "old.csv", focus_row(ResourceId="old"))
-
-    delivery = load(aws)
-
-    assert delivery.loaded == 2
-    assert "No manifest lists old.csv: left out." in delivery.warnings
-
-
-def azure_run(folder: Path, run: str, submitted: str, *resources: str) -> None:
-    path = folder / "exports" / "20250101-20250131" / run
-    path.mkdir(parents=True)
-    part = write_focus(path / "part_0_0001.csv", *(focus_row(ResourceId=name) for name in resources))
-    blob = {"blobName": f"exports/20250101-20250131/{run}/part_0_0001.csv", "byteCount": part.stat().st_size}
-    (path / "manifest.json").write_text(json.dumps({"runInfo": {"submittedTime": submitted}, "blobs": [blob]}))
-
-
-def test_of_several_runs_of_an_export_the_newest_counts(tmp_path):
-    azure_run(tmp_path, "0b9c1d2e-3f40-4a5b-8c6d-7e8f9a0b1c2d", "2025-01-20T04:00:00Z", "a", "b")
-    azure_run(tmp_path, "f1e2d3c4-b5a6-4798-8a9b-0c1d2e3f4a5b", "2025-01-05T04:00:00Z", "a")
-
-    delivery = load(tmp_path)
-
-    assert delivery.loaded == 2
-    assert "manifest.json of an earlier run of the same export is left out." in delivery.warnings
-
-
-def test_a_listed_file_that_is_cut_short_is_refused(tmp_path):
-    azure_run(tmp_path, "0b9c1d2e-3f40-4a5b-8c6d-7e8f9a0b1c2d", "2025-01-20T04:00:00Z", "a", "b")
-    [part] = tmp_path.rglob("*.csv")
-    part.write_bytes(part.read_bytes()[:-10])
-
-    with pytest.raises(Refused, match=r"missing or cut short: part_0_0001\.csv\."):
-        load(tmp_path)
-
-
-@pytest.mark.parametrize("content", ["{", "[" * 100_000])
-def test_an_unreadable_manifest_is_refused(tmp_path, content):
-    write_focus(tmp_path / "a.csv", focus_row())
-    (tmp_path / "manifest.json").write_text(content)
-
-    with pytest.raises(Refused) as refusal:
-        load(tmp_path)
-
-    assert str(refusal.value) == "manifest.json is no readable manifest."
-
-
-@pytest.mark.parametrize("content", ["[1]", '{"dataFiles": "x", "blobs": [1, {"blobName": 3}]}'])
-def test_a_manifest_that_lists_nothing_is_none(tmp_path, content):
-    write_focus(tmp_path / "a.csv", focus_row())
-    (tmp_path / "manifest.json").write_text(content)
-
-    assert load(tmp_path).loaded == 1
-
-
-def test_a_manifest_reaches_for_nothing_outside_its_folder(tmp_path):
-    write_focus(tmp_path / "secret.csv", focus_row())
-    inbox = tmp_path / "inbox"
-    inbox.mkdir()
-    (inbox / "manifest.json").write_text(json.dumps({"dataFiles": ["../secret.csv", "/etc/passwd"]}))
-
-    with pytest.raises(Refused, match="missing or cut short"):
-        load(inbox)
