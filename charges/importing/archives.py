@@ -61,5 +61,7 @@ def _refuse_harmful(entries: list[zipfile.ZipInfo], path: Path, name: str) -> No
     for repeated in (member for member, n in Counter(entry.filename for entry in entries).items() if n > 1):
         raise Refused(f"{name} holds {repeated} twice: it would be billed twice.")
     size = sum(entry.file_size for entry in entries)
-    if len(entries) > MOST_MEMBERS or size > max(LARGE, MOST_EXPANSION * path.stat().st_size):
-        raise Refused(f"{name} holds {len(entries):,} files of {size:,} bytes: that is no delivery.")
+    if len(entries) > MOST_MEMBERS:
+        raise Refused(f"{name} holds {len(entries):,} files: that is no delivery.")
+    if size > max(LARGE, MOST_EXPANSION * path.stat().st_size):
+        raise Refused(f"{name} unpacks to {size:,} bytes, more than a delivery ever would.")

@@ -3,8 +3,11 @@
 import csv
 import gzip
 import io
+import resource
+import subprocess
+import sys
 import zipfile
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -12,8 +15,9 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from charges.importing import Delivery, import_files, reading
-from charges.models import Charge, ImportIssue, ReceivedFile, Source
+from charges.importing import Delivery, archives, import_files, reading
+from charges.importing.receiving import digests, keep
+from charges.models import Charge, FocusImport, ImportIssue, ReceivedFile, Source
 from periods.errors import Refused
 from tests.charges.focus_files import focus_row
 
@@ -34,6 +38,12 @@ def three() -> str:
 
 def load(*paths: Path, **options) -> Delivery:
     return import_files(list(paths), source_name="aws", **options)
+
+
+def refusal_of(*paths: Path) -> str:
+    with pytest.raises(Refused) as refusal:
+        load(*paths)
+    return str(refusal.value)
 
 
 def loaded() -> list[tuple[str, Decimal]]:
@@ -269,3 +279,237 @@ def test_a_line_without_end_is_refused_before_memory_ends(tmp_path, monkeypatch)
         load(tmp_path / "bomb.csv.gz")
 
     assert str(refusal.value) == ("bomb.csv.gz holds a line of more than 10,000 characters: that is no billing row.")
+
+
+def test_parquet_needs_nothing_that_the_caller_imports(tmp_path):
+    path = write_parquet(tmp_path / "a.parquet", **a_table())
+    program = (
+        "import django, pathlib, sys; django.setup(); from charges.importing.reading import open_rows\n"
+        "with open_rows(pathlib.Path(sys.argv[1]), 'a') as (_, chunks): print(len(next(chunks).rows))"
+    )
+
+    done = subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True, text=True, check=False)
+
+    assert (done.stdout, done.stderr) == ("2\n", "")
+
+
+def rows_of(path: Path, **options) -> list[list[str]]:
+    with reading.open_rows(path, path.name, **options) as (_, chunks):
+        return [row for chunk in chunks for row in chunk.rows]
+
+
+@pytest.mark.parametrize(
+    ("values", "texts"),
+    [
+        (pa.array([0.1, 1e-7, None], pa.float32()), ["0.1", "1e-7", ""]),
+        (pa.array([0.1, float("inf"), -0.0]), ["0.1", "inf", "-0.0"]),
+        (pa.array([Decimal("1E-12"), Decimal("12345678901234567890.5"), None], pa.decimal256(60, 12)),
+         ["0.000000000001", "12345678901234567890.500000000000", ""]),
+        (pa.array([1, -2, None]), ["1", "-2", ""]),
+        (pa.array([True, False, None]), ["true", "false", ""]),
+        (pa.array([datetime(2025, 1, 1, 5, tzinfo=UTC)] * 3, pa.timestamp("ns", "America/New_York")),
+         ["2025-01-01T05:00:00Z"] * 3),
+        (pa.array([datetime(2025, 1, 1)] * 3, pa.timestamp("s")), ["2025-01-01T00:00:00"] * 3),  # noqa: DTZ001
+        (pa.array([date(2025, 1, 1), None, None], pa.date32()), ["2025-01-01", "", ""]),
+        (pa.array([200_000_000] * 3, pa.date32()), ["<value out of range: 200000000>"] * 3),
+        (pa.array([[("a", "b")], [], None], pa.map_(pa.string(), pa.string())), ['{"a": "b"}', "{}", ""]),
+        (pa.array([{"a": [{"b": Decimal("1.50")}]}, None, {"a": []}]), ['{"a": [{"b": "1.50"}]}', "", '{"a": []}']),
+        (pa.array([timedelta(1), None, None]), ["1 day, 0:00:00", "", ""]),
+        (pa.array([b"\xff1", b"text", b""]), ["\\xff1", "text", ""]),
+        (pa.nulls(3), ["", "", ""]),
+    ],
+)  # fmt: skip
+def test_every_type_has_its_text(tmp_path, values, texts):
+    start = pa.array(["2025-01-01"] * 3)
+    path = write_parquet(tmp_path / "a.parquet", BillingPeriodStart=start, EffectiveCost=start, x=values)
+
+    assert [row[2] for row in rows_of(path)] == texts
+
+
+# Archives
+
+
+def zipped(path: Path, method: int = zipfile.ZIP_DEFLATED, **members: bytes | str) -> Path:
+    with zipfile.ZipFile(path, "w", method) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return path
+
+
+def test_an_archive_may_hold_parquet(tmp_path):
+    inner = write_parquet(tmp_path / "a.parquet", **a_table()).read_bytes()
+
+    delivery = load(zipped(tmp_path / "jan.zip", **{"a.parquet": inner, "b.csv": text_of(focus_row(ResourceId="z"))}))
+
+    assert (delivery.loaded, delivery.totals["USD"]["EffectiveCost"]["file"]) == (3, "77.623456789012")
+    assert sorted(row.resource_id for row in Charge.objects.all()) == ["", "a", "z"]
+
+
+@pytest.mark.parametrize(
+    ("members", "sentence"),
+    [
+        ({"a.csv": "x", "more.ZIP": b"x"}, "bad.zip holds another archive, more.ZIP: unpack it and deliver what is in it."),
+        ({"../a.csv": "x"}, "bad.zip holds a file that is not in its own folder: ../a.csv."),
+        ({"/etc/a.csv": "x"}, "bad.zip holds a file that is not in its own folder: /etc/a.csv."),
+        ({"read.me": "x"}, "bad.zip holds no .csv or .parquet file, packed or not."),
+        (
+            {"1/manifest.json": "x", "2/manifest.json": "x", "1/a.csv": "x"},
+            "bad.zip holds several runs of an export: unpack it and deliver the folder; the newest counts.",
+        ),
+    ],
+)  # fmt: skip
+def test_an_archive_that_is_not_to_be_trusted_is_refused(tmp_path, members, sentence):
+    assert refusal_of(zipped(tmp_path / "bad.zip", **members)) == sentence
+    assert [path.name for path in tmp_path.iterdir()] == ["bad.zip"]
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_a_member_that_is_there_twice_is_refused(tmp_path):
+    with zipfile.ZipFile(tmp_path / "bad.zip", "w") as archive:
+        archive.writestr("a.csv", three())
+        archive.writestr("a.csv", three())
+
+    assert refusal_of(tmp_path / "bad.zip") == "bad.zip holds a.csv twice: it would be billed twice."
+
+
+@pytest.mark.parametrize(
+    ("offset", "value", "sentence"),
+    [
+        (8, 1, "bad.zip is encrypted: unpack it and deliver what is in it."),
+        (10, 99, "bad.zip is packed in a way that cannot be read: unpack it and deliver what is in it."),
+    ],
+)
+def test_an_archive_that_cannot_be_unpacked_is_refused(tmp_path, offset, value, sentence):
+    data = bytearray(zipped(tmp_path / "bad.zip", **{"a.csv": three()}).read_bytes())
+    data[data.index(b"PK\x01\x02") + offset] = value  # in the archive's own table of contents
+    (tmp_path / "bad.zip").write_bytes(data)
+
+    assert refusal_of(tmp_path / "bad.zip") == sentence
+
+
+def test_an_archive_that_was_made_to_do_harm_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(archives, "LARGE", 1_000_000)
+    monkeypatch.setattr(archives, "MOST_MEMBERS", 3)
+    zipped(tmp_path / "bomb.zip", **{"a.csv": "x" * 5_000_000})
+    zipped(tmp_path / "many.zip", **{f"{n}.csv": "x" for n in range(4)})
+
+    assert refusal_of(tmp_path / "bomb.zip") == "bomb.zip unpacks to 5,000,000 bytes, more than a delivery ever would."
+    assert refusal_of(tmp_path / "many.zip") == "many.zip holds 4 files: that is no delivery."
+
+
+# Parts without rows
+
+
+def test_parts_without_rows_are_legal_beside_others(tmp_path):
+    header = three().splitlines(keepends=True)[0]
+    for name, content in {"1": "", "2": "", "3": header, "4": header, "5": "\ufeff \r\n", "6": three()}.items():
+        (tmp_path / f"{name}.csv").write_text(content, newline="")
+
+    delivery = load(tmp_path)
+
+    assert (delivery.rows, loaded()) == (3, THREE)
+    assert load(tmp_path).is_repeated
+
+
+def test_a_file_that_is_empty_is_refused(tmp_path):
+    (tmp_path / "a.csv").touch()
+    (tmp_path / "b.csv").write_text("\n\n")
+
+    assert refusal_of(tmp_path) == "a.csv is empty."
+    assert not FocusImport.objects.loaded().exists()
+
+
+def test_the_same_rows_under_two_names_are_refused(tmp_path):
+    for name in ("a.csv", "b.csv"):
+        (tmp_path / name).write_text(three())
+    for name in ("c.zip", "d.zip"):
+        zipped(tmp_path / name, **{"a.csv": b"x"})
+
+    assert refusal_of(tmp_path) == "a.csv and b.csv are the same: they would be billed twice."
+    assert refusal_of(tmp_path / "c.zip", tmp_path / "d.zip") == (
+        "c.zip and d.zip are the same: they would be billed twice."
+    )
+
+
+def test_columns_may_stand_in_another_order_in_each_part(tmp_path):
+    row = focus_row(ResourceId="i-1", EffectiveCost="1.50")
+    other = dict(reversed(focus_row(ResourceId="i-2", EffectiveCost="2.50").items()))
+    (tmp_path / "1.csv").write_text(text_of(row))
+    (tmp_path / "2.csv").write_text(text_of(other))
+
+    load(tmp_path)
+
+    assert loaded() == THREE[:2]
+
+
+# Text
+
+
+def test_blank_lines_above_the_header_are_counted(tmp_path):
+    (tmp_path / "a.csv").write_text("\n \n" + text_of(focus_row(ListCost="x")), newline="")
+
+    load(tmp_path / "a.csv")
+
+    assert ImportIssue.objects.get().line_number == 4
+
+
+def test_a_header_may_have_line_ends_in_it(tmp_path):
+    (tmp_path / "a.csv").write_text(text_of(focus_row(**{"x_odd\ncolumn": "1", "ListCost": "x"})), newline="")
+
+    load(tmp_path / "a.csv")
+
+    assert ImportIssue.objects.get().line_number == 3
+
+
+def test_wrong_text_is_named_by_its_line(tmp_path):
+    rows = [focus_row(ResourceId=f"i-{n}") for n in range(7000)]
+    lines = text_of(*rows, focus_row(ResourceName="Zürich")).encode("latin-1")
+    (tmp_path / "a.csv.gz").write_bytes(gzip.compress(lines))
+
+    assert refusal_of(tmp_path / "a.csv.gz") == (
+        "a.csv.gz is not UTF-8 text, as line 7002 shows. "
+        "If its source writes another encoding, say so in the source's settings."
+    )
+    assert not Charge.objects.exists()
+
+
+def test_a_mark_wins_over_what_is_declared(tmp_path):
+    Source.objects.create(name="aws", encoding="latin-1")
+    (tmp_path / "a.csv").write_text(text_of(focus_row(ResourceName="Zürich")), encoding="utf-8-sig")
+
+    load(tmp_path / "a.csv")
+
+    assert Charge.objects.get().resource_name == "Zürich"
+
+
+def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path):
+    (tmp_path / "a.csv").write_text(three())
+    hashes = digests([tmp_path / "a.csv"])
+    (tmp_path / "a.csv").write_text(three() * 2)
+
+    with pytest.raises(Refused) as refusal:
+        keep(hashes)
+
+    assert str(refusal.value) == "a.csv changed while it was read: import it when it is whole."
+
+
+def test_a_full_disk_leaves_no_half_file(tmp_path, home):
+    (tmp_path / "large.csv").write_bytes(bytes(3_000_000))
+    hashes = digests([tmp_path / "large.csv"])
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_500_000, before[1]))
+    try:
+        with pytest.raises(Refused) as refusal:
+            keep(hashes)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    assert str(refusal.value) == f"The file could not be kept in {home / 'received'}: File too large."
+    assert [path.name for path in home.rglob("*") if path.is_file()] == ["large.csv"]
+
+
+def test_what_goes_wrong_elsewhere_is_not_the_fault_of_the_file(tmp_path):
+    (tmp_path / "a.csv").write_text(three())
+
+    with pytest.raises(BrokenPipeError), reading.open_rows(tmp_path / "a.csv", "a.csv"):
+        raise BrokenPipeError
