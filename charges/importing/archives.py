@@ -39,7 +39,7 @@ def is_litter(name: str) -> bool:
 def _entries(path: Path, name: str) -> list[zipfile.ZipInfo]:
     try:
         with zipfile.ZipFile(path) as archive:
-            return archive.infolist()
+            return [entry for entry in archive.infolist() if entry.filename]
     except (*DAMAGED, ValueError) as error:
         raise Refused(f"{name} is a damaged or incomplete zip archive.") from error
 

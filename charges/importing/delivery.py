@@ -20,6 +20,7 @@ from charges.importing.receiving import (
     digest_of,
     digests,
     filled,
+    holds_rows,
     keep,
     kept_already,
     known_source,
@@ -112,7 +113,7 @@ def import_files(
         clear_dead(source)
     done = [] if period else settled(source, hashes)
     held = {file.sha256 for earlier in done for file in earlier.files.all()}
-    hashes = {sha256: file for sha256, file in hashes.items() if sha256 not in held}
+    hashes = {sha256: file for sha256, file in hashes.items() if sha256 not in held and (not done or holds_rows(file))}
     earlier = loaded_already(source, hashes, period) if hashes else done[-1]
     if earlier or (not late_to and (earlier := kept_already(source, hashes))):
         return _nothing_to_do(earlier, dry_run=dry_run)

@@ -96,17 +96,20 @@ def _told(chunks: Iterator[Chunk], file: _File) -> Iterator[Chunk]:
 
 @contextmanager
 def _in_sentences(file: _File) -> Iterator[None]:
-    name = file.name
     try:
-        yield
-    except UnicodeError as error:
-        raise Refused(
-            f"{name} is not {_wrong_text(file)}. If its source writes another encoding, say so in the source's settings."
-        ) from error
+        try:
+            yield
+        except UnicodeError as error:
+            raise Refused(
+                f"{file.name} is not {_wrong_text(file)}. "
+                "If its source writes another encoding, say so in the source's settings."
+            ) from error
     except DAMAGED as error:
-        raise Refused(f"{name} is a damaged or incomplete file: it ends too early or cannot be unpacked.") from error
+        raise Refused(
+            f"{file.name} is a damaged or incomplete file: it ends too early or cannot be unpacked."
+        ) from error
     except OSError as error:
-        raise Refused(f"{name} cannot be read: {error.strerror or error}.") from error
+        raise Refused(f"{file.name} cannot be read: {error.strerror or error}.") from error
 
 
 def _wrong_text(file: _File) -> str:
@@ -119,6 +122,8 @@ def _wrong_text(file: _File) -> str:
                 line = next((at for at, line in enumerate(_bounded(text, file.name), 1) if UNREADABLE.search(line)), 0)
             except (UnicodeError, Refused):
                 line = 0
+            while binary.read(1 << 20):  # up to its checksum: text may be wrong because the file is damaged
+                pass
     return f"{words}, as line {line} shows" if line else words
 
 
@@ -131,10 +136,10 @@ def _read_text(text: IO[str], name: str) -> tuple[Header, Iterator[Chunk]]:
     # strict: a quote that is never closed would swallow the rest of the file in silence
     reader = csv.reader(chain(leading, lines), delimiter=separator, strict=True)
     try:
-        header = Header.of(next(cells for cells in reader if any(map(str.strip, cells))))
+        names = next((cells for cells in reader if any(map(str.strip, cells))), [])
     except csv.Error as error:
         raise Refused(f"{name} is no CSV file: its header cannot be read: {error}.") from error
-    return header, _chunks(reader, name)
+    return Header.of(names), _chunks(reader, name)
 
 
 def _up_to_text(lines: Iterator[str]) -> Iterator[str]:

@@ -37,7 +37,7 @@ def digests(files: Sequence[Path]) -> dict[str, Path]:
             sha256 = storage.digest(file)
         except OSError as error:
             raise Refused(f"{file.name} cannot be read: {error.strerror}.") from error
-        if sha256 in found and _has_rows(file):
+        if sha256 in found and holds_rows(file):
             raise Refused(f"{found[sha256].name} and {file.name} are the same: they would be billed twice.")
         found[sha256] = file
     return found
@@ -199,7 +199,8 @@ def _is_archive(file: Path) -> bool:
     return kind_of(file) in (ZIP, EMPTY_ZIP)
 
 
-def _has_rows(file: Path) -> bool:
+def holds_rows(file: Path) -> bool:
+    """A header alone is a month without usage: nothing to bill, and no fault."""
     return _is_archive(file) or has_rows(file, file.name)
 
 

@@ -23,11 +23,18 @@ def open_binary(path: Path, member: str = "") -> Iterator[Any]:
     """The unpacked bytes of a file, or of a member of an archive; packings may be nested. Streams."""
     with path.open("rb") as raw:
         if member:
-            with zipfile.ZipFile(raw) as archive, archive.open(member) as inner, _unpacked(inner) as binary:
+            with zipfile.ZipFile(raw) as archive, _opened(archive, member) as inner, _unpacked(inner) as binary:
                 yield binary
         else:
             with _unpacked(raw) as binary:
                 yield binary
+
+
+def _opened(archive: zipfile.ZipFile, member: str) -> Any:
+    try:
+        return archive.open(member)
+    except ValueError as error:  # its name is written in two ways, one of which is no text
+        raise zipfile.BadZipFile(str(error)) from error
 
 
 def kind_of(path: Path) -> bytes:

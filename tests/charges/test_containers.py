@@ -19,6 +19,8 @@ from charges.importing import Delivery, archives, import_files, reading
 from charges.importing.receiving import digests, keep
 from charges.models import Charge, FocusImport, ImportIssue, ReceivedFile, Source
 from periods.errors import Refused
+from periods.lifecycle import close_period
+from periods.models import BillingPeriod
 from tests.charges.focus_files import focus_row
 
 pytestmark = pytest.mark.django_db
@@ -411,6 +413,15 @@ def test_parts_without_rows_are_legal_beside_others(tmp_path):
     assert load(tmp_path).is_repeated
 
 
+def test_a_month_without_rows_yet_is_nothing_to_do_beside_a_closed_one(tmp_path):
+    (tmp_path / "january.csv").write_text(three())
+    load(tmp_path)
+    close_period(BillingPeriod.objects.get())
+    (tmp_path / "february.csv").write_text(three().splitlines(keepends=True)[0] + "\r\n")
+
+    assert load(tmp_path).is_repeated
+
+
 def test_a_file_that_is_empty_is_refused(tmp_path):
     (tmp_path / "a.csv").touch()
     (tmp_path / "b.csv").write_text("\n\n")
@@ -513,3 +524,38 @@ def test_what_goes_wrong_elsewhere_is_not_the_fault_of_the_file(tmp_path):
 
     with pytest.raises(BrokenPipeError), reading.open_rows(tmp_path / "a.csv", "a.csv"):
         raise BrokenPipeError
+
+
+@pytest.mark.parametrize(
+    ("start", "sentence"),
+    [
+        ('""\r\n', "This is no FOCUS file: it has no column BillingPeriodStart."),
+        ("a,b\r\n1,2\r\n", "This is no FOCUS file: it has no column BillingPeriodStart."),
+        ("\r\n" * 2000, "a.csv is empty."),
+        ('"a\r\n', "a.csv is no CSV file: its header cannot be read: unexpected end of data."),
+    ],
+)
+def test_what_has_no_header_of_focus_is_refused(tmp_path, start, sentence):
+    (tmp_path / "a.csv").write_text(start, newline="")
+
+    assert refusal_of(tmp_path / "a.csv") == sentence
+
+
+def test_text_that_is_wrong_because_it_was_damaged_says_so(tmp_path):
+    packed = bytearray(gzip.compress(text_of(focus_row(ResourceName="Zürich")).encode(), compresslevel=0))
+    packed[packed.index("ü".encode())] = 0xFF
+    (tmp_path / "a.csv.gz").write_bytes(packed)
+
+    assert refusal_of(tmp_path / "a.csv.gz") == (
+        "a.csv.gz is a damaged or incomplete file: it ends too early or cannot be unpacked."
+    )
+
+
+def test_a_member_of_two_names_is_damaged(tmp_path):
+    data = bytearray(zipped(tmp_path / "a.zip", **{"é.csv": three()}).read_bytes())
+    data[data.index("é".encode())] = 0xFF
+    (tmp_path / "a.zip").write_bytes(data)
+
+    assert refusal_of(tmp_path / "a.zip") == (
+        "a.zip/é.csv is a damaged or incomplete file: it ends too early or cannot be unpacked."
+    )
