@@ -88,13 +88,9 @@ def _billing(files: Iterable[Path]) -> list[Path]:
 
 
 def _under(folder: Path) -> list[Path]:
-    """Every file once, however many links lead to it; nothing hidden."""
-    files = {
-        file.resolve(): file
-        for file in sorted(folder.rglob("*"), reverse=True)
-        if file.is_file() and not is_litter(file.relative_to(folder).as_posix())
-    }
-    return list(files.values())
+    """Every file that is not hidden; no link is followed to another folder."""
+    files = sorted(file for file in folder.rglob("*") if file.is_file())
+    return [file for file in files if not is_litter(file.relative_to(folder).as_posix())]
 
 
 def _short(file: Path) -> str:

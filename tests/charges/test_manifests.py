@@ -103,6 +103,18 @@ def test_a_file_where_no_manifest_speaks_is_read(aws):
     assert found.remarks == []
 
 
+def test_the_file_of_an_earlier_run_is_left_out_wherever_it_lies(tmp_path):
+    write(tmp_path / "files" / "january-1.csv", "old")
+    azure_run(tmp_path, LATER, "2025-01-20T04:00:00Z", "a")
+    list_files(
+        tmp_path / "focus" / "20250101-20250131" / EARLIER / "manifest.json",
+        exportConfig={"resourceId": "/subscriptions/1/exports/focus"},
+        blobs=[{"blobName": f"container/focus/20250101-20250131/{EARLIER}/january-1.csv"}],
+    )
+
+    assert names(find_files([tmp_path]), tmp_path) == [f"focus/20250101-20250131/{LATER}/part_0_0001.csv"]
+
+
 def test_a_flat_folder_needs_no_folders_of_the_bucket(tmp_path):
     write(tmp_path / "export-00001.csv.gz")
     listed = [f"s3://bucket/exports/data/{MONTH}/export-00001.csv.gz"]
@@ -112,7 +124,7 @@ def test_a_flat_folder_needs_no_folders_of_the_bucket(tmp_path):
 
 
 def test_runs_of_aws_are_told_by_their_folders(tmp_path):
-    for run in ("2025-01-09T12:00:00.000Z-" + LATER, "2025-01-20T12:00:00.000Z-" + EARLIER):
+    for run in ("2025-01-20T12:00:00.000Z-" + EARLIER, "2025-01-09T12:00:00.000Z-" + LATER):
         write(tmp_path / "data" / MONTH / run / "export-00001.csv.gz", run)
         listed = [f"s3://bucket/e/data/{MONTH}/{run}/export-00001.csv.gz"]
         list_files(tmp_path / "metadata" / MONTH / run / "export-Manifest.json", dataFiles=listed)
