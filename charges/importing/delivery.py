@@ -15,6 +15,7 @@ from charges.importing.comparing import Comparison
 from charges.importing.finding import find_files
 from charges.importing.liveness import running
 from charges.importing.loading import current_deliveries, load
+from charges.importing.progress import Progress
 from charges.importing.receiving import (
     Part,
     digest_of,
@@ -30,7 +31,7 @@ from charges.importing.receiving import (
     settled,
     stage,
 )
-from charges.importing.staging import Progress, Staging
+from charges.importing.staging import Staging
 from charges.importing.totals import plain
 from charges.importing.undoing import clear_dead, throw_away
 from charges.models import FocusImport, ImportIssue, ReceivedFile
@@ -179,6 +180,7 @@ def _read(staging: Staging, files: Mapping[Part, ReceivedFile | None]) -> None:
     found = filled(list(files))
     for part in found:
         staging.learn(*part)
+    staging.meter.expect(part.path for part in found)
     for part in found:
         staging.read(*part, files[part])
     staging.finish()

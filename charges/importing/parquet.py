@@ -5,13 +5,19 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from periods.errors import Refused
 
 
-def names_and_batches(source: Path | IO[bytes], name: str, size: int) -> tuple[list[str], Iterator[list[list[str]]]]:
-    """Column names, and the rows in batches of `size`. Raises Refused for a damaged file."""
+class Table(NamedTuple):
+    names: list[str]
+    length: int  # rows, as the file says
+    batches: Iterator[list[list[str]]]
+
+
+def open_table(source: Path | IO[bytes], name: str, size: int) -> Table:
+    """Streams rows in batches of `size`. Raises Refused for a damaged file."""
     from pyarrow import ArrowException, parquet  # noqa: PLC0415 - a quarter of a second that other files need not wait
 
     damaged = (ArrowException, OSError, ValueError)
@@ -28,7 +34,7 @@ def names_and_batches(source: Path | IO[bytes], name: str, size: int) -> tuple[l
         except damaged as error:
             raise Refused(sentence) from error
 
-    return list(file.schema_arrow.names), batches()
+    return Table(list(file.schema_arrow.names), file.metadata.num_rows, batches())
 
 
 def _texts(column: Any) -> list[str]:

@@ -3,7 +3,7 @@
 import csv
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import chain, islice
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import IO, Any, NamedTuple
 
 from charges.focus import Header
 from charges.importing import parquet
-from charges.importing.unpacking import DAMAGED, PARQUET, encoding_of, kind_of, open_binary
+from charges.importing.unpacking import DAMAGED, PARQUET, encoding_of, kind_of, open_binary, unpacked
 from periods.errors import Refused
 
 CHUNK = 5000  # rows
@@ -31,6 +31,7 @@ class Chunk(NamedTuple):
 
     lines: Sequence[int]
     rows: list[list[str]]
+    size: float = 0  # bytes of the file, as packed, that were read for them
 
 
 class Empty(Refused):
@@ -69,15 +70,18 @@ def has_rows(path: Path, name: str) -> bool:
 
 
 def _open(opened: ExitStack, file: _File) -> tuple[Header, Iterator[Chunk]]:
-    binary = opened.enter_context(open_binary(file.path, file.member))
+    raw = opened.enter_context(file.path.open("rb"))
+    binary = opened.enter_context(unpacked(raw, file.member))
     start = binary.peek(4)[:4]
+    begin = raw.tell() if file.member else 0
     if start == PARQUET:  # has its table of contents at the end, so that a packed one is laid aside first
         is_plain = not file.member and kind_of(file.path) == PARQUET
         source = file.path if is_plain else opened.enter_context(_laid_aside(binary))
-        names, batches = parquet.names_and_batches(source, file.name, CHUNK)
-        return Header.of(names), _numbered(batches)
+        table = parquet.open_table(source, file.name, CHUNK)
+        size = file.path.stat().st_size if is_plain else raw.tell() - begin
+        return Header.of(table.names), _numbered(table, size)
     text = io.TextIOWrapper(binary, encoding=encoding_of(start, file.encoding), newline="")
-    return _read_text(opened.enter_context(text), file.name)
+    return _read_text(opened.enter_context(text), file.name, lambda: raw.tell() - begin)
 
 
 @contextmanager
@@ -127,7 +131,7 @@ def _wrong_text(file: _File) -> str:
     return f"{words}, as line {line} shows" if line else words
 
 
-def _read_text(text: IO[str], name: str) -> tuple[Header, Iterator[Chunk]]:
+def _read_text(text: IO[str], name: str, position: Callable[[], int]) -> tuple[Header, Iterator[Chunk]]:
     lines = _bounded(text, name)
     leading = list(_up_to_text(lines))
     if not leading:
@@ -139,7 +143,7 @@ def _read_text(text: IO[str], name: str) -> tuple[Header, Iterator[Chunk]]:
         names = next((cells for cells in reader if any(map(str.strip, cells))), [])
     except csv.Error as error:
         raise Refused(f"{name} is no CSV file: its header cannot be read: {error}.") from error
-    return Header.of(names), _chunks(reader, name)
+    return Header.of(names), _chunks(reader, name, position)
 
 
 def _up_to_text(lines: Iterator[str]) -> Iterator[str]:
@@ -163,8 +167,8 @@ def _bounded(text: IO[str], name: str) -> Iterator[str]:
         yield line
 
 
-def _chunks(reader: Any, name: str) -> Iterator[Chunk]:
-    before = reader.line_num
+def _chunks(reader: Any, name: str, position: Callable[[], int]) -> Iterator[Chunk]:
+    before, place = reader.line_num, 0
     try:
         while rows := list(islice(reader, CHUNK)):
             is_plain = reader.line_num - before == len(rows) and all(rows)
@@ -172,8 +176,8 @@ def _chunks(reader: Any, name: str) -> Iterator[Chunk]:
             if not is_plain:
                 lines, rows = _without_blanks(rows, before + 1)
             if rows:
-                yield Chunk(lines, rows)
-            before = reader.line_num
+                yield Chunk(lines, rows, position() - place)
+            before, place = reader.line_num, position()
     except csv.Error as error:
         raise Refused(f"{name} is no CSV file: line {reader.line_num}: {error}.") from error
 
@@ -188,9 +192,9 @@ def _without_blanks(rows: list[list[str]], line: int) -> tuple[list[int], list[l
     return [at for at, _ in kept], [cells for _, cells in kept]
 
 
-def _numbered(batches: Iterator[list[list[str]]]) -> Iterator[Chunk]:
+def _numbered(table: parquet.Table, size: int) -> Iterator[Chunk]:
     """A Parquet file has no lines: its first row counts as line 2, as in its CSV sibling."""
     line = 2
-    for rows in batches:
-        yield Chunk(range(line, line + len(rows)), rows)
+    for rows in table.batches:
+        yield Chunk(range(line, line + len(rows)), rows, size * len(rows) / table.length)
         line += len(rows)

@@ -5,7 +5,7 @@ until `loading` makes the whole delivery current in one short transaction.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from charges.importing.appending import Ledger
 from charges.importing.assessing import Assessment, Assessor
 from charges.importing.decided import Decided, corrected
 from charges.importing.places import Place, Places, ProjectDelta
+from charges.importing.progress import Meter, Progress
 from charges.importing.reading import Chunk, open_rows
 from charges.importing.remarks import Remarks
 from charges.importing.rows import BadRow, RowReader, Rows, exactly
@@ -28,7 +29,6 @@ from periods.errors import Refused
 
 HOPELESS = 10_000
 SHOWN_ISSUES = 50
-Progress = Callable[[int], None]
 Columns = Mapping[str, Sequence[Any]]
 Constants = Mapping[str, int | str | None]
 Status = Charge.ReviewStatus
@@ -47,7 +47,7 @@ class Staging:
         progress: Progress | None = None,
     ) -> None:
         self.source, self.focus_import = source, focus_import
-        self.target_month, self.progress = target_month, progress or (lambda _rows: None)
+        self.target_month, self.meter = target_month, Meter(progress)
         self.assessor = Assessor(source, may_create=focus_import is not None)
         self.places = Places(source, may_create=focus_import is not None, late_to=late_to)
         self.totals, self.added_totals = ControlTotals(), ControlTotals()
@@ -94,7 +94,7 @@ class Staging:
                     self.remarks.look_at(header, rows)
                     self._take(rows, reader, file)
                 self.write()
-                self.progress(len(chunk.rows))
+                self.meter.add(chunk)
             self.remarks.look_back(reader)
 
     def finish(self) -> None:

@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 GZIP, ZSTANDARD, ZIP, PARQUET = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PK\x03\x04", b"PAR1"
 EMPTY_ZIP = b"PK\x05\x06"
@@ -21,13 +21,19 @@ DAMAGED = (EOFError, gzip.BadGzipFile, zlib.error, zipfile.BadZipFile, lzma.LZMA
 @contextmanager
 def open_binary(path: Path, member: str = "") -> Iterator[Any]:
     """The unpacked bytes of a file, or of a member of an archive; packings may be nested. Streams."""
-    with path.open("rb") as raw:
-        if member:
-            with zipfile.ZipFile(raw) as archive, _opened(archive, member) as inner, _unpacked(inner) as binary:
-                yield binary
-        else:
-            with _unpacked(raw) as binary:
-                yield binary
+    with path.open("rb") as raw, unpacked(raw, member) as binary:
+        yield binary
+
+
+@contextmanager
+def unpacked(raw: IO[bytes], member: str = "") -> Iterator[Any]:
+    """The same of a file that is open: its position shows how much of it was read."""
+    if member:
+        with zipfile.ZipFile(raw) as archive, _opened(archive, member) as inner, _unpacked(inner) as binary:
+            yield binary
+    else:
+        with _unpacked(raw) as binary:
+            yield binary
 
 
 def _opened(archive: zipfile.ZipFile, member: str) -> Any:

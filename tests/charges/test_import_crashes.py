@@ -1,39 +1,23 @@
 """Real processes: two imports at once, and one that is killed at any moment."""
 
-import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 from django.conf import LazySettings
-from django.db import connection
 from django.db.models import Sum
 
 from charges.importing import import_files
 from charges.importing.liveness import is_running
 from charges.models import Charge, FocusImport
 from tests.charges.focus_files import focus_row, write_focus
+from tests.charges.processes import start_import
 from tests.make import make_source
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ROWS = 12_000
-
-
-def start_import(path: Path, settings: LazySettings) -> subprocess.Popen[bytes]:
-    """`manage.py import_focus` on this test's database and home."""
-    database = connection.settings_dict
-    if connection.vendor == "sqlite":
-        url = f"sqlite:///{database['NAME']}"
-    else:
-        host = f"{database['HOST']}:{database['PORT']}".strip(":")
-        url = f"postgres://{database['USER']}:{database['PASSWORD']}@{host}/{database['NAME']}"
-    environment = {**os.environ, "OCB_HOME": str(settings.OCB_HOME), "DATABASE_URL": url}
-    command = [sys.executable, "manage.py", "import_focus", str(path), "--source", "aws"]
-    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
 def due() -> object:

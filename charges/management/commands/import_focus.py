@@ -1,12 +1,16 @@
 import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.core.management.base import CommandParser
 from tqdm import tqdm
 
 from charges.importing import Delivery, import_files
+from charges.importing.progress import Progress
 from periods.commands import StageCommand, month
 
+BAR = "{percentage:3.0f}%|{bar}| {n:,} rows [{elapsed}, {remaining} left, {rate_fmt}]"
 SELDOM = (100_000, 50, 50)  # garbage in cycles is next to nothing here
 
 
@@ -29,7 +33,7 @@ class Command(StageCommand):
     def run(self, *, files: list[str], source: str, period: str | None, by: Any, **options: Any) -> None:
         gc.freeze()  # all that is loaded by now stays: to search it again and again costs a tenth of a large import
         gc.set_threshold(*SELDOM)
-        with tqdm(unit=" rows", disable=None if not options["json"] else True, leave=False) as bar:
+        with _bar(is_shown=not options["json"]) as progress:
             delivery = import_files(
                 files,
                 source_name=source,
@@ -38,7 +42,7 @@ class Command(StageCommand):
                 force=options["force"],
                 dry_run=options["dry_run"],
                 by=by,
-                progress=bar.update,
+                progress=progress,
             )
         if options["json"]:
             self.say_json(delivery.as_json())
@@ -65,3 +69,15 @@ class Command(StageCommand):
         for warning in delivery.warnings:
             self.say(f"Note: {warning}")
         return None
+
+
+@contextmanager
+def _bar(*, is_shown: bool) -> Iterator[Progress]:
+    """On a terminal only. How many rows there will be is reckoned from those read so far, and shown as a share."""
+    with tqdm(unit=" rows", unit_scale=True, bar_format=BAR, disable=None if is_shown else True, leave=False) as bar:
+
+        def tell(rows: int, share: float) -> None:
+            bar.total = round(rows / share) if share else None
+            bar.update(rows - bar.n)
+
+        yield tell
