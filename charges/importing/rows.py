@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, date, datetime, time, timedelta
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from functools import partial
 from hashlib import blake2b
 from itertools import compress, repeat
@@ -278,9 +278,10 @@ class RowReader:
 
 def exactly(written: Sequence[str]) -> Iterable[Decimal]:
     """The amounts of a cost column that was read without an objection; nulls are left out."""
-    if NULLS.isdisjoint(written):
-        return map(Decimal, written)
-    return (Decimal(text) for text in written if text.strip() not in NULLS)
+    try:
+        return list(map(Decimal, written))
+    except InvalidOperation:
+        return [Decimal(text) for text in written if text.strip() not in NULLS]
 
 
 def _costs(amounts: dict[str, Sequence[int | None]], rows: int) -> list[Costs]:
