@@ -1,14 +1,11 @@
 """A delivery goes in whole or not at all; nothing disappears; a restated month supersedes its predecessor."""
 
 from decimal import Decimal
-from itertools import count
 from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import User
 from django.db.models import Sum
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from charges import review
 from charges.importing import Delivery, discard, import_files, reverse
@@ -29,7 +26,6 @@ from periods.models import BillingPeriod
 from tests.charges.focus_files import focus_row, write_focus
 
 pytestmark = pytest.mark.django_db
-examples = count(1)
 
 
 @pytest.fixture
@@ -429,45 +425,3 @@ def test_hostile_tags_and_texts_do_no_harm(folder: Path) -> None:
 
     assert (delivery.loaded, delivery.flagged) == (5, 5)
     assert all("missing_project" in charge.flags for charge in Charge.objects.held())
-
-
-good = st.decimals(min_value=-(10**6), max_value=10**6, places=12).map(lambda amount: f"{amount:f}")
-bad = st.sampled_from(["", "NULL", "1,5", "€3", "1e400", "--1", "Infinity"])
-cells = st.fixed_dictionaries({"BilledCost": good | bad, "EffectiveCost": good | bad, "ListCost": good | bad})
-
-
-@given(st.lists(cells, min_size=1, max_size=8))
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_nothing_is_lost_whatever_the_file_holds(folder: Path, rows: list[dict]) -> None:
-    first = focus_row(ResourceId="first")
-
-    delivery = deliver(folder, first, *(focus_row(**row) for row in rows), dry_run=True)
-
-    readable = [row for row in rows if all(_is_amount(text) for text in row.values())]
-    billed = sum((Decimal(row["BilledCost"]) for row in readable if _is_given(row["BilledCost"])), Decimal(80))
-    assert delivery.rows == delivery.loaded + delivery.quarantined == len(rows) + 1
-    assert Decimal(delivery.as_json()["billed_cost"]) == billed
-
-
-def _is_given(text: str) -> bool:
-    return text not in ("", "NULL")
-
-
-def _is_amount(text: str) -> bool:
-    return not _is_given(text) or (text.lstrip("-").replace(".", "").isdigit() and not text.startswith("--"))
-
-
-snapshots = st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 3)), min_size=1, max_size=5)
-
-
-@given(st.lists(snapshots, min_size=1, max_size=5))
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_any_sequence_of_snapshots_ends_in_the_last_ones_totals(folder: Path, deliveries: list) -> None:
-    source = f"source {next(examples)}"
-    for rows in deliveries:
-        written = (focus_row(ResourceId=name, EffectiveCost=str(due), ResourceName=source) for name, due in rows)
-        delivery = deliver(folder, *written, source=source)
-        assert delivery.added + delivery.changed + delivery.unchanged == len(rows)
-
-    held = Charge.objects.current().filter(source__name=source).aggregate(due=Sum("due_amount"))["due"]
-    assert held == sum(due for _, due in deliveries[-1])
