@@ -122,12 +122,12 @@ class Form:
 
     @property
     def declared(self) -> str:
-        return self.encoding if self.encoding in ("latin-1", "windows-1252") else ""
+        return self.encoding if self.encoding in ("latin-1", "cp1252") else ""
 
 
 forms = st.builds(
     Form,
-    st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "latin-1", "windows-1252"]),
+    st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "latin-1", "cp1252"]),
     st.sampled_from([",", ";", "\t"]),
     st.sampled_from(["\r\n", "\n", "\r"]),
     st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
