@@ -10,20 +10,23 @@ from typing import Any
 
 from django.db.models import Model
 
-from charges.models import FundingShare, FundingSplit
+from charges.models import Charge, FundingShare, FundingSplit
 from periods.models import AuditEntry, BillingPeriod
+from statements.guards import references
 from statements.guards.ways import PREFIX, WAYS, hops, tables
 from statements.models import Seal
 
 PERIODS, SEALS, AUDIT = (model._meta.db_table for model in (BillingPeriod, Seal, AuditEntry))
-SPLITS, SHARES = (model._meta.db_table for model in (FundingSplit, FundingShare))
+CHARGES, SPLITS, SHARES = (model._meta.db_table for model in (Charge, FundingSplit, FundingShare))
 REFUSE = "USING ERRCODE = 'integrity_constraint_violation'"
 BODY_AND_TRIGGER = "\n-- "
+NEW, OLD = "NEW TABLE AS new_rows", "OLD TABLE AS old_rows"
+ROWS_STAND = f"{PREFIX}rows_stand"
 
 MONTHS_ARE_OPEN = f"""
 DECLARE period record;
 BEGIN
-  FOR period IN SELECT month, state FROM {PERIODS} WHERE id = ANY(months) ORDER BY id FOR SHARE LOOP
+  FOR period IN SELECT month, state FROM {PERIODS} WHERE id = ANY(keys) ORDER BY id FOR SHARE LOOP
     IF period.state = 'finalized' THEN
       RAISE EXCEPTION '%: % is finalized, nothing in it changes', name, period.month {REFUSE};
     END IF;
@@ -84,8 +87,8 @@ END
 
 def wanted() -> dict[str, str]:
     """Every function by name: its body, and the trigger that calls it as PostgreSQL itself prints it."""
-    functions = dict(_functions())
-    return {f"{PREFIX}months_are_open": MONTHS_ARE_OPEN + BODY_AND_TRIGGER, **functions}
+    called = {f"{PREFIX}months_are_open": MONTHS_ARE_OPEN, ROWS_STAND: references.ROWS_STAND}
+    return {name: body + BODY_AND_TRIGGER for name, body in called.items()} | dict(_triggers()) | dict(_references())
 
 
 def installed(cursor: Any) -> dict[str, str]:
@@ -104,7 +107,7 @@ def installed(cursor: Any) -> dict[str, str]:
 def create(cursor: Any, definitions: dict[str, str]) -> None:
     for name, definition in definitions.items():
         body, _, trigger = definition.rpartition(BODY_AND_TRIGGER)
-        signature = "() RETURNS trigger" if trigger else "(months bigint[], name text) RETURNS void"
+        signature = "() RETURNS trigger" if trigger else "(keys bigint[], name text) RETURNS void"
         cursor.execute(f"CREATE FUNCTION {name}{signature} LANGUAGE plpgsql AS $guard${body}$guard$")
         if trigger:
             cursor.execute(trigger)
@@ -115,13 +118,13 @@ def drop(cursor: Any, names: Iterable[str]) -> None:
         cursor.execute(f"DROP FUNCTION {name} CASCADE")
 
 
-def _functions() -> Iterator[tuple[str, str]]:
+def _triggers() -> Iterator[tuple[str, str]]:
     for model in WAYS:
         table = model._meta.db_table
         new, old = _months(model, "new_rows"), _months(model, "old_rows")
-        yield _after(table, "insert", new, "NEW TABLE AS new_rows")
-        yield _after(table, "update", f"{old} || {new}", "OLD TABLE AS old_rows NEW TABLE AS new_rows")
-        yield _after(table, "delete", old, "OLD TABLE AS old_rows")
+        yield _after(f"{PREFIX}{table}_insert", _open(new), f"INSERT ON {table}", NEW)
+        yield _after(f"{PREFIX}{table}_update", _open(f"{old} || {new}"), f"UPDATE ON {table}", f"{OLD} {NEW}")
+        yield _after(f"{PREFIX}{table}_delete", _open(old), f"DELETE ON {table}", OLD)
     for table in tables():
         yield _before(f"{PREFIX}{table}_key", KEY_STAYS, f"UPDATE OF id ON {table}", "ROW")
         yield _before(f"{PREFIX}{table}_truncate", NOTHING_IS_FINALIZED, f"TRUNCATE ON {table}", "STATEMENT")
@@ -130,11 +133,23 @@ def _functions() -> Iterator[tuple[str, str]]:
     yield _before(f"{PREFIX}{AUDIT}_change", NEVER, f"DELETE OR UPDATE OR TRUNCATE ON {AUDIT}", "STATEMENT")
 
 
-def _after(table: str, event: str, months: str, rows: str) -> tuple[str, str]:
-    name = f"{PREFIX}{table}_{event}"
-    body = f"\nBEGIN\n  PERFORM {PREFIX}months_are_open({months}, TG_TABLE_NAME);\n  RETURN NULL;\nEND\n"
-    when = f"AFTER {event.upper()} ON {table} REFERENCING {rows} FOR EACH STATEMENT"
-    return name, f"{body}{BODY_AND_TRIGGER}CREATE TRIGGER {name} {when} EXECUTE FUNCTION {name}()"
+def _references() -> Iterator[tuple[str, str]]:
+    for event in ("insert", "update"):
+        name = f"{PREFIX}{CHARGES}_{event}_names"
+        yield _after(name, references.named(ROWS_STAND), f"{event.upper()} ON {CHARGES}", NEW)
+    for parent, body in references.left_behind():
+        yield _after(f"{PREFIX}{parent}_delete_named", body, f"DELETE ON {parent}", OLD)
+        if parent not in tables():
+            yield _before(f"{PREFIX}{parent}_key", KEY_STAYS, f"UPDATE OF id ON {parent}", "ROW")
+
+
+def _after(name: str, body: str, event: str, rows: str) -> tuple[str, str]:
+    trigger = f"CREATE TRIGGER {name} AFTER {event} REFERENCING {rows} FOR EACH STATEMENT EXECUTE FUNCTION {name}()"
+    return name, body + BODY_AND_TRIGGER + trigger
+
+
+def _open(months: str) -> str:
+    return f"\nBEGIN\n  PERFORM {PREFIX}months_are_open({months}, TG_TABLE_NAME);\n  RETURN NULL;\nEND\n"
 
 
 def _before(name: str, body: str, event: str, each: str) -> tuple[str, str]:

@@ -14,7 +14,7 @@ from django.db import DatabaseError, IntegrityError, connection, models, transac
 from django.db.migrations import Migration
 from django.db.models import F
 
-from charges.models import Charge
+from charges.models import Charge, FocusImport
 from periods import audit
 from periods.models import AuditEntry, BillingPeriod
 from statements import guards
@@ -26,6 +26,7 @@ from tests.statements.full_month import make_full_month, make_seal, row_of
 
 FINALIZED = "finalized, nothing in it changes"
 KEY = "a primary key never changes"
+NAMED = "a charge names this row"
 ROOT = Path(__file__).resolve().parents[2]
 
 pytestmark = pytest.mark.django_db
@@ -50,7 +51,7 @@ def answer(action) -> str:
             action()
             transaction.set_rollback(True)
     except IntegrityError as error:
-        return next((known for known in (FINALIZED, KEY) if known in str(error)), str(error))
+        return next((known for known in (FINALIZED, KEY, NAMED) if known in str(error)), str(error))
     return "done"
 
 
@@ -109,7 +110,8 @@ def test_open_month_beside_a_finalized_one_stays_writable(months, model):
 
     assert answer(row.save) == "done"
     assert answer(sql(f"UPDATE {table} SET id = id WHERE id = {row.pk}")) == "done"
-    assert answer(sql(f"DELETE FROM {table} WHERE id = {row.pk}")) == "done"
+    is_named = model is FocusImport and connection.vendor == "postgresql"  # SQLite says so on commit only
+    assert answer(sql(f"DELETE FROM {table} WHERE id = {row.pk}")) == (NAMED if is_named else "done")
 
 
 @every_model

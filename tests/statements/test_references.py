@@ -1,0 +1,88 @@
+"""What a charge names is there and stays there: by foreign keys on SQLite, by the guards on PostgreSQL."""
+
+import pytest
+from django.db import IntegrityError, OperationalError, connection, transaction
+from django.db.models import ProtectedError
+
+from charges.models import Charge
+from statements.guards.references import NAMES
+from tests.make import make_charge
+
+pytestmark = pytest.mark.django_db(transaction=True)
+every_name = pytest.mark.parametrize("name", NAMES)
+on_postgresql = pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite has one writer")
+NOBODY = 987_654
+
+
+def execute(statement: str) -> None:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(statement)
+
+
+def column_and_parent(name: str) -> tuple[str, str]:
+    field = Charge._meta.get_field(name)
+    return field.column, field.related_model._meta.db_table
+
+
+@every_name
+def test_a_new_charge_names_no_row_that_is_not_there(name: str) -> None:
+    charge = make_charge()
+    column, _ = column_and_parent(name)
+    columns = [field.column for field in Charge._meta.concrete_fields if not field.primary_key]
+    copied = ", ".join(str(NOBODY) if other == column else f'"{other}"' for other in columns)
+    names = ", ".join(f'"{other}"' for other in columns)
+    with pytest.raises(IntegrityError):
+        execute(f"INSERT INTO charges_charge ({names}) SELECT {copied} FROM charges_charge WHERE id = {charge.pk}")
+    assert Charge.objects.count() == 1
+
+
+@every_name
+def test_a_charge_is_never_made_to_name_a_row_that_is_not_there(name: str) -> None:
+    charge = make_charge()
+    column, _ = column_and_parent(name)
+    with pytest.raises(IntegrityError):
+        execute(f"UPDATE charges_charge SET {column} = {NOBODY}")
+    assert getattr(Charge.objects.get(), column) == getattr(charge, column)
+
+
+@every_name
+def test_a_row_that_a_charge_names_stays(name: str) -> None:
+    charge = make_charge()
+    column, parent = column_and_parent(name)
+    key = getattr(charge, column)
+    if key is None:
+        pytest.skip(f"the charge at hand has no {name}")
+    with pytest.raises(IntegrityError):
+        execute(f"DELETE FROM {parent} WHERE id = {key}")
+
+
+def test_django_says_so_before_the_database_does() -> None:
+    charge = make_charge()
+    with pytest.raises(ProtectedError):
+        charge.project.delete()
+
+
+def test_rows_that_nothing_names_go() -> None:
+    charge = make_charge()
+    project, charge.project, charge.review_status = charge.project, None, "held"
+    charge.save()
+    project.delete()
+    assert Charge.objects.get().project_id is None
+
+
+@on_postgresql
+def test_a_row_is_not_deleted_while_a_charge_that_names_it_is_on_its_way() -> None:
+    project = make_charge().project
+    Charge.objects.update(project=None, review_status="held")
+    other = connection.copy()
+    try:
+        with transaction.atomic():
+            Charge.objects.update(project=project)
+            with other.cursor() as cursor:
+                cursor.execute("SET lock_timeout = '200ms'")
+                with pytest.raises(OperationalError, match="lock timeout"):
+                    cursor.execute("DELETE FROM charges_project WHERE id = %s", [project.pk])
+    finally:
+        other.close()
+    with pytest.raises(IntegrityError):
+        execute(f"DELETE FROM charges_project WHERE id = {project.pk}")
