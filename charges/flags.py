@@ -3,7 +3,7 @@
 import re
 from datetime import date
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from charges.models import ReviewRule, Source
 
@@ -26,16 +26,34 @@ LABELS = {
 }
 
 
+class Named(Protocol):
+    """Who pays, as tags and rules say."""
+
+    @property
+    def pi_email(self) -> str: ...
+    @property
+    def unusable_email(self) -> str: ...
+    @property
+    def project_code(self) -> str: ...
+
+
+class Funded(Protocol):
+    """What pays."""
+
+    @property
+    def fund_code(self) -> str: ...
+    @property
+    def is_split(self) -> bool: ...
+    @property
+    def expired_on(self) -> date | None: ...
+
+
 class Facts(NamedTuple):
     """What the flags look at, of one row."""
 
-    pi: str
-    unusable_email: str
-    project: str
-    fund: str
+    payer: Named
+    funds: Funded
     has_due: bool
-    is_split: bool
-    fund_expired_on: date | None
     month: str
     stated_month: str
     currency: str
@@ -62,13 +80,13 @@ class Reviewer:
     def flags(self, row: Facts) -> dict[str, str]:
         """Flag → reason; empty for a row that needs nobody's attention."""
         found: dict[str, str] = {}
-        if not row.pi:
-            problem = f"The tag pi_email says “{row.unusable_email[:60]}”, which is no address."
-            found["missing_pi"] = problem if row.unusable_email else "No tag or rule names a PI."
-        if not row.project:
+        if not row.payer.pi_email:
+            problem = f"The tag pi_email says “{row.payer.unusable_email[:60]}”, which is no address."
+            found["missing_pi"] = problem if row.payer.unusable_email else "No tag or rule names a PI."
+        if not row.payer.project_code:
             found["missing_project"] = "No tag or rule names a project."
-        if row.has_due and not row.is_split:
-            found |= self.fund_flags(row.fund, row.fund_expired_on)
+        if row.has_due and not row.funds.is_split:
+            found |= self.fund_flags(row.funds.fund_code, row.funds.expired_on)
         if row.stated_month != row.month:
             found["period_mismatch"] = f"The file says {row.stated_month}."
         if row.currency != row.period_currency:

@@ -52,23 +52,24 @@ def price(costs: Costs, due: int, *, category: str, commitment_id: str, is_own_s
     """Resolve list and contract price. Magnitudes are compared, so a row and its refund cancel in every figure."""
     if category == "Credit":
         return Price(list=0, contracted=due, due=due)
-    has_list = _is_list_known(costs.list, due)
-    list_price = costs.list if has_list and costs.list is not None else due
+    _, _, list_cost, contract_cost = costs
+    has_list = _is_list_known(list_cost, due)
+    list_price = list_cost if has_list and list_cost is not None else due
     if is_own_service:
         contracted = list_price
     elif commitment_id:
         contracted = due
-    elif _is_contract_known(costs.contracted, due, list_price) and costs.contracted is not None:
-        contracted = costs.contracted
+    elif _is_contract_known(contract_cost, due, list_price) and contract_cost is not None:
+        contracted = contract_cost
     else:
         contracted = list_price if funder else due
-    return Price(list=list_price, contracted=contracted, due=due, has_list=has_list)
+    return Price(list_price, contracted, due, has_list)
 
 
 def _is_list_known(list_cost: int | None, due: int) -> bool:
     if list_cost is None:
         return False
-    return due == 0 or (list_cost * due > 0 and abs(list_cost) >= abs(due))
+    return 0 <= due <= list_cost or list_cost <= due <= 0 or due == 0
 
 
 def _is_contract_known(contracted: int | None, due: int, list_price: int) -> bool:

@@ -7,7 +7,7 @@ from itertools import repeat
 from typing import Any
 
 from charges import pricing
-from charges.attribution import Attributor, Payer, Usage
+from charges.attribution import Attributor, Payer
 from charges.flags import Facts, Reviewer
 from charges.importing.directory import Directory, Found
 from charges.importing.memo import Memo
@@ -68,15 +68,14 @@ class Assessor:
         """`month` and `currency` are those of the period that the rows go to; a late month is a closed one."""
         payers = self._payers(rows)
         self.directory.meet(payers)
-        find = self.directory.find
-        places = zip(payers, rows.text("service_name"), rows.days, strict=True)
-        found = [find(payer, service, month, day) for payer, service, day in places]
+        find, services = self.directory.found, rows.text("service_name")
+        found = [find[place] for place in zip(payers, services, repeat(month), rows.days)]
         prices = self._prices(rows, payers)
         odd, prepaid = self._odd_purchases(rows), self._prepaid(rows)
         facts = self._facts(rows, payers, found, prices, odd, month=month, currency=currency)
         flags = [
             {} if is_prepaid and not is_odd else self.flags[row]
-            for row, is_prepaid, is_odd in zip(facts, prepaid, odd, strict=True)
+            for row, is_prepaid, is_odd in zip(facts, prepaid, odd)  # noqa: B905 - facts are checked by their columns
         ]
         statuses = [
             Status.HELD.value if reasons else Status.NOT_BILLABLE.value if is_prepaid else Status.CLEAR.value
@@ -87,8 +86,7 @@ class Assessor:
         return Assessment(payers, found, prices, flags, statuses)
 
     def _payers(self, rows: Rows) -> list[Payer]:
-        usages = map(
-            Usage,
+        usages = (
             rows.tags,
             rows.text("sub_account_id"),
             rows.text("resource_id"),
@@ -97,7 +95,7 @@ class Assessor:
             rows.days,
             rows.allocated_tags,
         )
-        return list(map(self.attributor.payer, usages))
+        return self.attributor.payers(usages)
 
     def _prices(self, rows: Rows, payers: list[Payer]) -> list[Price]:
         own, price = self.source.is_own_service, pricing.price
@@ -123,13 +121,9 @@ class Assessor:
         has_list_column = "ListCost" in rows.amounts
         return map(
             Facts,
-            [payer.pi_email for payer in payers],
-            [payer.unusable_email for payer in payers],
-            [payer.project_code for payer in payers],
-            [place.fund_code for place in found],
+            payers,
+            found,
             map(bool, rows.due),
-            [place.is_split for place in found],
-            [place.expired_on for place in found],
             repeat(month),
             rows.months,
             rows.currencies,

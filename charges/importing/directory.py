@@ -1,6 +1,7 @@
 """Turns payers into rows of PIs, projects and funds; makes those that a tag names for the first time."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, NamedTuple, TypeVar
 
@@ -29,8 +30,12 @@ LEARNED: dict[type[Model], list[str]] = {
 RELATED: dict[type[Model], tuple[str, ...]] = {Project: ("default_fund", "fallback_fund")}
 
 
-class Found(NamedTuple):
-    """Keys for the charge; None where the payer is not named, or not to be made in a dry run."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Found:
+    """Keys for the charge; None where the payer is not named, or not to be made in a dry run.
+
+    As with payers, two are the same only if they are one.
+    """
 
     pi: int | None
     project: int | None
@@ -64,18 +69,19 @@ class Directory:
         self._tagged_ends: dict[str, date] = {}
         self._met: set[Payer] = set()
         self._known: Memo[tuple[Payer, str], _Known] = Memo(lambda key: self._know(*key))
+        self.found: Memo[tuple[Payer, str, str, date | None], Found] = Memo(lambda key: self.find(*key))
 
     def find(self, payer: Payer, service_name: str, month: str, day: date | None) -> Found:
         """What is known of a payer that `meet` has seen; of service and day where a split or end date asks for them."""
         known = self._known[payer, month]
         if known.splits and any(split.pays_for(service_name) for split in known.splits):
-            return known.found._replace(fund=None, fund_code="", fund_step=Step.SPLIT, is_split=True)
+            return replace(known.found, fund=None, fund_code="", fund_step=Step.SPLIT, is_split=True)
         if day is None or (known.last_day is None and known.fund is None):
             return known.found
         expired_on = _expired_on(known, day)
         if expired_on and known.fallback:
-            return known.found._replace(fund=known.fallback.pk, fund_code=known.fallback.code, fund_step=Step.FALLBACK)
-        return known.found._replace(expired_on=expired_on) if expired_on else known.found
+            return replace(known.found, fund=known.fallback.pk, fund_code=known.fallback.code, fund_step=Step.FALLBACK)
+        return replace(known.found, expired_on=expired_on) if expired_on else known.found
 
     def meet(self, payers: Iterable[Payer]) -> None:
         """Look up all that the payers name, make what is named for the first time, and learn what they say of it."""

@@ -30,8 +30,10 @@ INSTANT = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:
 EARLIEST, LATEST = 1970, 2999
 LONGEST_ACCOUNT = 500  # characters: it is part of a key
 CURRENCY = re.compile(r"[A-Z]{3}")
-PLAIN = re.compile(r"(-?[0-9]{1,9})(?:\.([0-9]{1,9}))?")  # whole billionths
+PLAIN = re.compile(r"(?:-?[0-9]{1,9}+(?:\.[0-9]{1,9}+)?+\n)*+")  # whole billionths, as nearly all amounts are
+BILLION = Decimal(1_000_000_000)
 DIGEST = 8  # bytes
+NULL_WORDS = NULLS - {""}
 Columns = Sequence[Sequence[str]]
 
 
@@ -168,14 +170,14 @@ class RowReader:
         self._check_references(texts)
         nulls = {name: sum(map(columns[index].count, ("", "NULL"))) for name, index in self.header.never_null.items()}
         costs = _costs(amounts, len(chunk.rows))
-        identities, contents = self._digests(chunk.rows)
+        identities, contents = self._digests(columns)
         self.nulls.update(nulls)  # only now: the rows are good
         return Rows(
             lines=chunk.lines,
             months=self._months(columns[self.header.positions["BillingPeriodStart"]]),
             currencies=self._currencies(texts, len(chunk.rows)),
             costs=costs,
-            due=self._due(costs, texts),
+            due=self._due(amounts, costs, texts),
             days=[moment.day for moment in begins],
             starts=[moment.stored for moment in begins],
             ends=[moment.stored for moment in ends],
@@ -206,6 +208,8 @@ class RowReader:
         return [""] * len(columns[0]) if index is None else _without_nulls(columns[index])
 
     def _amounts(self, name: str, column: Sequence[str]) -> Sequence[int | None]:
+        if PLAIN.fullmatch("\n".join(column) + "\n"):
+            return list(map(int, map(BILLION.__mul__, map(Decimal, column))))
         amount = self.amount
         try:
             return [amount[text] for text in column]
@@ -243,10 +247,15 @@ class RowReader:
             raise BadRow("BillingCurrency", currency, "BillingCurrency is no ISO 4217 code.")
         return currency
 
-    def _due(self, costs: Sequence[Costs], texts: dict[str, Sequence[str]]) -> Sequence[int]:
+    def _due(
+        self, amounts: dict[str, Sequence[int | None]], costs: Sequence[Costs], texts: dict[str, Sequence[str]]
+    ) -> Sequence[int]:
         categories = texts.get("charge_category") or repeat("")
         commitments = texts.get("commitment_discount_id") or repeat("")
         basis = self.source.basis
+        of_basis = amounts.get("BilledCost" if basis == "billed_cost" else "EffectiveCost")
+        if of_basis and None not in of_basis:
+            return of_basis  # type: ignore[return-value]
         due = [
             amount_due(cost, basis=basis, is_commitment_purchase=category == "Purchase" and bool(commitment))
             for cost, category, commitment in zip(costs, categories, commitments)  # noqa: B905 - some have no end
@@ -256,15 +265,16 @@ class RowReader:
             raise BadRow(column, "", "There is no amount due: the cost columns are empty.")
         return due  # type: ignore[return-value]
 
-    def _digests(self, rows: Sequence[list[str]]) -> tuple[Sequence[int], Sequence[int]]:
+    def _digests(self, columns: Columns) -> tuple[Sequence[int], Sequence[int]]:
         """Of what a row is about, and of all that it says. The order of columns is of no matter."""
         identities, contents = [], []
-        for row in rows:
-            digest = blake2b(_joined(self.identity(row)), digest_size=DIGEST)
+        abouts, rests = _joined(self.identity(columns)), _joined(self.rest(columns))
+        for about, rest in zip(abouts, rests, strict=True):
+            digest = blake2b(about, digest_size=DIGEST)
             identities.append(digest.digest())
-            digest.update(_joined(self.rest(row)))
+            digest.update(rest)
             contents.append(digest.digest())
-        integers = f">{len(rows)}q"
+        integers = f">{len(contents)}q"
         return unpack(integers, b"".join(identities)), unpack(integers, b"".join(contents))
 
     def _check_shape(self, rows: Sequence[list[str]]) -> None:
@@ -291,8 +301,6 @@ def _costs(amounts: dict[str, Sequence[int | None]], rows: int) -> list[Costs]:
 
 
 def _billionths(text: str) -> int | None:
-    if plain := PLAIN.fullmatch(text):  # nearly all are
-        return int(plain[1] + (plain[2] or "").ljust(9, "0"))
     text = text.strip()
     return None if text in NULLS else to_billionths(parse_amount(text))
 
@@ -325,8 +333,8 @@ def _inclusive_end(text: str) -> Moment:
 
 
 def _without_nulls(column: Sequence[str]) -> Sequence[str]:
-    if not NULLS.isdisjoint(column):
-        return ["" if text in NULLS else text for text in column]
+    if not NULL_WORDS.isdisjoint(column):
+        return ["" if text in NULL_WORDS else text for text in column]
     return column
 
 
@@ -336,12 +344,13 @@ def _where(values: Any, wanted: Sequence[Any]) -> Any:
     return list(compress(values, wanted))
 
 
-def _picker(order: Sequence[int]) -> Callable[[Sequence[str]], Sequence[str]]:
+def _picker(order: Sequence[int]) -> Callable[[Sequence[Any]], Sequence[Any]]:
     return itemgetter(*order) if len(order) > 1 else lambda row: [row[index] for index in order]
 
 
-def _joined(cells: Sequence[str]) -> bytes:
-    text = "\x1f".join(cells)
-    if "\x00" in text:
+def _joined(columns: Columns) -> Iterable[bytes]:
+    """The cells of each row as one text."""
+    texts = list(map("\x1f".join, zip(*columns, strict=True)))
+    if "\x00" in "".join(texts):
         raise BadRow("", "", "The row holds a NUL character.")
-    return text.encode("utf-8", "surrogatepass")
+    return map(str.encode, texts, repeat("utf-8"), repeat("surrogatepass"))
