@@ -75,12 +75,12 @@ class Directory:
         """What is known of a payer that `meet` has seen; of service and day where a split or end date asks for them."""
         known = self._known[payer, month]
         if known.splits and any(split.pays_for(service_name) for split in known.splits):
-            return replace(known.found, fund=None, fund_code="", fund_step=Step.SPLIT, is_split=True)
+            return replace(known.found, fund=None, fund_code="", fund_step=Step.SPLIT.value, is_split=True)
         if day is None or (known.last_day is None and known.fund is None):
             return known.found
         expired_on = _expired_on(known, day)
         if expired_on and known.fallback:
-            return replace(known.found, fund=known.fallback.pk, fund_code=known.fallback.code, fund_step=Step.FALLBACK)
+            return replace(known.found, fund=known.fallback.pk, fund_code=known.fallback.code, fund_step=Step.FALLBACK.value)
         return replace(known.found, expired_on=expired_on) if expired_on else known.found
 
     def meet(self, payers: Iterable[Payer]) -> None:
@@ -116,7 +116,7 @@ class Directory:
         # The end date that the project had before this delivery: the order of rows must not matter.
         last_day = (payer.end_date or self._end_dates.get(payer.project_code)) if code else None
         return _Known(
-            found=Found(_key(pi), _key(project), _key(fund), fund.code if fund else code, step, is_split=False),
+            found=Found(_key(pi), _key(project), _key(fund), fund.code if fund else code, str(step), is_split=False),
             splits=self._splits_of(project, month) if project and payer.fund_step != Step.OVERRIDE else [],
             last_day=last_day,
             fund=fund if fund and (fund.valid_from or fund.valid_until) else None,
