@@ -1,4 +1,4 @@
-"""A page instead of a lock error, for those who write while a large month is sealed or a large file loaded."""
+"""A page instead of a database error, for those who write while somebody else does, or to a disk that is full."""
 
 from collections.abc import Callable
 
@@ -6,7 +6,7 @@ from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from periods.errors import BUSY, is_busy
+from periods.errors import in_words
 
 
 class BusyMiddleware:
@@ -17,6 +17,5 @@ class BusyMiddleware:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        if isinstance(exception, OperationalError) and is_busy(exception):
-            return render(request, "503.html", {"sentence": BUSY}, status=503)
-        return None
+        sentence = in_words(exception) if isinstance(exception, OperationalError) else None
+        return render(request, "503.html", {"sentence": sentence}, status=503) if sentence else None

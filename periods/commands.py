@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import OperationalError
 
 from periods import calendar
-from periods.errors import BUSY, Refused, is_busy
+from periods.errors import Refused, in_words
 from periods.models import BillingPeriod
 
 
@@ -42,9 +42,10 @@ class StageCommand(BaseCommand):
         except Refused as refusal:
             raise CommandError(str(refusal)) from refusal
         except OperationalError as error:
-            if not is_busy(error):
+            sentence = in_words(error)
+            if sentence is None:
                 raise
-            raise CommandError(BUSY) from error
+            raise CommandError(sentence) from error
 
     def say(self, text: str) -> None:
         self.stdout.write(text)

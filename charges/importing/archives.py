@@ -33,7 +33,8 @@ def is_billing_file(name: str) -> bool:
 
 def is_litter(name: str) -> bool:
     """What operating systems leave in archives and folders."""
-    return any((part.startswith(".") and part != "..") or part == "__MACOSX" for part in PurePosixPath(name).parts)
+    parts = PurePosixPath(name).parts
+    return any((part.startswith(".") and part != "..") or part in ("__MACOSX", "lost+found") for part in parts)
 
 
 def _entries(path: Path, name: str) -> list[zipfile.ZipInfo]:

@@ -1,6 +1,7 @@
 """The files of a delivery: as given, in folders searched downwards, by patterns; with a manifest, what it lists."""
 
 import glob
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -20,11 +21,11 @@ class Found(NamedTuple):
 
 
 def find_files(given: Sequence[str | Path]) -> Found:
-    """Each file once. Raises Refused where nothing is there, or a manifest lists a file that is not."""
+    """Each file once. Raises Refused where nothing is there or may be read, or a manifest lists a file that is not."""
     files: dict[Path, Path] = {}
     remarks: list[str] = []
     for item in given:
-        found = _find(Path(item))
+        found = _seen(Path(item))
         if not found.files:
             raise Refused(
                 f"There is no FOCUS file at {item}: give a .csv (also .gz or .zst), .zip or .parquet file, a folder, "
@@ -36,13 +37,20 @@ def find_files(given: Sequence[str | Path]) -> Found:
     return Found(list(files.values()), remarks)
 
 
+def _seen(path: Path) -> Found:
+    try:
+        return _find(path)
+    except OSError as error:
+        raise Refused(f"{error.filename or path} cannot be read: {error.strerror}.") from error
+
+
 def _find(path: Path) -> Found:
     if path.is_dir():
         everything = _under(path.absolute())
         return _listed([file for file in everything if manifests.is_manifest(file)], everything)
     if path.is_file():
         return _by_manifest(path.absolute()) if manifests.is_manifest(path) else Found([path.absolute()], [])
-    if path.is_symlink():  # leads nowhere
+    if path.is_symlink() or path.exists():  # leads nowhere; a pipe or a device
         return Found([], [])
     return _matched({Path(match).absolute() for match in glob.iglob(str(path), recursive=True)})  # noqa: PTH207
 
@@ -89,8 +97,16 @@ def _billing(files: Iterable[Path]) -> list[Path]:
 
 def _under(folder: Path) -> list[Path]:
     """Every file that is not hidden; no link is followed to another folder."""
-    files = sorted(file for file in folder.rglob("*") if file.is_file())
-    return [file for file in files if not is_litter(file.relative_to(folder).as_posix())]
+    files = []
+    for at, folders, names in os.walk(folder, onerror=_complain):
+        folders[:] = [name for name in folders if not is_litter(name)]
+        files += [Path(at, name) for name in names if not is_litter(name)]
+    return sorted(file for file in files if file.is_file())
+
+
+def _complain(error: OSError) -> None:
+    """A folder that may not be read might hold a bill: it is not passed over."""
+    raise error
 
 
 def _short(file: Path) -> str:

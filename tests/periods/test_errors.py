@@ -1,0 +1,19 @@
+"""Database errors that are nobody's defect are said in words."""
+
+import pytest
+from django.db import OperationalError
+
+from periods.errors import BUSY, FULL, in_words
+
+
+@pytest.mark.parametrize(
+    ("message", "words"),
+    [
+        ("database is locked", BUSY),
+        ("database or disk is full", FULL),
+        ("disk I/O error", FULL),
+        ("no such table: charges_charge", None),
+    ],
+)
+def test_what_doors_say(message: str, words: str | None) -> None:
+    assert in_words(OperationalError(message)) == words
