@@ -208,7 +208,8 @@ class RowReader:
         return [""] * len(columns[0]) if index is None else _without_nulls(columns[index])
 
     def _amounts(self, name: str, column: Sequence[str]) -> Sequence[int | None]:
-        if PLAIN.fullmatch("\n".join(column) + "\n"):
+        text = "\n".join(column) + "\n"
+        if text.count("\n") == len(column) and PLAIN.fullmatch(text):  # a cell may hold line ends itself
             return list(map(int, map(BILLION.__mul__, map(Decimal, column))))
         amount = self.amount
         try:

@@ -379,6 +379,15 @@ def test_reversing_the_latest_delivery_brings_the_earlier_one_back(folder: Path)
     assert not deliver(folder, focus_row(EffectiveCost="5")).is_repeated
 
 
+def test_an_amount_with_a_line_end_in_it_is_put_aside_alone(folder: Path) -> None:
+    rows = [focus_row(ResourceId="i-1"), focus_row(ResourceId="i-2", BilledCost="1\n2")]
+    import_files([write_focus(folder / "a.csv", *rows)], source_name="cloud")
+
+    assert Charge.objects.values_list("resource_id", flat=True).get() == "i-1"
+    issue = ImportIssue.objects.get()
+    assert (issue.line_number, issue.column) == (3, "BilledCost")
+
+
 def test_quarantined_rows_of_a_replaced_delivery_need_no_decision(folder: Path) -> None:
     deliver(folder, focus_row(), focus_row(EffectiveCost="x"))
     deliver(folder, focus_row(), focus_row(EffectiveCost="4"))
