@@ -20,10 +20,7 @@ env = environ.Env()
 
 SHORTEST_KEY = 50
 
-WAL = (
-    "PRAGMA journal_mode=WAL;PRAGMA synchronous=NORMAL;PRAGMA foreign_keys=ON;"
-    "PRAGMA mmap_size=2147483648;PRAGMA cache_size=-32000;PRAGMA temp_store=MEMORY"
-)
+WAL = "PRAGMA journal_mode=WAL;PRAGMA synchronous=NORMAL;PRAGMA foreign_keys=ON;PRAGMA cache_size=-32000"
 
 
 def home(base: Path) -> Path:
