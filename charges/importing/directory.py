@@ -80,7 +80,9 @@ class Directory:
             return known.found
         expired_on = _expired_on(known, day)
         if expired_on and known.fallback:
-            return replace(known.found, fund=known.fallback.pk, fund_code=known.fallback.code, fund_step=Step.FALLBACK.value)
+            return replace(
+                known.found, fund=known.fallback.pk, fund_code=known.fallback.code, fund_step=Step.FALLBACK.value
+            )
         return replace(known.found, expired_on=expired_on) if expired_on else known.found
 
     def meet(self, payers: Iterable[Payer]) -> None:
