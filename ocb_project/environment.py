@@ -20,7 +20,7 @@ env = environ.Env()
 
 SHORTEST_KEY = 50
 
-WAL = "PRAGMA journal_mode=WAL;PRAGMA synchronous=NORMAL;PRAGMA foreign_keys=ON;PRAGMA cache_size=-32000"
+WAL = "PRAGMA journal_mode=WAL;PRAGMA synchronous=NORMAL;PRAGMA foreign_keys=ON;PRAGMA cache_size=-20000"
 
 
 def home(base: Path) -> Path:

@@ -16,7 +16,7 @@ from charges.importing import parquet
 from charges.importing.unpacking import DAMAGED, PARQUET, encoding_of, kind_of, open_binary, unpacked
 from periods.errors import Refused
 
-CHUNK = 2500  # rows
+CHUNK = 2000  # rows
 SEPARATORS = ",;\t"
 LONGEST_LINE = 64_000_000  # characters: beyond is no row but an attack, or no text
 MOST_BLANK_LINES = 1000  # above the header
