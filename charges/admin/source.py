@@ -20,9 +20,13 @@ class SourceAdmin(HistoryAdmin):
     search_fields: ClassVar = ["name"]
     fieldsets: ClassVar = [
         ("Source", {"fields": ["name", ("basis", "is_own_service"), "is_expected_monthly"]}),
+        ("Its files", {"fields": [("delivery", "reference_column"), ("has_inclusive_ends", "encoding")]}),
         ("Who pays the subsidy", {"fields": [("funder", "subsidy_fund")]}),
         ("Ledger", {"fields": [("account_code", "journal_account")]}),
-        ("When a delivery differs from the last one", {"fields": [("approval_threshold", "fall_threshold")]}),
+        (
+            "When a delivery differs from the last one",
+            {"fields": [("approval_threshold", "fall_threshold"), "late_policy"]},
+        ),
     ]
 
     @display(description="Amount due is")

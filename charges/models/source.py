@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import models
 from simple_history.models import HistoricalRecords
 
@@ -88,6 +89,10 @@ class Source(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def clean(self) -> None:
+        if self.delivery == Source.Delivery.APPEND and not self.reference_column:
+            raise ValidationError({"reference_column": "An append source needs its reference column."})
 
     @property
     def credited_account(self) -> str:

@@ -246,11 +246,34 @@ def test_a_split_is_for_whole_months_in_order(desk, db, months):
     assert list(response.context["adminform"].form.errors) == list(months)
 
 
+def source_settings(**changes):
+    settings = {"name": "cluster", "basis": "effective_cost", "approval_threshold": "0"}
+    return {**settings, "delivery": "snapshot", "late_policy": "refuse", **changes}
+
+
+def test_a_source_says_how_its_files_are_to_be_read(desk, db):
+    page = f"/admin/charges/source/{make_source().pk}/change/"
+
+    answers = source_settings(delivery="append", reference_column="LineId", has_inclusive_ends="on", late_policy="keep")
+    desk.post(page, {**answers, "encoding": "cp1252"})
+
+    source = Source.objects.get()
+    found = (source.delivery, source.reference_column, source.has_inclusive_ends, source.late_policy, source.encoding)
+    assert found == ("append", "LineId", True, "keep", "cp1252")
+
+
+def test_an_append_source_needs_its_reference_column(desk, db):
+    response = desk.post(f"/admin/charges/source/{make_source().pk}/change/", source_settings(delivery="append"))
+
+    errors = response.context["adminform"].form.errors
+    assert errors == {"reference_column": ["An append source needs its reference column."]}
+
+
 def test_a_source_keeps_the_history_of_its_settings(desk, db):
     source = make_source()
     page = f"/admin/charges/source/{source.pk}/change/"
 
-    desk.post(page, {"name": "cluster", "basis": "effective_cost", "funder": "Provost", "approval_threshold": "0"})
+    desk.post(page, source_settings(funder="Provost"))
 
     assert Source.objects.get().funder == "Provost"
     assert [record.funder for record in Source.history.all()] == ["Provost", ""]
