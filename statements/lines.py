@@ -17,7 +17,7 @@ from charges.models import Adjustment, Charge, FundingAccount, FundingSplit, Sou
 from charges.models.rules import HUNDRED
 from charges.money import ZERO, divide, round_to_currency
 from periods.models import BillingPeriod
-from statements.models import StatementLine
+from statements.models import Statement, StatementLine
 
 UNASSIGNED = "UNASSIGNED"
 
@@ -72,7 +72,7 @@ def lines_by_payer(period: BillingPeriod, **whose: int) -> Iterator[PayerLines]:
 
     `whose`: of this `pi` and `project` alone.
     """
-    books = Books(period)
+    books = Books(period, **whose)
     adjusted = _adjustments(period, **whose)
     for ids, rows in groupby(_sums(period, **whose), key=attrgetter("pi_id", "project_id")):
         payer = Payer(*ids)
@@ -82,14 +82,16 @@ def lines_by_payer(period: BillingPeriod, **whose: int) -> Iterator[PayerLines]:
 
 
 class Books:
-    """What lines refer to, read once."""
+    """What lines refer to, read once. `whose` as in `lines_by_payer`."""
 
-    def __init__(self, period: BillingPeriod) -> None:
+    def __init__(self, period: BillingPeriod, **whose: int) -> None:
         self.currency = period.currency
         self.sources = Source.objects.in_bulk()
         self.funds = FundingAccount.objects.in_bulk()
         self.month = period.month
         self._splits = {period.month: _splits(period.month)}
+        self._whose = whose
+        self._numbers: dict[str, dict[Payer, int]] = {}
 
     def account_code(self, given: str, fund: FundingAccount | None, source: Source | None) -> str:
         """The first that says: tag, account, source, institution."""
@@ -104,6 +106,13 @@ class Books:
             self._splits[month] = _splits(month)
         splits = self._splits[month]
         return splits.get((project, service_name)) or splits.get((project, ""))
+
+    def corrected(self, payer: Payer, late_month: str) -> str:
+        """The closed month and the statement that the payer had for it: revisions share its number, void ones too."""
+        if late_month not in self._numbers:
+            self._numbers[late_month] = _numbers(late_month, **self._whose)
+        number = self._numbers[late_month].get(payer)
+        return f"Correction of {late_month}" + (f", statement S-{number:06d}" if number else "")
 
 
 class _Key(NamedTuple):
@@ -156,6 +165,11 @@ def _splits(month: str) -> dict[tuple[int, str], FundingSplit]:
     return {(split.project_id, split.service_name): split for split in chosen.order_by("first_month")}
 
 
+def _numbers(month: str, **whose: int) -> dict[Payer, int]:
+    given = Statement.objects.filter(period__month=month, **whose).values_list("pi", "project", "number").distinct()
+    return {Payer(pi, project): number for pi, project, number in given.order_by()}
+
+
 def _of_payer(payer: Payer, rows: list[Any], adjustments: list[Adjustment], books: Books) -> Iterator[PayerLines]:
     lines = sorted(_charge_lines(payer, rows, books), key=_order)
     lines += [line for adjustment in adjustments for line in _adjustment_lines(adjustment, books)]
@@ -170,7 +184,10 @@ def _charge_lines(payer: Payer, rows: list[Any], books: Books) -> Iterator[State
     for row in rows:
         sums[_key(row, books)].add(row)
     for key, total in sums.items():
-        yield from _shares(key, total, _parts(payer, key, books), books)
+        description = books.corrected(payer, key.late_month) if key.late_month else ""
+        for line in _shares(key, total, _parts(payer, key, books), books):
+            line.description = description
+            yield line
 
 
 def _key(row: Any, books: Books) -> _Key:
@@ -202,7 +219,6 @@ def _shares(
             yield StatementLine(
                 source=source,
                 service_name=key.service_name,
-                description=f"Correction of {key.late_month}" if key.late_month else "",
                 account_code=books.account_code(key.account_code, fund, source),
                 funder=key.funder,
                 funding_account=fund,
