@@ -21,6 +21,7 @@ LABELS = {
     "no_list_price": "No list price",
     "purchase_costs": "Commitment purchase",
     "changed_after_approval": "Changed after approval",
+    "divided": "Divided, unclear",
     "late": "Late",
     "deferred_twice": "Deferred again",
 }

@@ -73,7 +73,8 @@ FIRST = {
 SECOND = FIRST | {
     "charges.FocusImport": (
         "id source_id kind state sha256 target_month late_to focus_version rows loaded quarantined late flagged added "
-        "changed removed unchanged totals warnings change_set late_months created_at created_by_id loaded_at"
+        "changed removed unchanged totals warnings change_set late_months settled_months read_as created_at "
+        "created_by_id loaded_at"
     ),
     "charges.ImportScope": ("id focus_import_id period_id late_month billing_account_id rows"),
     "charges.ReceivedFile": ("id focus_import_id position name member sha256 size"),

@@ -2,53 +2,90 @@
 
 FOCUS 1.3, "split cost allocation": a row with AllocatedMethodId is a part; the other columns are those of its
 origin, and the amounts of all parts add up to the origin's. Only the origin's own row has no AllocatedMethodId.
+Providers round parts, so that a sum may miss by a little; a row that could be an origin and is not the sum is for a
+person to look at.
 """
 
-from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from charges.focus import Header
 from charges.importing.reading import Chunk
-from charges.importing.rows import RowReader, Rows
+from charges.importing.rows import Division, RowReader, Rows
 
-KEY = (
-    "billing_account_id",
-    "sub_account_id",
-    "resource_id",
-    "sku_id",
-    "charge_category",
-    "charge_description",
-    "service_name",
-)
+KEY = ("billing_account_id", "sub_account_id", "resource_id", "sku_id", "charge_category", "service_name")
+ROUNDING = 1000  # billionths that a part may be off by
+Amounts = tuple[int, int]  # due and list, in billionths
+
+
+@dataclass(slots=True)
+class Divided:
+    """The parts of one key, added up, and the rows beside them."""
+
+    due: int = 0
+    listed: int = 0
+    parts: int = 0
+    others: list[Amounts] = field(default_factory=list)
+
+    def judge(self, row: Amounts) -> Division:
+        if not any(row):
+            return Division.NONE
+        sums = [sum(column) for column in zip(*self.others, strict=True)]
+        if self._is_sum(sums):
+            return Division.ORIGIN
+        origins = [other for other in self.others if self._is_sum(other)]
+        if len(origins) == 1:
+            return Division.ORIGIN if row in origins else Division.NONE
+        return Division.UNCLEAR
+
+    def _is_sum(self, amounts: Sequence[int]) -> bool:
+        due, listed = amounts
+        rounding = ROUNDING * self.parts
+        return abs(due - self.due) <= rounding and abs(listed - self.listed) <= rounding
 
 
 class Allocations:
-    """What is allocated in a delivery, by the key of the origin: due in billionths."""
+    """What is divided in a delivery, by the key of the origin."""
 
     def __init__(self) -> None:
-        self.due: defaultdict[int, int] = defaultdict(int)
+        self.divided: dict[int, Divided] = {}
 
     def learn(self, reader: RowReader, chunk: Chunk) -> None:
-        """Look for parts in a chunk, before any of its rows is loaded."""
-        ignore: Callable[..., Any] = lambda *_bad: None  # noqa: E731
-        for rows in reader.sift(chunk, ignore):
-            for key, method, due in zip(_keys(rows), rows.allocated_by, rows.due, strict=True):
-                if method:
-                    self.due[key] += due
+        """Add the parts of a chunk up, before any row is loaded."""
+        for key, method, (due, listed) in _rows(reader, chunk):
+            if method:
+                found = self.divided.setdefault(key, Divided())
+                found.due, found.listed, found.parts = found.due + due, found.listed + listed, found.parts + 1
 
-    def origins(self, rows: Rows) -> Sequence[bool]:
-        """Which of the rows are allocated to others, to the last digit."""
-        if not self.due:
-            return [False] * len(rows)
+    def weigh(self, reader: RowReader, chunk: Chunk) -> None:
+        """Gather, once all parts are known, the rows that they could be of."""
+        for key, method, amounts in _rows(reader, chunk):
+            if not method and key in self.divided and any(amounts):
+                self.divided[key].others.append(amounts)
+
+    def judge(self, rows: Rows) -> Sequence[Division]:
+        if not self.divided:
+            return [Division.NONE] * len(rows)
+        found = zip(_keys(rows), rows.allocated_by, _amounts(rows), strict=True)
         return [
-            not method and bool(due) and self.due.get(key) == due
-            for key, method, due in zip(_keys(rows), rows.allocated_by, rows.due, strict=True)
+            Division.NONE if method or key not in self.divided else self.divided[key].judge(amounts)
+            for key, method, amounts in found
         ]
 
 
 def has_allocations(header: Header) -> bool:
     return "AllocatedMethodId" in header.positions
+
+
+def _rows(reader: RowReader, chunk: Chunk) -> Iterator[tuple[int, str, Amounts]]:
+    ignore: Callable[..., Any] = lambda *_bad: None  # noqa: E731
+    for rows in reader.sift(chunk, ignore):
+        yield from zip(_keys(rows), rows.allocated_by, _amounts(rows), strict=True)
+
+
+def _amounts(rows: Rows) -> Iterator[Amounts]:
+    return zip(rows.due, (costs.list or 0 for costs in rows.costs), strict=True)
 
 
 def _keys(rows: Rows) -> list[int]:

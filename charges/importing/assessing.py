@@ -11,7 +11,7 @@ from charges.attribution import Attributor, Payer
 from charges.flags import Facts, Reviewer
 from charges.importing.directory import Directory, Found
 from charges.importing.memo import Memo
-from charges.importing.rows import Rows
+from charges.importing.rows import Division, Rows
 from charges.models import Charge, Source
 from charges.pricing import Price
 
@@ -22,6 +22,7 @@ COSTS = {
     "ListCost": "list_cost",
     "ContractedCost": "contracted_cost",
 }
+UNCLEAR_DIVISION = {"divided": "Rows that look like parts of this charge do not add up to it: both would be billed."}
 PAYER = ("account_code", "funder", "subsidy_fund", "reference_1", "reference_2")
 
 
@@ -81,8 +82,10 @@ class Assessor:
             Status.HELD.value if reasons else Status.NOT_BILLABLE.value if is_prepaid else Status.CLEAR.value
             for reasons, is_prepaid in zip(flags, prepaid, strict=True)
         ]
+        if rows.division is Division.UNCLEAR:
+            flags, statuses = _held(flags, statuses, UNCLEAR_DIVISION)
         if late_month:
-            flags, statuses = _late(flags, statuses, late_month)
+            flags, statuses = _held(flags, statuses, late_flag(late_month))
         return Assessment(payers, found, prices, flags, statuses)
 
     def _payers(self, rows: Rows) -> list[Payer]:
@@ -146,7 +149,7 @@ class Assessor:
 
     def _prepaid(self, rows: Rows) -> Sequence[bool]:
         """Paid for elsewhere: by a purchase, or by the rows that a charge was divided into."""
-        if rows.is_allocated:
+        if rows.division is Division.ORIGIN:
             return [True] * len(rows)
         if all(rows.due):
             return [False] * len(rows)
@@ -168,10 +171,12 @@ def late_flag(month: str) -> dict[str, str]:
     return {"late": f"{month} was closed when this came: it is the difference to what that month holds."}
 
 
-def _late(flags: list[dict[str, str]], statuses: list[str], month: str) -> tuple[list[dict[str, str]], list[str]]:
-    """Somebody looks at every late difference that would be billed."""
+def _held(
+    flags: list[dict[str, str]], statuses: list[str], reason: dict[str, str]
+) -> tuple[list[dict[str, str]], list[str]]:
+    """Somebody looks at every row that would be billed."""
     bills = [status != Status.NOT_BILLABLE.value for status in statuses]
-    flags = [{**reasons, **late_flag(month)} if bill else reasons for reasons, bill in zip(flags, bills, strict=True)]
+    flags = [{**reasons, **reason} if bill else reasons for reasons, bill in zip(flags, bills, strict=True)]
     return flags, [Status.HELD.value if bill else status for status, bill in zip(statuses, bills, strict=True)]
 
 

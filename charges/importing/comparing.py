@@ -60,7 +60,7 @@ class Comparison:
         """Per closed month and currency: rows that differ, Δ list, Δ due, and the month that took them, if any."""
         found = []
         for place in self.staging.places.values():
-            if place.late_month:
+            if place.late_month and not place.is_settled:
                 to = place.period.month if place.period and not place.is_kept else ""
                 for currency, delta in _by_currency(self._deltas(place)).items():
                     rows = place.added + len(self.left[place.month])

@@ -112,11 +112,11 @@ def import_files(
     source = known_source(source_name, may_create=not dry_run)
     if not dry_run:
         clear_dead(source)
-    done = [] if period else settled(source, hashes)
+    done = [] if period else settled(source, hashes, late_to)
     held = {file.sha256 for earlier in done for file in earlier.files.all()}
     hashes = {sha256: file for sha256, file in hashes.items() if sha256 not in held and (not done or holds_rows(file))}
-    earlier = loaded_already(source, hashes, period) if hashes else done[-1]
-    if earlier or (not late_to and (earlier := kept_already(source, hashes))):
+    earlier = loaded_already(source, hashes, period, late_to) if hashes else done[-1]
+    if earlier or (earlier := kept_already(source, hashes, late_to)):
         return _nothing_to_do(earlier, dry_run=dry_run)
     found, left_out = parts(list(hashes.values()))
     remarks += left_out
@@ -180,6 +180,8 @@ def _read(staging: Staging, files: Mapping[Part, ReceivedFile | None]) -> None:
     found = filled(list(files))
     for part in found:
         staging.learn(*part)
+    for part in found:
+        staging.weigh(*part)
     staging.meter.expect(part.path for part in found)
     for part in found:
         staging.read(*part, files[part])

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from functools import reduce
 from operator import or_
+from pathlib import Path
 from typing import Any
 
 from django.db import transaction
@@ -14,6 +15,7 @@ from charges.importing import late
 from charges.importing.appending import Ledger
 from charges.importing.comparing import BATCH, Comparison, in_batches
 from charges.importing.places import Place
+from charges.importing.receiving import refuse_other_source
 from charges.importing.snapshot import Old, in_effect, pair
 from charges.importing.staging import Staging
 from charges.importing.totals import ControlTotals, short
@@ -61,6 +63,7 @@ def load(staging: Staging, *, before: set[int], by: Any, force: bool) -> FocusIm
         BillingPeriod.objects.lock_open(pk)
     if current_deliveries(staging.source, comparison.places) - before:
         raise Overtaken(f"Another delivery of {staging.source} was loaded meanwhile. Run this one again.")
+    refuse_other_source(staging.source, {file.sha256: Path(file.name) for file in focus_import.files.all()})
     _record_scopes(focus_import, comparison.places)
     _refuse_fall(comparison, force=force)
     _save_counts(comparison)
@@ -72,7 +75,7 @@ def load(staging: Staging, *, before: set[int], by: Any, force: bool) -> FocusIm
     _replace_issues(staging, comparison.places)
     _check_totals(staging, comparison.places)
     _discard_kept(focus_import, comparison, by=by)
-    return run_transition(focus_import, "load" if comparison.places else "keep_late", by=by)
+    return run_transition(focus_import, "keep_late" if staging.places.are_all_kept else "load", by=by)
 
 
 def _record_scopes(focus_import: FocusImport, places: list[Place]) -> None:
@@ -175,7 +178,8 @@ def _replace_issues(staging: Staging, places: list[Place]) -> None:
 
 def _discard_kept(focus_import: FocusImport, comparison: Comparison, *, by: Any) -> None:
     """Files of a closed month that were kept have their say once its differences are loaded or kept anew."""
-    months = {place.late_month for place in comparison.staging.places.values() if place.late_month}
+    places = comparison.staging.places.values()
+    months = {place.late_month for place in places if place.late_month and not place.is_settled}
     kept = FocusImport.objects.filter(source=focus_import.source, state=FocusImport.State.LATE)
     for earlier in kept.exclude(pk=focus_import.pk):
         if {late["month"] for late in earlier.late_months} <= months:
@@ -188,7 +192,8 @@ def _check_totals(staging: Staging, places: list[Place]) -> None:
         added = Charge.objects.filter(loaded_by=staging.focus_import).exclude(kind=Charge.Kind.REVERSAL)
         _compare(_sums([added]), staging.added_totals, sum(place.added for place in places))
     else:
-        _compare(_sums(_held(staging, place) for place in places), staging.totals, staging.loaded)
+        held = [_held(staging, place) for place in [*places, *staging.places.settled]]
+        _compare(_sums(held), staging.totals, staging.loaded)
 
 
 def _compare(found: dict[str, dict[str, Any]], expected: ControlTotals, rows: int) -> None:
@@ -233,6 +238,7 @@ def _save_counts(comparison: Comparison) -> None:
     focus_import.totals, focus_import.change_set = staging.totals.as_text(), comparison.by_project
     focus_import.late, focus_import.late_months = staging.late, comparison.late_months
     focus_import.late_to = staging.places.late_to or ""
+    focus_import.settled_months = [place.month for place in staging.places.settled]
     focus_import.focus_version = ", ".join(staging.versions)
     focus_import.warnings = staging.remarks.sentences
     focus_import.save()

@@ -8,6 +8,7 @@ from django.conf import settings
 
 from charges.importing.appending import Ledger
 from charges.importing.snapshot import Snapshot, held_of
+from charges.importing.totals import ControlTotals
 from charges.models import Charge, Source
 from periods.errors import PeriodNotOpen, Refused
 from periods.models import BillingPeriod
@@ -28,7 +29,8 @@ class ProjectDelta:
 class Place:
     """One month of a delivery. `period` takes its charges: for a `late_month`, a later one that is open.
 
-    A kept place is a closed month whose rows are compared and shown, and not loaded.
+    A closed place has nowhere to put a difference: its rows are compared and shown, and not loaded. It is settled
+    where there is no difference, and then no obstacle: a nightly folder holds the closed months too.
     """
 
     month: str
@@ -36,15 +38,27 @@ class Place:
     currency: str
     holding: Snapshot | Ledger
     late_month: str = ""
-    is_kept: bool = False
+    is_closed: bool = False
+    is_settled: bool = False
     rows: int = 0
+    undecided: int = 0  # bad rows of a closed place that nobody has discarded
     unchanged: int = 0
     added: int = 0
     flagged: int = 0
     accounts: Counter[str] = field(default_factory=Counter)
     deltas: dict[tuple[str, str], ProjectDelta] = field(default_factory=dict)  # by currency and project
+    totals: ControlTotals = field(default_factory=ControlTotals)  # of a closed place
     identities: "array[int]" = field(default_factory=lambda: array("q"))
     dues: "array[int]" = field(default_factory=lambda: array("q"))
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether its rows are shown as late, and not loaded."""
+        return self.is_closed and not self.is_settled
+
+    @property
+    def differs(self) -> bool:
+        return bool(self.added or self.undecided) or any(True for _ in self.holding.left(self.accounts))
 
 
 class Places(dict[str, Place]):
@@ -61,27 +75,45 @@ class Places(dict[str, Place]):
 
     @property
     def loaded(self) -> list[Place]:
-        return [self[month] for month in sorted(self) if not self[month].is_kept]
+        """Those that take charges."""
+        return [self[month] for month in sorted(self) if not self[month].is_closed]
 
     @property
-    def kept(self) -> list[Place]:
-        return [self[month] for month in sorted(self) if self[month].is_kept]
+    def settled(self) -> list[Place]:
+        return [self[month] for month in sorted(self) if self[month].is_settled]
+
+    @property
+    def are_all_kept(self) -> bool:
+        """Whether all there is belongs to closed months, and some of it differs."""
+        return not self.loaded and len(self.settled) < len(self)
+
+    def settle(self) -> None:
+        """Once all rows are read. Raises PeriodNotOpen for a closed month with a difference that may not be kept."""
+        for place in self.values():
+            if place.is_closed:
+                place.is_settled = not place.differs
+                if place.is_kept:
+                    self.refuse_unless_kept(place)
+
+    def refuse_unless_kept(self, place: Place) -> None:
+        if self.source.late_policy == Source.LatePolicy.KEEP:
+            return
+        assert place.period is not None
+        reopen = ", or reopen the month" if place.period.state == State.CLOSED else ""
+        raise PeriodNotOpen(
+            f"{place.period} is {place.period.get_state_display().lower()}, and this delivery differs from what it "
+            f"holds: nothing was loaded. Load the difference into an open month with --late-to{reopen}."
+        )
 
     def _open(self, month: str) -> Place:
-        """Raises PeriodNotOpen for a closed month whose rows have nowhere to go."""
         period = self._period(month)
         if period is None or period.state == State.OPEN:
             _refuse_billed_twice(self.source, month)
             return Place(month, period, _currency(period), self._holding(period))
         if self.late_to:
-            target = self._target(self.late_to)
+            target = self._target(self.late_to, month)
             return Place(month, target, _currency(target), self._holding(period), late_month=month)
-        if self.source.late_policy == Source.LatePolicy.KEEP:
-            return Place(month, period, _currency(period), self._holding(period), late_month=month, is_kept=True)
-        raise PeriodNotOpen(
-            f"{period} is {period.get_state_display().lower()}: nothing was loaded. Load the difference into an open "
-            "month with --late-to, or reopen the month while it is not finalized."
-        )
+        return Place(month, period, _currency(period), self._holding(period), late_month=month, is_closed=True)
 
     def _holding(self, period: BillingPeriod | None) -> Snapshot | Ledger:
         if self.source.delivery == Source.Delivery.APPEND:
@@ -94,7 +126,9 @@ class Places(dict[str, Place]):
             return BillingPeriod.objects.get_or_create(month=month)[0]
         return period
 
-    def _target(self, month: str) -> BillingPeriod | None:
+    def _target(self, month: str, late: str) -> BillingPeriod | None:
+        if month < late:
+            raise Refused(f"Differences of {late} belong in a later month, not in {month}.")
         target = self._period(month)
         if target and target.state != State.OPEN:
             raise PeriodNotOpen(

@@ -1,7 +1,7 @@
 """Keeps the files of a delivery as they came, and knows bytes that were loaded before."""
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -48,43 +48,80 @@ def digest_of(hashes: Mapping[str, Path]) -> str:
     return next(iter(hashes)) if len(hashes) == 1 else hashlib.sha256("".join(sorted(hashes)).encode()).hexdigest()
 
 
-def loaded_already(source: Source, hashes: Mapping[str, Path], period: str | None) -> FocusImport | None:
+def loaded_already(
+    source: Source, hashes: Mapping[str, Path], period: str | None, late_to: str | None
+) -> FocusImport | None:
     """The import that holds these very bytes for the same months. Raises Refused where they are billed elsewhere."""
-    _refuse_other_source(source, hashes)
+    refuse_other_source(source, hashes)
     same = FocusImport.objects.loaded().filter(source_id=source.pk, sha256=digest_of(hashes))
     earlier = same.select_related("source").first()
-    if earlier is None:
+    if earlier is None or not _is_read_alike(earlier, source):
         return None
     scopes = list(earlier.scopes.select_related("period"))
-    if any(is_overtaken(scope) for scope in scopes):
+    if any(is_overtaken(scope) for scope in scopes) or not _agrees_still(earlier) or _may_take_kept(earlier, late_to):
         return None
     _refuse_other_month(earlier, scopes, period)
     return earlier
 
 
-def settled(source: Source, hashes: Mapping[str, Path]) -> list[FocusImport]:
+def settled(source: Source, hashes: Mapping[str, Path], late_to: str | None) -> list[FocusImport]:
     """Whole deliveries among the files that closed months hold unchanged: a folder keeps the files of all months."""
     candidates = FocusImport.objects.loaded().filter(source_id=source.pk, files__sha256__in=list(hashes)).distinct()
     return [
         earlier
         for earlier in candidates.order_by("pk")
-        if {file.sha256 for file in earlier.files.all()} <= hashes.keys() and _is_settled(earlier)
+        if {file.sha256 for file in earlier.files.all()} <= hashes.keys()
+        and _is_settled(earlier)
+        and not _may_take_kept(earlier, late_to)
     ]
 
 
 def _is_settled(earlier: FocusImport) -> bool:
     scopes = list(earlier.scopes.select_related("period"))
     is_open = BillingPeriod.State.OPEN
-    return not any((scope.period.state == is_open and not scope.late_month) or is_overtaken(scope) for scope in scopes)
+    if any((scope.period.state == is_open and not scope.late_month) or is_overtaken(scope) for scope in scopes):
+        return False
+    return _agrees_still(earlier)
 
 
-def kept_already(source: Source, hashes: Mapping[str, Path]) -> FocusImport | None:
-    """The import that holds these very bytes of closed months, kept and not loaded."""
+def _agrees_still(earlier: FocusImport) -> bool:
+    """Whether the closed months that held the same as the delivery can have changed since; a doubt is a no."""
+    months = earlier.settled_months
+    if not months:
+        return True
+    of_months = ImportScope.objects.filter(
+        Q(late_month__in=months) | Q(late_month="", period__month__in=months), focus_import__source=earlier.source_id
+    ).exclude(focus_import=earlier)
+    loaded_since = Q(focus_import__state=FocusImport.State.LOADED, focus_import__loaded_at__gt=earlier.loaded_at)
+    has_changed = of_months.filter(loaded_since | Q(focus_import__state=FocusImport.State.REVERSED)).exists()
+    return not has_changed and not _open_months(months)
+
+
+def _open_months(months: Iterable[str]) -> bool:
+    return BillingPeriod.objects.filter(month__in=list(months), state=BillingPeriod.State.OPEN).exists()
+
+
+def _is_read_alike(earlier: FocusImport, source: Source) -> bool:
+    return not earlier.read_as or earlier.read_as == source.reading
+
+
+def kept_already(source: Source, hashes: Mapping[str, Path], late_to: str | None) -> FocusImport | None:
+    """The import that holds these very bytes of months that are closed still, kept and not loaded."""
     kept = FocusImport.objects.filter(source_id=source.pk, state=FocusImport.State.LATE, sha256=digest_of(hashes))
-    return kept.select_related("source").first()
+    for earlier in kept.select_related("source"):
+        if _is_read_alike(earlier, source) and not _may_take_kept(earlier, late_to):
+            return earlier
+    return None
 
 
-def _refuse_other_source(source: Source, hashes: Mapping[str, Path]) -> None:
+def _may_take_kept(earlier: FocusImport, late_to: str | None) -> bool:
+    """Whether rows that were kept, for want of an open month, have one now."""
+    kept = [late["month"] for late in earlier.late_months if not late["to"]]
+    return bool(kept) and (late_to is not None or _open_months(kept))
+
+
+def refuse_other_source(source: Source, hashes: Mapping[str, Path]) -> None:
+    """Raises Refused for bytes that count as a delivery of another source."""
     elsewhere = ReceivedFile.objects.filter(sha256__in=list(hashes), focus_import__state=FocusImport.State.LOADED)
     for file in elsewhere.exclude(focus_import__source_id=source.pk).select_related("focus_import__source"):
         raise Refused(
@@ -170,7 +207,9 @@ def stage(
     by: Any,
 ) -> FocusImport:
     """The import that the kept files are the delivery of; nothing of it counts yet."""
-    focus_import = FocusImport.objects.create(source=source, sha256=sha256, target_month=period or "", created_by=by)
+    focus_import = FocusImport.objects.create(
+        source=source, sha256=sha256, target_month=period or "", read_as=source.reading, created_by=by
+    )
     ReceivedFile.objects.bulk_create(
         ReceivedFile(
             focus_import=focus_import,

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
+from enum import Enum
 from functools import partial
 from hashlib import blake2b
 from itertools import compress, repeat
@@ -55,6 +56,14 @@ class BadRow(Exception):
         self.amounts: dict[str, Decimal] = {}
 
 
+class Division(Enum):
+    """Whether rows were divided into others of the delivery, which then count in place of them (FOCUS 1.3)."""
+
+    NONE = 0
+    ORIGIN = 1
+    UNCLEAR = 2  # others seem to be parts of them, and do not add up
+
+
 @dataclass(slots=True)
 class Rows:
     """Good rows by columns: every list has one entry a row, in the order of the file."""
@@ -76,7 +85,7 @@ class Rows:
     amounts: dict[str, Sequence[int | None]]  # the same in billionths
     texts: dict[str, Sequence[str]]  # by field of the charge
     cells: Sequence[list[str]]
-    is_allocated: bool = False  # to other rows, which count in place of these
+    division: Division = Division.NONE
 
     def __len__(self) -> int:
         return len(self.lines)
@@ -87,7 +96,7 @@ class Rows:
 
     def where(self, wanted: Sequence[Any]) -> "Rows":
         """The rows at which `wanted` is true."""
-        columns = (field.name for field in fields(self) if field.name != "is_allocated")
+        columns = (field.name for field in fields(self) if field.name != "division")
         return replace(self, **{name: _where(getattr(self, name), wanted) for name in columns})
 
     def by(self, keys: Sequence[str]) -> Iterator[tuple[str, "Rows"]]:
@@ -107,6 +116,8 @@ class RowReader:
         self.texts = [(field, at[name]) for name, field in TEXTS.items() if name in at]
         if source.delivery == Source.Delivery.APPEND:
             self.texts.append(("reference", header.index(source.reference_column)))
+        # The same text under other settings is another charge: part of what a row is compared by.
+        self.read_otherwise = _unless_usual(source)
         self.identity, self.rest = _picker(header.identity), _picker(header.amounts)
         self.amount, self.moment, self.code = Memo(_billionths), Memo(_moment), Memo(self._currency)
         self.end = Memo(_inclusive_end) if source.has_inclusive_ends else self.moment
@@ -270,6 +281,8 @@ class RowReader:
         """Of what a row is about, and of all that it says. The order of columns is of no matter."""
         identities, contents = [], []
         abouts, rests = _joined(self.identity(columns)), _joined(self.rest(columns))
+        if self.read_otherwise:
+            rests = map(bytes.__add__, rests, repeat(self.read_otherwise))
         for about, rest in zip(abouts, rests, strict=True):
             digest = blake2b(about, digest_size=DIGEST)
             identities.append(digest.digest())
@@ -293,6 +306,11 @@ def exactly(written: Sequence[str]) -> Iterable[Decimal]:
         return list(map(Decimal, written))
     except InvalidOperation:
         return [Decimal(text) for text in written if text.strip() not in NULLS]
+
+
+def _unless_usual(source: Source) -> bytes:
+    is_usual = source.basis == Source.Basis.EFFECTIVE and not source.has_inclusive_ends
+    return b"" if is_usual else f"\x1e{source.basis}{source.has_inclusive_ends:d}".encode()
 
 
 def _costs(amounts: dict[str, Sequence[int | None]], rows: int) -> list[Costs]:

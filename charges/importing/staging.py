@@ -5,7 +5,8 @@ until `loading` makes the whole delivery current in one short transaction.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 
+from charges.focus import Header
 from charges.importing import appending, quarantine, writing
 from charges.importing.allocations import Allocations, has_allocations
 from charges.importing.appending import Ledger
@@ -22,7 +24,7 @@ from charges.importing.places import Place, Places, ProjectDelta
 from charges.importing.progress import Meter, Progress
 from charges.importing.reading import Chunk, open_rows
 from charges.importing.remarks import Remarks
-from charges.importing.rows import BadRow, RowReader, Rows, exactly
+from charges.importing.rows import BadRow, Division, RowReader, Rows, exactly
 from charges.importing.totals import ControlTotals
 from charges.models import Charge, FocusImport, ImportIssue, ReceivedFile, Source
 from periods.errors import Refused
@@ -63,11 +65,11 @@ class Staging:
 
     @property
     def loaded(self) -> int:
-        return sum(place.rows for place in self.places.loaded)
+        return sum(place.rows for place in self.places.values() if not place.is_kept)
 
     @property
     def unchanged(self) -> int:
-        return sum(place.unchanged for place in self.places.loaded)
+        return sum(place.unchanged for place in self.places.values() if not place.is_kept)
 
     @property
     def flagged(self) -> int:
@@ -75,17 +77,29 @@ class Staging:
 
     def learn(self, path: Path, name: str, member: str = "") -> None:
         """Look at a file before any is staged: what kind of source it is of, and which charges are divided."""
-        with open_rows(path, name, member=member, encoding=self.source.encoding) as (header, chunks):
+        with self._open(path, name, member) as (header, chunks):
             if appending.start(self.source, header.names) and self.source.pk:
                 self.source.save()
-            if has_allocations(header):
-                reader = RowReader(header, self.source, currency=settings.CURRENCY)
-                for chunk in chunks:
-                    self.allocations.learn(reader, chunk)
+            self._look(header, chunks, self.allocations.learn)
+
+    def weigh(self, path: Path, name: str, member: str = "") -> None:
+        """Look at a file once more, for the charges that parts in any file were divided from."""
+        if self.allocations.divided:
+            with self._open(path, name, member) as (header, chunks):
+                self._look(header, chunks, self.allocations.weigh)
+
+    def _open(self, path: Path, name: str, member: str) -> AbstractContextManager[tuple[Header, Iterator[Chunk]]]:
+        return open_rows(path, name, member=member, encoding=self.source.encoding)
+
+    def _look(self, header: Header, chunks: Iterator[Chunk], look: Callable[[RowReader, Chunk], None]) -> None:
+        if has_allocations(header):
+            reader = RowReader(header, self.source, currency=settings.CURRENCY)
+            for chunk in chunks:
+                look(reader, chunk)
 
     def read(self, path: Path, name: str, member: str, file: ReceivedFile | None) -> None:
         """Stage all rows of one file, or member of an archive."""
-        with open_rows(path, name, member=member, encoding=self.source.encoding) as (header, chunks):
+        with self._open(path, name, member) as (header, chunks):
             self.versions[header.version] = None
             reader = RowReader(header, self.source, currency=settings.CURRENCY)
             for chunk in chunks:
@@ -101,6 +115,8 @@ class Staging:
         """Give the issues without a readable month to the first month. Raises Refused where there is none."""
         if not self.places:
             raise Refused("No row can be used, and none says which month it is of: is this a FOCUS file?")
+        self.places.settle()
+        self._count_late()
         first = next(iter(self.places.loaded), None)
         for issue in self._homeless:
             if first and first.period:
@@ -114,7 +130,7 @@ class Staging:
     def _take(self, rows: Rows, reader: RowReader, file: ReceivedFile | None) -> None:
         for month, of_month in rows.by(rows.months):
             place = self.places[self.target_month or month]
-            for part in _marked(of_month, self.allocations.origins(of_month)):
+            for part in _marked(of_month, self.allocations.judge(of_month)):
                 self._load(self._without_conflicts(part, place, reader, file), place, file)
 
     def _without_conflicts(self, rows: Rows, place: Place, reader: RowReader, file: ReceivedFile | None) -> Rows:
@@ -140,10 +156,18 @@ class Staging:
         if len(rows):
             self.add(rows, place, file)
 
+    def _count_late(self) -> None:
+        """Rows of closed months that differ were counted as loaded until now."""
+        for place in self.places.values():
+            if place.is_kept:
+                self.late += place.rows
+                self.totals.keep_late(place.totals)
+
     def _count(self, rows: Rows, place: Place) -> None:
         for currency, in_currency in rows.by(rows.currencies):
-            self.totals.add(currency, in_currency, is_late=place.is_kept)
-        self.late += len(rows) if place.is_kept else 0
+            self.totals.add(currency, in_currency)
+            if place.is_closed:
+                place.totals.add(currency, in_currency)
 
     def add(self, rows: Rows, place: Place, file: ReceivedFile | None) -> None:
         """Rows that the month does not hold yet."""
@@ -155,7 +179,8 @@ class Staging:
             place.dues.extend(price.due for price in assessment.prices)
         place.flagged += assessment.statuses.count(Status.HELD.value)
         _count_deltas(rows, assessment, place)
-        if place.is_kept:
+        if place.is_closed:
+            self.places.refuse_unless_kept(place)  # at once: the rest of a large file makes no difference
             return
         self.flags.update(flag for flags in assessment.flags for flag in flags)
         if isinstance(place.holding, Ledger):  # what a snapshot holds is compared with the whole file
@@ -181,14 +206,14 @@ class Staging:
         digest = reader.digest(cells)
         decision = self.decided.take(digest)
         place = self._place_of_bad(cells, reader)
-        if place and place.is_kept:
-            self.late += 1
-            return
         issue: Any = quarantine.issue(reader.header, bad, line, cells)  # its period may be known later
         issue.focus_import, issue.file, issue.raw_digest = self.focus_import, file, digest
         issue.billing_account_id = quarantine.account(reader, cells)
         if decision and self._is_corrected(decision, issue, bad, reader, file):
-            self._issues.append(issue)
+            return
+        if place and place.is_closed:
+            self.late += 1
+            place.undecided += decision is None or decision.status != ImportIssue.Status.DISCARDED
             return
         self._quarantine(issue, bad, place, quarantine.currency(reader, cells), decision)
 
@@ -209,6 +234,8 @@ class Staging:
             decision.decided_at,
             decision.reason,
         )
+        if not place.is_closed:  # which keeps the record that it has
+            self._issues.append(issue)
         self.totals.correct(rows, bad.amounts)
         self._take(rows, reader, file)
         return True
@@ -247,16 +274,14 @@ class Staging:
         self._charges, self._issues = [], []
 
 
-def _marked(rows: Rows, are_origins: Sequence[bool]) -> Iterator[Rows]:
-    """Rows that are divided say so in what they are compared by: whether they count may change between deliveries."""
-    if not any(are_origins):
-        yield rows
-        return
-    yield rows.where([not is_origin for is_origin in are_origins])
-    origins = rows.where(are_origins)
-    origins.is_allocated = True
-    origins.contents = [~content for content in origins.contents]
-    yield origins
+def _marked(rows: Rows, divisions: Sequence[Division]) -> Iterator[Rows]:
+    """Divided rows say so in what they are compared by: whether they count may change between deliveries."""
+    for division in Division:
+        if division in divisions:
+            part = rows.where([other is division for other in divisions]) if {*divisions} != {division} else rows
+            part.division = division
+            part.contents = [content ^ division.value for content in part.contents]
+            yield part
 
 
 def _count_deltas(rows: Rows, assessment: Assessment, place: Place) -> None:

@@ -59,18 +59,25 @@ class ControlTotals:
                 totals.by_currency[currency][column] = Total(**given)
         return totals
 
-    def add(self, currency: str, rows: Rows, *, is_late: bool = False) -> None:
-        """`rows` are all in this currency; late ones are kept and not loaded."""
+    def add(self, currency: str, rows: Rows) -> None:
+        """`rows` are all in this currency."""
         for column, written in rows.written.items():
             total = self.by_currency[currency][column]
             stored = from_billionths(sum(filter(None, rows.amounts[column])))
             with localcontext(EXACT):
                 exact = sum(exactly(written), ZERO)
-                if is_late:
-                    total.late += exact
-                else:
-                    total.loaded += exact
-                    total.rounding += exact - stored
+                total.loaded += exact
+                total.rounding += exact - stored
+
+    def keep_late(self, rows: "ControlTotals") -> None:
+        """These were counted as loaded, and are of a closed month after all."""
+        for currency, columns in rows.by_currency.items():
+            for column, late in columns.items():
+                total = self.by_currency[currency][column]
+                with localcontext(EXACT):
+                    total.late += late.loaded
+                    total.loaded -= late.loaded
+                    total.rounding -= late.rounding
 
     def correct(self, row: Rows, before: Mapping[str, Decimal]) -> None:
         """One row is loaded in place of what the file says; `before` are the amounts that could be read of that."""

@@ -13,9 +13,15 @@ from periods.lifecycle import require_reason, run_transition
 from periods.models import BillingPeriod
 
 
-@transaction.atomic
 def discard(focus_import: FocusImport, *, by: Any = None, reason: str = "") -> FocusImport:
     """Give a staged import up: its rows never counted. The received file is kept."""
+    if is_running(focus_import):
+        raise Refused(f"{focus_import} is being read at this moment: wait for it, or end its process.")
+    return _discard(focus_import, by=by, reason=reason)
+
+
+@transaction.atomic
+def _discard(focus_import: FocusImport, *, by: Any = None, reason: str) -> FocusImport:
     discarded = run_transition(focus_import, "discard", by=by, reason=reason)
     months = set(Charge.objects.filter(loaded_by=discarded).order_by().values_list("period", flat=True).distinct())
     months |= set(ImportIssue.objects.filter(focus_import=discarded).values_list("period", flat=True))
@@ -61,7 +67,7 @@ def throw_away(focus_import: FocusImport, reason: str) -> None:
     with transaction.atomic():
         focus_import = FocusImport.objects.get(pk=focus_import.pk)
         if focus_import.state == FocusImport.State.STAGED:
-            discard(focus_import, reason=reason)
+            _discard(focus_import, reason=reason)
 
 
 def _forget_months(months: set[int]) -> None:

@@ -62,6 +62,10 @@ class FocusImport(Document):
         editable=False,
         help_text="Per closed month and currency: rows, Δ list, Δ due, and where they went",
     )
+    settled_months = models.JSONField(
+        default=list, editable=False, help_text="Closed months in which nothing differed from what they hold"
+    )
+    read_as = models.JSONField(default=dict, editable=False, help_text="The settings of the source as they were then")
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, editable=False, related_name="+"

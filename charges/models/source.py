@@ -93,6 +93,23 @@ class Source(models.Model):
     def clean(self) -> None:
         if self.delivery == Source.Delivery.APPEND and not self.reference_column:
             raise ValidationError({"reference_column": "An append source needs its reference column."})
+        before = Source.objects.filter(pk=self.pk).first()
+        if before and before.rows_told_by != self.rows_told_by and self.imports.loaded().exists():
+            raise ValidationError(
+                {
+                    "delivery": "What is loaded cannot be told from what comes: reverse its deliveries, or name a new one."
+                }
+            )
+
+    @property
+    def rows_told_by(self) -> tuple[str, str]:
+        """How a row of one delivery is found in the next."""
+        return self.delivery, self.reference_column if self.delivery == Source.Delivery.APPEND else ""
+
+    @property
+    def reading(self) -> dict[str, str | bool]:
+        """The settings under which the same bytes give the same charges."""
+        return {"basis": self.basis, "has_inclusive_ends": self.has_inclusive_ends, "encoding": self.encoding}
 
     @property
     def credited_account(self) -> str:

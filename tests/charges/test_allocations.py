@@ -38,10 +38,58 @@ def test_the_origin_does_not_count_beside_its_parts(deliver, origin_first):
     assert (delivery.rows, delivery.loaded, delivery.flagged) == (3, 3, 0)
 
 
-def test_another_charge_of_the_same_resource_counts(deliver):
-    deliver(row("4", "cpu"), row("6", "cpu"), row("3"))
+@pytest.mark.parametrize(
+    "costs", [("1", "0.3333333333", "0.3333333333", "0.3333333334"), ("0.3", "0.1", "0.1", "0.09999999999999998"),
+              ("10", "3.333333", "3.333333", "3.333333")],
+)  # fmt: skip
+def test_parts_may_be_rounded(deliver, costs):
+    origin, *parts = costs
+    deliver(row(origin), *(row(part, "cpu") for part in parts))
 
-    assert counted() == [(Decimal(3), "clear"), (Decimal(4), "clear"), (Decimal(6), "clear")]
+    assert Charge.objects.filter(review_status="not_billable").get().effective_cost == Decimal(origin)
+
+
+def test_several_origins_that_nothing_tells_apart_are_divided_together(deliver):
+    deliver(row("1"), row("2"), row("0.5", "cpu"), row("0.5", "cpu"), row("2", "cpu"))
+
+    assert counted() == [
+        (Decimal("0.5"), "clear"), (Decimal("0.5"), "clear"), (Decimal(1), "not_billable"), (Decimal(2), "clear"),
+        (Decimal(2), "not_billable"),
+    ]  # fmt: skip
+
+
+def test_parts_may_be_described_otherwise_than_their_origin(deliver):
+    deliver(
+        row("3", ChargeDescription="node"), row("1", "cpu", ChargeDescription="pod a"),
+        row("2", "cpu", ChargeDescription="pod b"),
+    )  # fmt: skip
+
+    assert counted() == [(Decimal(1), "clear"), (Decimal(2), "clear"), (Decimal(3), "not_billable")]
+
+
+def test_an_origin_that_costs_nothing_does_not_show_its_list_price_twice(deliver):
+    free = {"BilledCost": "0", "EffectiveCost": "0"}
+    deliver(row("3") | free, row("1", "cpu") | free, row("2", "cpu") | free)
+
+    statuses = Charge.objects.order_by("list_amount").values_list("list_amount", "review_status")
+    assert list(statuses) == [(Decimal(1), "clear"), (Decimal(2), "clear"), (Decimal(3), "not_billable")]
+
+
+def test_another_charge_beside_an_origin_counts(deliver):
+    deliver(row("10"), row("4", "cpu"), row("6", "cpu"), row("3"))
+
+    assert counted() == [
+        (Decimal(3), "clear"), (Decimal(4), "clear"), (Decimal(6), "clear"), (Decimal(10), "not_billable"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("others", [("3",), ("10", "10")])
+def test_what_may_be_an_origin_is_held(deliver, others):
+    deliver(row("4", "cpu"), row("6", "cpu"), *map(row, others))
+
+    held = [(Decimal(other), "held") for other in others]
+    assert counted() == sorted([(Decimal(4), "clear"), (Decimal(6), "clear"), *held])
+    assert {tuple(charge.flags) for charge in Charge.objects.filter(review_status="held")} == {("divided",)}
 
 
 def test_an_origin_that_is_divided_only_later_stops_counting(deliver):

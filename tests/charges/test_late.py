@@ -50,8 +50,8 @@ def test_a_file_for_a_closed_month_is_refused_and_says_what_to_do(deliver, close
         deliver(january("a", "14"), january("b", "20"), january("c", "30"))
 
     assert str(refusal.value) == (
-        "January 2025 is finalized: nothing was loaded. Load the difference into an open month with --late-to, "
-        "or reopen the month while it is not finalized."
+        "January 2025 is finalized, and this delivery differs from what it holds: nothing was loaded. "
+        "Load the difference into an open month with --late-to."
     )
     assert FocusImport.objects.loaded().count() == 1
 
