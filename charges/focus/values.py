@@ -17,5 +17,11 @@ def canonical(field: str, text: str) -> str:
     return _SPELT[field].get(text.strip().casefold(), text)
 
 
+def account(text: str) -> str:
+    """A billing account: providers write one in capitals here and in small letters there, and none as NULL."""
+    text = text.strip()
+    return "" if text in NULLS else text.lower()
+
+
 def is_known(field: str, text: str) -> bool:
     return text in ("", *ALLOWED[field])

@@ -28,10 +28,15 @@ class Comparison:
         self.new = sum(place.added for place in self.places)
         self.vanished = sum(len(self.left[place.month]) for place in self.places)
         self.unchanged = staging.unchanged
+        self.matched = 0  # rows of files that write all anew, once they are loaded
+
+    @property
+    def changed(self) -> int:
+        """Rows that replace another."""
+        return self._paired + self.matched
 
     @cached_property
-    def changed(self) -> int:
-        """Rows that replace one of equal identity."""
+    def _paired(self) -> int:
         return sum(sum(1 for _ in pair(self.left[place.month], _new_rows(place))) for place in self.places)
 
     @property
@@ -41,6 +46,15 @@ class Comparison:
     @property
     def removed(self) -> int:
         return self.vanished - self.changed
+
+    @property
+    def remarks(self) -> list[str]:
+        sentence = (
+            "Not one row is named as in the last delivery: the file writes other columns, or times in another form. "
+            f"By account, resource, service and charge period, {self.matched:,} rows replace earlier ones, and what "
+            "was decided about those holds."
+        )
+        return [sentence] if self.matched else []
 
     @cached_property
     def by_project(self) -> list[dict[str, Any]]:

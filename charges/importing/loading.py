@@ -9,25 +9,21 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Count, F, Q, QuerySet, Sum
 
-from charges.converting import convert, revert
-from charges.funding import ProjectFunds
 from charges.importing import late
 from charges.importing.appending import Ledger
-from charges.importing.comparing import BATCH, Comparison, in_batches
+from charges.importing.comparing import Comparison
 from charges.importing.places import Place
 from charges.importing.receiving import refuse_other_source
-from charges.importing.snapshot import Old, in_effect, pair
+from charges.importing.snapshot import in_effect
 from charges.importing.staging import Staging
-from charges.importing.totals import ControlTotals, short
+from charges.importing.superseding import supersede
+from charges.importing.totals import ControlTotals
 from charges.models import Charge, FocusImport, ImportIssue, ImportScope, Source
-from charges.money import ZERO, to_billionths
-from charges.review import settle_payer_flags
+from charges.money import ZERO
 from periods.errors import Refused
 from periods.lifecycle import run_transition
 from periods.models import BillingPeriod
 
-Status = Charge.ReviewStatus
-PAYER = ("pi", "project", "funding_account")
 COLUMNS = {"BilledCost": "billed_cost", "EffectiveCost": "effective_cost", "ListCost": "list_cost"}
 COLUMNS |= {"ContractedCost": "contracted_cost"}
 
@@ -66,12 +62,12 @@ def load(staging: Staging, *, before: set[int], by: Any, force: bool) -> FocusIm
     refuse_other_source(staging.source, {file.sha256: Path(file.name) for file in focus_import.files.all()})
     _record_scopes(focus_import, comparison.places)
     _refuse_fall(comparison, force=force)
-    _save_counts(comparison)
     for place in comparison.places:
         if place.late_month:
             late.reverse(focus_import, place, comparison.left[place.month])
         else:
-            _supersede(staging, place, comparison.left[place.month])
+            comparison.matched += supersede(focus_import, place, comparison.left[place.month])
+    _save_counts(comparison)
     _replace_issues(staging, comparison.places)
     _check_totals(staging, comparison.places)
     _discard_kept(focus_import, comparison, by=by)
@@ -97,65 +93,6 @@ def _refuse_fall(comparison: Comparison, *, force: bool) -> None:
     threshold = comparison.staging.source.fall_threshold
     if threshold is not None and not force and (sentence := comparison.fall(threshold)):
         raise Refused(f"{sentence} Use --force if that is right.")
-
-
-def _supersede(staging: Staging, place: Place, left: list[Old]) -> None:
-    for charges in in_batches(old.pk for old in left):
-        charges.update(superseded_by=staging.focus_import)
-    if not left:
-        return
-    new = Charge.objects.filter(loaded_by=staging.focus_import, period=place.period).order_by("pk")
-    rows = new.values_list("identity_digest", "due_amount", "pk").iterator(chunk_size=BATCH)
-    pairs = dict(pair(left, ((identity, to_billionths(due), pk) for identity, due, pk in rows)))
-    for charges in in_batches(pairs):
-        changed = list(charges)
-        for charge in changed:
-            charge.replaces_id = pairs[charge.pk]
-        Charge.objects.bulk_update(changed, ["replaces"], batch_size=200)
-    _carry_decisions(pairs, staging.source)
-
-
-def _carry_decisions(pairs: dict[int, int], source: Source) -> None:
-    """What people decided about a row holds for its changed form; an approval only if due hardly moved."""
-    by_old = {old: new for new, old in pairs.items()}
-    related = Charge.objects.select_related("period", "source", *PAYER)
-    decided = ~Q(review_status__in=[Status.CLEAR, Status.HELD, Status.NOT_BILLABLE]) | Q(
-        fund_step=Charge.FundStep.DECISION
-    )
-    for charges in in_batches(by_old):
-        for old in charges.filter(decided | Q(decided_at__isnull=False)).select_related(*PAYER):
-            new = related.get(pk=by_old[old.pk])
-            if new.review_status != Status.NOT_BILLABLE:
-                _carry(old, new, source)
-                new.save()
-
-
-def _carry(old: Charge, new: Charge, source: Source) -> None:
-    has_moved = old.decided_at is not None and old.project is not None and old.project_id != new.project_id
-    if old.decided_at:
-        new.pi, new.project = old.pi or new.pi, old.project or new.project
-    if old.fund_step == Charge.FundStep.DECISION:
-        new.funding_account, new.fund_step = old.funding_account, old.fund_step
-    elif has_moved and new.project:
-        ProjectFunds(new.project).apply(new)
-    settle_payer_flags(new)
-    new.decided_by_id, new.decided_at, new.decision_reason = old.decided_by_id, old.decided_at, old.decision_reason
-    if old.review_status in (Status.EXCLUDED, Status.DEFERRED):
-        new.review_status = old.review_status
-    elif old.review_status == Status.APPROVED:
-        _carry_approval(old, new, source)
-
-
-def _carry_approval(old: Charge, new: Charge, source: Source) -> None:
-    """It holds while due hardly moves and nothing is lacking; amounts are compared in the month's currency."""
-    is_complete = not new.missing and (not new.is_unconverted or convert(new))
-    if is_complete and abs(new.due_amount - old.due_amount) <= source.approval_threshold:
-        new.review_status = Status.APPROVED
-        return
-    new.flags["changed_after_approval"] = f"Due was {short(old.due_amount)} when it was approved."
-    new.review_status = Status.HELD
-    if new.exchange_rate_id:
-        revert(new)
 
 
 def _replace_issues(staging: Staging, places: list[Place]) -> None:
@@ -240,5 +177,5 @@ def _save_counts(comparison: Comparison) -> None:
     focus_import.late_to = staging.places.late_to or ""
     focus_import.settled_months = [place.month for place in staging.places.settled]
     focus_import.focus_version = ", ".join(staging.versions)
-    focus_import.warnings = staging.remarks.sentences
+    focus_import.warnings = [*staging.remarks.sentences, *comparison.remarks]
     focus_import.save()

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from charges.focus import Header
+from charges.focus import Header, values
 from charges.importing.rows import CURRENCY, LONGEST_ACCOUNT, BadRow, RowReader
 from charges.models import ImportIssue
 from charges.money import from_billionths, to_billionths
@@ -31,7 +31,7 @@ def issue(header: Header, bad: BadRow, line: int, cells: list[str]) -> ImportIss
 
 def account(reader: RowReader, cells: list[str]) -> str:
     has_shape = len(cells) == len(reader.header.names)
-    return reader.cell(cells, "BillingAccountId")[:LONGEST_ACCOUNT] if has_shape else ""
+    return values.account(reader.cell(cells, "BillingAccountId")[:LONGEST_ACCOUNT]) if has_shape else ""
 
 
 def currency(reader: RowReader, cells: list[str]) -> str:

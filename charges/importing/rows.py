@@ -18,7 +18,7 @@ from struct import unpack
 from typing import Any, NamedTuple
 
 from charges.focus import COSTS, NULLABLE, NULLS, TEXTS, Header, canonical
-from charges.focus.values import ALLOWED
+from charges.focus.values import ALLOWED, account
 from charges.importing.memo import Memo
 from charges.importing.reading import Chunk
 from charges.importing.writing import instant
@@ -123,6 +123,7 @@ class RowReader:
         self.end = Memo(_inclusive_end) if source.has_inclusive_ends else self.moment
         self.nulls: Counter[str] = Counter()  # of columns that should have none
         self.spelt = {field: Memo(partial(canonical, field)) for field in ALLOWED}
+        self.spelt["billing_account_id"] = Memo(account)
 
     def sift(self, chunk: Chunk, quarantine: Callable[[BadRow, int, list[str]], None]) -> Iterator[Rows]:
         """The good rows of a chunk in one or more blocks; each bad one goes to `quarantine` with line and cells."""
@@ -295,8 +296,8 @@ class RowReader:
         width = len(self.header.names)
         if {*map(len, rows)} != {width}:
             raise BadRow("", "", f"The row has {len(rows[0])} cells, the header {width}.")
-        account = self.header.positions.get("BillingAccountId")
-        if account is not None and max(len(row[account]) for row in rows) > LONGEST_ACCOUNT:
+        of_account = self.header.positions.get("BillingAccountId")
+        if of_account is not None and max(len(row[of_account]) for row in rows) > LONGEST_ACCOUNT:
             raise BadRow("BillingAccountId", "", f"BillingAccountId is longer than {LONGEST_ACCOUNT} characters.")
 
 

@@ -95,7 +95,9 @@ def test_a_month_closed_between_preview_and_confirm_is_refused(browser: Client, 
 
     page = confirm(browser, preview)
 
-    assert sentences(page)[0].startswith("January 2025 is closed, and this delivery differs from what it holds: nothing")
+    assert sentences(page)[0].startswith(
+        "January 2025 is closed, and this delivery differs from what it holds: nothing"
+    )
     assert Charge.objects.current().get().due_amount == 80
 
 
