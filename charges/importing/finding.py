@@ -2,6 +2,7 @@
 
 import glob
 import os
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -11,6 +12,7 @@ from charges.importing.archives import is_billing_file, is_litter
 from periods.errors import Refused
 
 NAMED = 3
+FORMAT = re.compile(r"(\.(csv|txt|parquet|gz|zst|zip))+$")
 
 
 class Found(NamedTuple):
@@ -34,7 +36,33 @@ def find_files(given: Sequence[str | Path]) -> Found:
         for file in found.files:
             files.setdefault(file.resolve(), file)
         remarks += found.remarks
+    _refuse_twins(files.values())
     return Found(list(files.values()), remarks)
+
+
+def _refuse_twins(files: Iterable[Path]) -> None:
+    """January packed and unpacked would be billed twice."""
+    seen: dict[Path, Path] = {}
+    for file in sorted(files):
+        bare = file.with_name(FORMAT.sub("", file.name.lower()))
+        if bare in seen:
+            raise Refused(
+                f"{seen[bare].name} and {file.name} seem to be one file in two forms, and would be billed twice: "
+                "name the one that counts, or give them names of their own."
+            )
+        seen[bare] = file
+
+
+def _refuse_runs(files: Iterable[Path]) -> None:
+    """Two runs of an export hold the same month; without a manifest nothing says which one counts."""
+    seen: dict[Path, str] = {}
+    for file in files:
+        for folder in file.parents:
+            if manifests.is_run(folder) and seen.setdefault(folder.parent, folder.name) != folder.name:
+                raise Refused(
+                    f"{folder.parent.name} holds several runs of an export, and no manifest says which one counts: "
+                    f"{seen[folder.parent]}, {folder.name}. Give the folder of the latest."
+                )
 
 
 def _seen(path: Path) -> Found:
@@ -88,6 +116,7 @@ def _listed(lists: list[Path], everything: Iterable[Path]) -> Found:
     ]
     if unlisted:
         remarks.append(f"No manifest lists {_names(unlisted)}: left out.")
+    _refuse_runs(sorted(elsewhere))
     return Found(sorted(wanted | elsewhere), remarks)
 
 

@@ -39,6 +39,12 @@ def is_manifest(path: Path) -> bool:
     return path.name.lower().endswith("manifest.json")
 
 
+def is_run(folder: Path) -> bool:
+    """Whether a folder is one run of an export: named by its time, or by a GUID within a range of days."""
+    run = RUN.fullmatch(folder.name)
+    return run is not None and bool(run["time"] or RANGE.fullmatch(folder.parent.name))
+
+
 def read(paths: Iterable[Path], found: Iterable[Path]) -> list[Manifest]:
     """The manifests among the paths that list files; the files are looked for among the found ones. Raises Refused."""
     by_name: dict[str, list[Path]] = {}
