@@ -80,7 +80,7 @@ SECOND = FIRST | {
     "charges.ReceivedFile": ("id focus_import_id position name member sha256 size"),
     "charges.ImportIssue": (
         "id focus_import_id period_id file_id billing_account_id line_number column raw_value sentence raw_row "
-        "raw_digest correction charge_id billed_cost effective_cost list_cost status replaced_by_id decided_by_id "
+        "counted raw_digest correction charge_id billed_cost effective_cost list_cost status replaced_by_id decided_by_id "
         "decided_at reason"
     ),
     "charges.Charge": (

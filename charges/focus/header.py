@@ -23,7 +23,7 @@ class Header:
     @classmethod
     def of(cls, names: Sequence[str]) -> "Header":
         """Raises Refused for a header that names a column twice, or lacks what no bill can do without."""
-        header = cls(tuple(name.strip() for name in names))
+        header = cls(tuple(name.strip() or f"column {n}" for n, name in enumerate(names, start=1)))
         repeated = [name for name, n in Counter(map(normalise, header.names)).items() if n > 1 and name]
         if repeated:
             columns = ", ".join(STANDARD[name].name if name in STANDARD else name for name in repeated)
@@ -45,6 +45,12 @@ class Header:
             if standard := STANDARD.get(normalise(name)):
                 found[standard.name] = index
         return found
+
+    @cached_property
+    def labels(self) -> list[str]:
+        """The names, those of FOCUS columns as FOCUS has them."""
+        of_focus = {index: name for name, index in self.positions.items()}
+        return [of_focus.get(index, normalise(name)) for index, name in enumerate(self.names)]
 
     def index(self, name: str) -> int:
         """Where a column stands that FOCUS does not define. Raises Refused."""

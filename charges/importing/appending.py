@@ -36,6 +36,11 @@ class Ledger:
             self.seen.add(digest)
         return found
 
+    def known_of(self, rows: Rows) -> list[str]:
+        """The references among the rows that are loaded."""
+        self._look_up(rows.text("reference"))
+        return list(self.known)
+
     def take(self, rows: Rows) -> Taken:
         """Which of the rows are loaded already, after `conflicts` has looked at them."""
         statuses = {at: self.known[name][0] for at, name in enumerate(rows.text("reference")) if name in self.known}

@@ -1,13 +1,13 @@
 """A quarantined row with what a person wrote in place of the unusable text: read, judged and loaded like any other."""
 
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
 
 from charges.focus import Header
+from charges.importing.appending import Ledger
 from charges.importing.decided import corrected
 from charges.importing.places import Place
 from charges.importing.reading import Chunk
@@ -16,7 +16,7 @@ from charges.importing.rows import BadRow, RowReader, Rows
 from charges.importing.snapshot import Snapshot
 from charges.importing.staging import Staging
 from charges.importing.totals import ControlTotals
-from charges.models import Charge, FocusImport, ImportIssue, ImportScope
+from charges.models import Charge, FocusImport, ImportIssue, ImportScope, Source
 from periods import audit
 from periods.errors import Refused, WrongState
 from periods.lifecycle import require_permission, require_reason
@@ -51,6 +51,7 @@ def correct_row(issue: ImportIssue, *, correction: Mapping[str, str], reason: st
         raise Refused("Nothing is corrected: change the text that cannot be read.")
     staging = Staging(issue.focus_import.source, issue.focus_import)
     rows = _read(issue, staging, changes)
+    _refuse_known_reference(staging.source, rows)
     place = _place(issue, rows)
     staging.add(rows, place, issue.file)
     staging.write()
@@ -73,28 +74,40 @@ def _read(issue: ImportIssue, staging: Staging, changes: dict[str, str]) -> Rows
 
 
 def _place(issue: ImportIssue, rows: Rows) -> Place:
-    """The month that takes the row, with a scope of the import for it."""
-    month = issue.focus_import.target_month or rows.months[0]
+    """The month that takes the row, with a scope of the import for it: of a closed month, where its differences go."""
+    focus_import = issue.focus_import
+    month = focus_import.target_month or rows.months[0]
     period = BillingPeriod.objects.get_or_create(month=month)[0]
+    is_late = period.state != BillingPeriod.State.OPEN and bool(focus_import.late_to)
+    if is_late:
+        period = BillingPeriod.objects.get(month=focus_import.late_to)
     period = BillingPeriod.objects.lock_open(period.pk)
+    late_month = month if is_late else ""
     [account] = rows.text("billing_account_id")
     scope, _ = ImportScope.objects.get_or_create(
-        focus_import=issue.focus_import, period=period, late_month="", billing_account_id=account
+        focus_import=focus_import, period=period, late_month=late_month, billing_account_id=account
     )
     if is_overtaken(scope):
         raise Refused(f"A later delivery speaks for {period}: correct the row there.")
     scope.rows += 1
     scope.save()
-    return Place(month, period, period.currency, Snapshot())
+    return Place(month, period, period.currency, Snapshot(), late_month=late_month)
+
+
+def _refuse_known_reference(source: Source, rows: Rows) -> None:
+    if source.delivery == Source.Delivery.APPEND and (known := Ledger(source).known_of(rows)):
+        raise Refused(
+            f"{source.reference_column} {', '.join(known)} is loaded already: it would be billed twice. Discard this "
+            "row, or reverse the delivery that holds the other."
+        )
 
 
 def _move_totals(issue: ImportIssue, rows: Rows, place: Place) -> None:
     """The import's record follows: one row more is loaded, one less in quarantine."""
     focus_import = FocusImport.objects.select_for_update().get(pk=issue.focus_import_id)
     totals = ControlTotals.from_text(focus_import.totals)
-    before = _readable(issue, rows)
-    totals.add_quarantined(rows.currencies[0], {name: -amount for name, amount in before.items()})
-    totals.correct(rows, before)
+    totals.end_quarantine(issue.counted)
+    totals.correct(rows, issue.counted)
     totals.add(rows.currencies[0], rows)
     focus_import.totals = totals.as_text()
     focus_import.loaded += 1
@@ -102,17 +115,6 @@ def _move_totals(issue: ImportIssue, rows: Rows, place: Place) -> None:
     focus_import.quarantined -= 1
     focus_import.flagged += place.flagged
     focus_import.save()
-
-
-def _readable(issue: ImportIssue, rows: Rows) -> dict[str, Decimal]:
-    """What the raw row counted for: nothing, where one of its amounts could not be read."""
-    header = Header.of(list(columns(issue)))
-    reader = RowReader(header, issue.focus_import.source, currency=issue.period.currency)
-    try:
-        reader.read(Chunk([issue.line_number], [list(issue.raw_row.values())]))
-    except BadRow as bad:
-        return bad.amounts
-    return {}
 
 
 def _decide(issue: ImportIssue, charge: Charge, changes: dict[str, str], reason: str, by: Any) -> None:

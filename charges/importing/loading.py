@@ -99,18 +99,24 @@ def _replace_issues(staging: Staging, places: list[Place]) -> None:
     """Quarantined rows of the deliveries that this one replaces need no decision any more; decisions go with it."""
     Status = ImportIssue.Status  # noqa: N806 - as the model's
     for place in places:
-        earlier = ImportIssue.objects.filter(
-            period=place.period,
-            billing_account_id__in=list(place.accounts),
-            focus_import__source=staging.source,
-            replaced_by=None,
-        ).exclude(focus_import=staging.focus_import)
-        if isinstance(place.holding, Ledger):
-            again = ImportIssue.objects.filter(focus_import=staging.focus_import)
-            earlier = earlier.filter(raw_digest__in=list(again.values_list("raw_digest", flat=True)))
+        earlier = _replaced_issues(staging, place)
         earlier.filter(status=Status.OPEN).update(status=Status.REPLACED, replaced_by=staging.focus_import)
         decided = earlier.filter(status__in=[Status.CORRECTED, Status.DISCARDED])
         decided.update(replaced_by=staging.focus_import)
+
+
+def _replaced_issues(staging: Staging, place: Place) -> QuerySet[ImportIssue]:
+    of_month = ImportIssue.objects.filter(
+        period=place.period, focus_import__source=staging.source, replaced_by=None
+    ).exclude(focus_import=staging.focus_import)
+    if isinstance(place.holding, Ledger):
+        again = ImportIssue.objects.filter(focus_import=staging.focus_import)
+        mine = of_month.filter(billing_account_id__in=list(place.accounts))
+        return mine.filter(raw_digest__in=list(again.values_list("raw_digest", flat=True)))
+    # A row without shape may be of any account of its delivery: of one that is spoken for, when all of them are.
+    others = ImportScope.objects.filter(period=place.period).exclude(billing_account_id__in=list(place.accounts))
+    whole = ~Q(focus_import__in=others.values("focus_import"))
+    return of_month.filter(Q(billing_account_id__in=list(place.accounts)) | Q(billing_account_id="") & whole)
 
 
 def _discard_kept(focus_import: FocusImport, comparison: Comparison, *, by: Any) -> None:

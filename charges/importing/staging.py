@@ -25,7 +25,7 @@ from charges.importing.progress import Meter, Progress
 from charges.importing.reading import Chunk, open_rows
 from charges.importing.remarks import Remarks
 from charges.importing.rows import BadRow, Division, RowReader, Rows, exactly
-from charges.importing.totals import ControlTotals
+from charges.importing.totals import ControlTotals, counted
 from charges.models import Charge, FocusImport, ImportIssue, ReceivedFile, Source
 from periods.errors import Refused
 
@@ -131,16 +131,20 @@ class Staging:
         for month, of_month in rows.by(rows.months):
             place = self.places[self.target_month or month]
             for part in _marked(of_month, self.allocations.judge(of_month)):
-                self._load(self._without_conflicts(part, place, reader, file), place, file)
+                conflicts = self._conflicts(part, place)
+                good = part.where([at not in conflicts for at in range(len(part))]) if conflicts else part
+                self._load(good, place, file)
+                # Only now: a row that was corrected before is looked up in the same ledger.
+                for at, bad in conflicts.items():
+                    self._put_aside(reader, file, bad, part.lines[at], part.cells[at])
 
-    def _without_conflicts(self, rows: Rows, place: Place, reader: RowReader, file: ReceivedFile | None) -> Rows:
+    def _conflicts(self, rows: Rows, place: Place) -> dict[int, BadRow]:
         if not isinstance(place.holding, Ledger):
-            return rows
+            return {}
         conflicts = place.holding.conflicts(rows)
         for at, bad in conflicts.items():
             bad.amounts = {name: a for name, column in rows.written.items() for a in exactly([column[at]])}
-            self._put_aside(reader, file, bad, rows.lines[at], rows.cells[at])
-        return rows.where([at not in conflicts for at in range(len(rows))]) if conflicts else rows
+        return conflicts
 
     def _load(self, rows: Rows, place: Place, file: ReceivedFile | None) -> None:
         if not len(rows):
@@ -208,18 +212,21 @@ class Staging:
         place = self._place_of_bad(cells, reader)
         issue: Any = quarantine.issue(reader.header, bad, line, cells)  # its period may be known later
         issue.focus_import, issue.file, issue.raw_digest = self.focus_import, file, digest
-        issue.billing_account_id = quarantine.account(reader, cells)
-        if decision and self._is_corrected(decision, issue, bad, reader, file):
+        issue.counted = counted(quarantine.currency(reader, cells), bad.amounts)
+        account = quarantine.account(reader, cells)
+        issue.billing_account_id = account or ""
+        if decision and self._is_corrected(decision, issue, reader, file):
             return
         if place and place.is_closed:
             self.late += 1
+            self.totals.add_late(issue.counted)
             place.undecided += decision is None or decision.status != ImportIssue.Status.DISCARDED
             return
-        self._quarantine(issue, bad, place, quarantine.currency(reader, cells), decision)
+        if place and account is not None:
+            place.accounts.setdefault(account, 0)
+        self._quarantine(issue, place, decision)
 
-    def _is_corrected(
-        self, decision: ImportIssue, issue: Any, bad: BadRow, reader: RowReader, file: ReceivedFile | None
-    ) -> bool:
+    def _is_corrected(self, decision: ImportIssue, issue: Any, reader: RowReader, file: ReceivedFile | None) -> bool:
         if decision.status != ImportIssue.Status.CORRECTED:
             return False
         cells = corrected(list(issue.raw_row.values()), reader.header.names, decision.correction)
@@ -236,22 +243,18 @@ class Staging:
         )
         if not place.is_closed:  # which keeps the record that it has
             self._issues.append(issue)
-        self.totals.correct(rows, bad.amounts)
+        self.totals.correct(rows, issue.counted)
         self._take(rows, reader, file)
         return True
 
-    def _quarantine(
-        self, issue: Any, bad: BadRow, place: Place | None, currency: str, decision: ImportIssue | None
-    ) -> None:
+    def _quarantine(self, issue: Any, place: Place | None, decision: ImportIssue | None) -> None:
         self.quarantined += 1
-        if currency:
-            self.totals.add_quarantined(currency, bad.amounts)
+        self.totals.add_quarantined(issue.counted)
         if decision and decision.status == ImportIssue.Status.DISCARDED:
             issue.status, issue.reason = decision.status, decision.reason
             issue.decided_by_id, issue.decided_at = decision.decided_by_id, decision.decided_at
         if place:
             issue.period = place.period
-            place.accounts.setdefault(issue.billing_account_id, 0)
         (self._issues if place else self._homeless).append(issue)
         if len(self.issues) < SHOWN_ISSUES:
             self.issues.append(issue)

@@ -1,7 +1,7 @@
 """Control totals: per currency and cost column, file = loaded + quarantined, to the last digit of the text."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, localcontext
 from typing import Any
@@ -42,6 +42,9 @@ class Total:
         return texts | {"rounding": short(self.rounding)}
 
 
+Counted = Mapping[str, Mapping[str, str]]  # exact amounts by currency and cost column, as text
+
+
 @dataclass(slots=True)
 class ControlTotals:
     by_currency: defaultdict[str, defaultdict[str, Total]] = field(
@@ -79,23 +82,42 @@ class ControlTotals:
                     total.loaded -= late.loaded
                     total.rounding -= late.rounding
 
-    def correct(self, row: Rows, before: Mapping[str, Decimal]) -> None:
-        """One row is loaded in place of what the file says; `before` are the amounts that could be read of that."""
+    def correct(self, row: Rows, before: Counted) -> None:
+        """One row is loaded in place of what the file says; `before` is what the file's own counted for."""
         for column, written in row.written.items():
             total = self.by_currency[row.currencies[0]][column]
             with localcontext(EXACT):
-                total.corrected += sum(exactly(written), ZERO) - before.get(column, ZERO)
+                total.corrected += sum(exactly(written), ZERO)
+        for total, amount in self._of(before):
+            total.corrected = EXACT.subtract(total.corrected, amount)
 
-    def add_quarantined(self, currency: str, amounts: Mapping[str, Decimal]) -> None:
-        for column, amount in amounts.items():
-            total = self.by_currency[currency][column]
+    def add_quarantined(self, rows: Counted) -> None:
+        for total, amount in self._of(rows):
             total.quarantined = EXACT.add(total.quarantined, amount)
+
+    def end_quarantine(self, rows: Counted) -> None:
+        for total, amount in self._of(rows):
+            total.quarantined = EXACT.subtract(total.quarantined, amount)
+
+    def add_late(self, rows: Counted) -> None:
+        for total, amount in self._of(rows):
+            total.late = EXACT.add(total.late, amount)
+
+    def _of(self, rows: Counted) -> Iterator[tuple[Total, Decimal]]:
+        for currency, columns in rows.items():
+            for column, amount in columns.items():
+                yield self.by_currency[currency][column], Decimal(amount)
 
     def as_text(self) -> dict[str, Any]:
         return {
             currency: {column: total.as_text() for column, total in columns.items()}
             for currency, columns in self.by_currency.items()
         }
+
+
+def counted(currency: str, amounts: Mapping[str, Decimal]) -> Counted:
+    """What a bad row counts for: nothing where its amounts cannot be read, or are of no currency."""
+    return {currency: {column: plain(amount) for column, amount in amounts.items()}} if currency and amounts else {}
 
 
 def plain(amount: Decimal) -> str:

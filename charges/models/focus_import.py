@@ -172,6 +172,11 @@ class ImportIssue(models.Model):
     raw_value = models.TextField(blank=True)
     sentence = models.TextField(help_text="What is wrong, in words")
     raw_row = models.JSONField(default=dict, help_text="The row as read, column by column")
+    counted = models.JSONField(
+        default=dict,
+        editable=False,
+        help_text="What the control totals hold of it: exact amounts by currency and column",
+    )
     raw_digest = models.BigIntegerField(
         default=0, editable=False, help_text="Tells the same raw row when it comes again"
     )

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from charges.importing import Delivery, import_files, reverse
+from charges.importing import Delivery, correct_row, import_files, reverse
 from charges.models import Charge, ImportIssue, Source
 from periods.errors import Refused
 from tests.charges.focus_files import focus_row, write_focus
@@ -106,6 +106,23 @@ def test_an_issue_of_an_earlier_delivery_stays_until_its_own_row_comes_again(del
     deliver(row("r4"), bad, name="c.csv")
 
     assert list(ImportIssue.objects.order_by("pk").values_list("status", flat=True)) == ["replaced", "open"]
+
+
+def test_a_correction_does_not_bill_a_reference_twice(deliver):
+    deliver(row("r1"))
+    deliver(row("r1", "6"), row("r2"), name="b.csv")
+    issue = ImportIssue.objects.get()
+
+    for reference in ("r1", "r2"):
+        with pytest.raises(Refused, match=f"oci_ReferenceNumber {reference} is loaded already: it would be billed"):
+            correct_row(
+                issue, correction={"BilledCost": "7", "oci_ReferenceNumber": reference}, reason="As on the invoice"
+            )
+    correct_row(issue, correction={"oci_ReferenceNumber": "r3"}, reason="As on the invoice")
+
+    deliver(row("r1", "6"), row("r2"), row("r4"), name="c.csv")
+    assert dues() == [(name, Decimal(due)) for name, due in (("r1", 5), ("r2", 5), ("r3", 6), ("r4", 5))]
+    assert list(ImportIssue.objects.order_by("pk").values_list("status", flat=True)) == ["corrected", "corrected"]
 
 
 def test_the_latest_delivery_can_be_reversed_and_loaded_again(deliver):

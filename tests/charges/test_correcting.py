@@ -136,6 +136,50 @@ def test_a_row_of_the_wrong_width_can_be_put_right(deliver, tmp_path):
     assert (charge.resource_id, charge.due_amount) == ("fixed", Decimal(80))
 
 
+def test_a_row_of_the_wrong_width_is_replaced_once_its_accounts_are_delivered_again(tmp_path):
+    def deliver(*accounts: str, bad: str = "") -> None:
+        path = write_focus(tmp_path / "x.csv", *(focus_row(BillingAccountId=name) for name in accounts))
+        path.write_text(path.read_text() + bad)
+        import_files([path], source_name="aws")
+
+    deliver("1", "2", bad="2025-01-01,2025-02-01\n")
+    deliver("1", "3")
+    assert ImportIssue.objects.get().status == "open"
+
+    deliver("1", "2", "3")
+
+    assert ImportIssue.objects.get().status == "replaced"
+
+
+def test_a_row_with_two_columns_without_a_name_is_corrected(tmp_path):
+    bad = focus_row(EffectiveCost="$1")
+    path = write_focus(tmp_path / "x.csv", focus_row(), bad)
+    path.write_text(
+        "".join(f"a,b,{line}" for line in path.read_text().splitlines(keepends=True)).replace("a,b,", ",,", 1)
+    )
+    import_files([path], source_name="aws")
+
+    charge = correct(EffectiveCost="5", ResourceId="fixed")
+
+    assert (charge.resource_id, charge.due_amount) == ("fixed", Decimal(5))
+    assert list(ImportIssue.objects.get().raw_row.items())[:2] == [("column 1", "a"), ("column 2", "b")]
+
+
+def test_a_late_row_is_corrected_where_the_differences_go(deliver):
+    deliver(focus_row(EffectiveCost="80"))
+    make_closed(make_period("2025-01"))
+    deliver(focus_row(EffectiveCost="80"), BAD, name="late.csv", late_to="2025-03")
+
+    charge = correct(EffectiveCost="70.00")
+
+    assert (charge.period.month, charge.kind, charge.late_month) == ("2025-03", "late", "2025-01")
+    assert (charge.review_status, list(charge.flags)) == ("held", ["late"])
+    good = [focus_row(EffectiveCost="80"), BAD | {"EffectiveCost": "70.00"}]
+    again = deliver(*good, name="good.csv", late_to="2025-03")
+    assert (again.unchanged, again.added, again.removed) == (2, 0, 0)
+    make_closed(make_period("2025-03"))
+
+
 def test_a_closed_month_takes_no_corrected_row(deliver):
     deliver(focus_row(), BAD)
     make_closed(make_period("2025-01"))

@@ -207,3 +207,16 @@ def test_how_rows_are_told_apart_cannot_change_under_what_is_loaded(folder):
 
     with pytest.raises(Exception, match="cannot be told from what comes"):
         source.full_clean()
+
+
+def test_a_bad_row_that_is_kept_late_is_part_of_the_file(folder):
+    Source.objects.create(name="aws", late_policy="keep")
+    folder(jan=[of("2025-01", "1")])
+    close("2025-01")
+
+    delivery = folder(jan=[of("2025-01", "2"), of("2025-01", "5") | {"ChargePeriodStart": "01/02/2025"}])
+
+    assert (delivery.rows, delivery.loaded, delivery.late) == (2, 0, 2)
+    assert delivery.totals["USD"]["EffectiveCost"] == {
+        "file": "7", "loaded": "0", "quarantined": "0", "late": "7", "rounding": "0",
+    }  # fmt: skip
