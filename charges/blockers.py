@@ -6,6 +6,8 @@ from dataclasses import replace
 from django.db.models import Exists, OuterRef, Q
 from django.urls import NoReverseMatch, reverse
 
+from charges.importing.late import not_loaded
+from charges.importing.summary import signed
 from charges.models import Adjustment, Charge, Dispute, FocusImport, ImportIssue, ImportScope, Source, SourceWaiver
 from periods.blockers import Blocker, changelist, counted, register
 from periods.models import BillingPeriod
@@ -77,6 +79,18 @@ def rows_to_correct(period: BillingPeriod) -> Iterator[Blocker]:
     for blocker in quarantined_rows(period):
         advice = "correct the file and import it again while the month is open, or discard what is not to be billed."
         yield replace(blocker, sentence=f"{blocker.sentence}: {advice}", is_warning=True)
+
+
+@register("close", "finalize")
+def late_files(period: BillingPeriod) -> Iterator[Blocker]:
+    """A warning: what came after the close is in no statement, and a person may want it in a later month."""
+    for late in not_loaded(period.month):
+        yield Blocker(
+            f"A file of {late['source']} came late and is not loaded: due {signed(late['due'])} {late['currency']}, "
+            f"{counted(late['rows'], 'row differs', 'rows differ')}. Load it with an open month for late differences.",
+            changelist(FocusImport, state__exact=FocusImport.State.LATE),
+            is_warning=True,
+        )
 
 
 @register("finalize")

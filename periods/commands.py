@@ -7,7 +7,7 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import OperationalError
+from django.db import OperationalError, ProgrammingError
 
 from periods import calendar
 from periods.errors import Refused, in_words
@@ -41,7 +41,7 @@ class StageCommand(BaseCommand):
             self.run(**options)
         except Refused as refusal:
             raise CommandError(str(refusal)) from refusal
-        except OperationalError as error:
+        except (OperationalError, ProgrammingError) as error:
             sentence = in_words(error)
             if sentence is None:
                 raise

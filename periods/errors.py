@@ -23,15 +23,25 @@ class PeriodLocked(Refused):
 
 BUSY = "A large month is being sealed, or a large file loaded. Nothing was changed: try again in a few minutes."
 FULL = "The disk of the database is full or refuses to write. Nothing was changed: make room, then try again."
+BEHIND = "The database lacks tables or columns of this version. Run manage.py migrate, then try again."
+TOO_LARGE = (
+    "The amounts add up to more than 9,223,372,036, which SQLite cannot hold to the billionth. Nothing was changed: "
+    "use PostgreSQL."
+)
 LOCKED_OUT = {"55P03", "40P01"}  # PostgreSQL: lock not available, deadlock detected
 NO_ROOM = {"53100", "58030"}  # PostgreSQL: disk full, I/O error
+ABSENT = {"42P01", "42703"}  # PostgreSQL: undefined table, undefined column
 
 
 def in_words(error: Exception) -> str | None:
-    """What doors say of a database error that only tells of others who write, or of the disk. None: it is a defect."""
-    state = getattr(error.__cause__, "sqlstate", None)
-    if state in LOCKED_OUT or "is locked" in str(error):
+    """What doors say of a database error that tells of others who write, the disk, or the set-up. None: a defect."""
+    state, said = getattr(error.__cause__, "sqlstate", None), str(error)
+    if state in LOCKED_OUT or "is locked" in said:
         return BUSY
-    if state in NO_ROOM or any(words in str(error) for words in ("disk is full", "disk I/O error")):
+    if state in NO_ROOM or any(words in said for words in ("disk is full", "disk I/O error")):
         return FULL
+    if state in ABSENT or any(words in said for words in ("no such table", "no such column")):
+        return BEHIND
+    if "integer overflow" in said:
+        return TOO_LARGE
     return None

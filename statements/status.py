@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db.models import Sum
 
+from charges.importing.late import not_loaded
 from charges.models import Charge
 from charges.money import ZERO, round_to_currency
 from periods.blockers import checklist
@@ -27,6 +28,7 @@ class Status:
     credits: Decimal
     acknowledged: bool
     blockers: dict[str, list[str]]
+    late: list[dict[str, Any]]  # what files of the closed month, kept and not loaded, would change
 
     def as_json(self) -> dict[str, Any]:
         """The contract of `period_status --json`."""
@@ -46,6 +48,7 @@ class Status:
                 "acknowledged": self.acknowledged,
             },
             "blockers": self.blockers,
+            **({"late": self.late} if self.late else {}),
         }
 
     def printed(self, amount: Decimal) -> str:
@@ -68,6 +71,7 @@ def period_status(period: BillingPeriod) -> Status:
         credits=sums["credits"] or ZERO,
         acknowledged=bool(booked) and all(journal.state == Journal.State.ACKNOWLEDGED for journal in booked),
         blockers={name: _sentences(period, name) for name in ("close", "finalize")},
+        late=not_loaded(period.month),
     )
 
 

@@ -94,8 +94,12 @@ class Comparison:
                 delta.due -= to_billionths(due)
         return deltas
 
-    def fall(self, threshold: int) -> str:
-        """The sentence about a delivery that is suddenly smaller by more percent than this; empty where it is not."""
+    @property
+    def fall(self) -> str:
+        """The sentence about a delivery that is smaller by more than the source's threshold; empty where it is not."""
+        threshold = self.staging.source.fall_threshold
+        if threshold is None:
+            return ""
         held = self.vanished + self.unchanged
         fewer = (self.vanished - self.new) * 100
         if held and fewer > threshold * held:

@@ -31,7 +31,7 @@ from charges.importing.receiving import (
     settled,
     stage,
 )
-from charges.importing.staging import Staging
+from charges.importing.staging import SHOWN_ISSUES, Staging
 from charges.importing.totals import plain
 from charges.importing.undoing import clear_dead, throw_away
 from charges.models import FocusImport, ImportIssue, ReceivedFile
@@ -63,7 +63,8 @@ class Delivery:
     late_months: list[dict[str, str]] = field(default_factory=list)
     is_repeated: bool = False
     flags: Counter[str] = field(default_factory=Counter)  # of the rows that are new or changed
-    issues: list[ImportIssue] = field(default_factory=list)  # the first ones of a dry run
+    issues: list[ImportIssue] = field(default_factory=list)  # the first that nobody has decided
+    fall: str = ""  # of a dry run: why it would be refused without force
 
     @property
     def flags_in_words(self) -> list[tuple[str, int]]:
@@ -122,7 +123,7 @@ def import_files(
     remarks += left_out
     if dry_run:
         staging = Staging(source, None, target_month=period, late_to=late_to, progress=progress)
-        return _dry_run(staging, found, remarks)
+        return _dry_run(staging, found, remarks, force=force)
     kept = keep(hashes)
     with ExitStack() as lock:
         with transaction.atomic():  # nobody sees the import before it is locked, or it would pass for a dead one
@@ -141,7 +142,7 @@ def _nothing_to_do(earlier: FocusImport, *, dry_run: bool) -> Delivery:
     return replace(found, focus_import=None) if dry_run else found
 
 
-def _dry_run(staging: Staging, found: Sequence[Part], remarks: Sequence[str]) -> Delivery:
+def _dry_run(staging: Staging, found: Sequence[Part], remarks: Sequence[str], *, force: bool) -> Delivery:
     staging.remarks.add(remarks)
     _read(staging, dict.fromkeys(found))
     against = Comparison(staging)
@@ -164,6 +165,7 @@ def _dry_run(staging: Staging, found: Sequence[Part], remarks: Sequence[str]) ->
         warnings=staging.remarks.sentences,
         flags=staging.flags,
         issues=staging.issues,
+        fall="" if force else against.fall,
     )
 
 
@@ -207,6 +209,7 @@ def _of(focus_import: FocusImport) -> Delivery:
         late=focus_import.late,
         late_months=focus_import.late_months,
         warnings=focus_import.warnings,
+        issues=list(focus_import.issues.filter(status=ImportIssue.Status.OPEN).select_related("file")[:SHOWN_ISSUES]),
     )
 
 

@@ -5,8 +5,9 @@ vanished as a reversal. The closed month keeps its bytes.
 """
 
 from collections.abc import Iterator
+from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from charges.importing.assessing import late_flag
 from charges.importing.comparing import in_batches
@@ -34,6 +35,28 @@ def reverse(focus_import: FocusImport, place: Place, left: list[Old]) -> None:
         for charge in changed:
             charge.origin_id = pairs[charge.pk]
         Charge.objects.bulk_update(changed, ["origin"], batch_size=200)
+
+
+def not_loaded(month: str) -> list[dict[str, Any]]:
+    """What the latest late files of each source would change in a month: entries of `late_months`, with the source."""
+    found = []
+    kept = FocusImport.objects.filter(state__in=[FocusImport.State.LATE, FocusImport.State.LOADED], late__gt=0)
+    done: set[int] = set()
+    for focus_import in kept.select_related("source").order_by("-pk"):
+        entries = [late for late in focus_import.late_months if late["month"] == month and not late["to"]]
+        if entries and focus_import.source_id not in done:
+            done.add(focus_import.source_id)
+            if not _is_answered(focus_import, month):
+                found += [{**late, "source": focus_import.source.name} for late in entries]
+    return found
+
+
+def _is_answered(kept: FocusImport, month: str) -> bool:
+    """Whether a later delivery spoke for the month: its differences are loaded, or there is none any more."""
+    later = FocusImport.objects.loaded().filter(source=kept.source_id, pk__gt=kept.pk)
+    of_month = Q(scopes__late_month=month) | Q(scopes__late_month="", scopes__period__month=month)
+    settled = (months for months in later.values_list("settled_months", flat=True))
+    return later.filter(of_month).exists() or any(month in months for months in settled)
 
 
 def _keys(charges: QuerySet[Charge]) -> Iterator[tuple[int, int, int]]:

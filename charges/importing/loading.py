@@ -90,8 +90,7 @@ def _record_scopes(focus_import: FocusImport, places: list[Place]) -> None:
 
 def _refuse_fall(comparison: Comparison, *, force: bool) -> None:
     """A delivery that is suddenly much smaller is more often a broken export than a saving."""
-    threshold = comparison.staging.source.fall_threshold
-    if threshold is not None and not force and (sentence := comparison.fall(threshold)):
+    if not force and (sentence := comparison.fall):
         raise Refused(f"{sentence} Use --force if that is right.")
 
 

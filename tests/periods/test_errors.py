@@ -3,7 +3,7 @@
 import pytest
 from django.db import OperationalError
 
-from periods.errors import BUSY, FULL, in_words
+from periods.errors import BEHIND, BUSY, FULL, TOO_LARGE, in_words
 
 
 @pytest.mark.parametrize(
@@ -12,7 +12,9 @@ from periods.errors import BUSY, FULL, in_words
         ("database is locked", BUSY),
         ("database or disk is full", FULL),
         ("disk I/O error", FULL),
-        ("no such table: charges_charge", None),
+        ("no such table: charges_charge", BEHIND),
+        ("integer overflow", TOO_LARGE),
+        ("near SELECT: syntax error", None),
     ],
 )
 def test_what_doors_say(message: str, words: str | None) -> None:

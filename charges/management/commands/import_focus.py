@@ -6,8 +6,9 @@ from typing import Any
 from django.core.management.base import CommandParser
 from tqdm import tqdm
 
-from charges.importing import Delivery, import_files
+from charges.importing import import_files
 from charges.importing.progress import Progress
+from charges.importing.summary import in_words
 from periods.commands import StageCommand, month
 
 BAR = "{percentage:3.0f}%|{bar}| {n:,} rows [{elapsed}, {remaining} left, {rate_fmt}]"
@@ -47,28 +48,7 @@ class Command(StageCommand):
         if options["json"]:
             self.say_json(delivery.as_json())
         else:
-            self._tell(delivery)
-
-    def _tell(self, delivery: Delivery) -> None:
-        if delivery.is_repeated:
-            return self.say(
-                f"Nothing to do: {delivery.focus_import or 'an earlier import'} holds the same files already."
-            )
-        verb = "loaded" if delivery.focus_import else "would load"
-        self.say(
-            f"{', '.join(delivery.periods)} {delivery.source}: {delivery.rows:,} rows, {verb} {delivery.loaded:,} "
-            f"({delivery.flagged:,} held for review), {delivery.quarantined:,} in quarantine."
-        )
-        self.say(
-            f"Against what was there: {delivery.added:,} new, {delivery.changed:,} changed, "
-            f"{delivery.removed:,} gone, {delivery.unchanged:,} unchanged."
-        )
-        for currency, columns in delivery.totals.items():
-            sums = ", ".join(f"{column} {total['file']}" for column, total in sorted(columns.items()))
-            self.say(f"Totals of the files in {currency}: {sums}.")
-        for warning in delivery.warnings:
-            self.say(f"Note: {warning}")
-        return None
+            self.say("\n".join(in_words(delivery)))
 
 
 @contextmanager

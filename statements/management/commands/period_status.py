@@ -2,6 +2,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
+from charges.importing.summary import late_in_words
 from periods.blockers import counted
 from periods.commands import StageCommand
 from periods.models import BillingPeriod
@@ -35,5 +36,6 @@ def _in_words(status: Status) -> list[str]:
         f"Amount due  {status.printed(status.figures.due):>16}",
         f"Held        {status.printed(status.held_due):>16} in {held}",
         f"Journal     {status.printed(status.debits):>16} {journal}",
+        *(f"Late        {late['source']}: {sentence}" for late in status.late for sentence in late_in_words([late])),
         *(f"Blocks {name}: {sentence}" for name, found in status.blockers.items() for sentence in found),
     ]
