@@ -47,7 +47,12 @@ def audit_list(row: Model) -> str:
         subject_id=row.pk,
     ).select_related("by")
     lines = (
-        (timezone.localtime(entry.at).strftime("%Y-%m-%d %H:%M"), entry.action, entry.by or "cron", entry.reason)
+        (
+            timezone.localtime(entry.at).strftime("%Y-%m-%d %H:%M"),
+            entry.action.replace("_", " "),
+            entry.by or "cron",
+            entry.reason,
+        )
         for entry in entries
     )
     return format_html("<ul>{}</ul>", format_html_join("", "<li>{} · {} by {}. {}</li>", lines)) if entries else "—"

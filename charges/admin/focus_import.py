@@ -34,6 +34,7 @@ from periods.plain_admin import ReadOnlyAdmin
 from periods.transition_admin import ReasonForm, Step, TransitionAdmin
 
 State = FocusImport.State
+SIGNS = {"loaded": 1, "quarantined": 1, "late": 1, "corrected": -1, "file": -1}
 
 
 def _discard(focus_import: FocusImport, **answers: Any) -> str:
@@ -98,7 +99,7 @@ class FocusImportAdmin(ImportMixin, TransitionAdmin, ReadOnlyAdmin):
             "Delivery",
             {"fields": [("source", "months", "status"), ("created_at", "created_by", "loaded_at"), "focus_version", "files_kept"]},
         ),
-        ("Rows", {"fields": [("rows", "loaded", "quarantined", "flagged"), ("added", "changed", "removed", "unchanged")]}),
+        ("Rows", {"fields": [("rows", "loaded", "quarantined", "late", "flagged"), ("added", "changed", "removed", "unchanged")]}),
         ("Control totals", {"fields": ["control_totals", "totals_agree"]}),
         ("Closed months", {"fields": ["late_differences"]}),
         ("Changes against what the months held", {"fields": ["changes"]}),
@@ -181,7 +182,8 @@ class FocusImportAdmin(ImportMixin, TransitionAdmin, ReadOnlyAdmin):
 
     @display(description="Months")
     def months(self, focus_import: FocusImport) -> str:
-        return ", ".join(sorted({scope.period.month for scope in focus_import.scopes.all()})) or "—"
+        late = {late["month"] for late in focus_import.late_months}
+        return ", ".join(sorted({scope.period.month for scope in focus_import.scopes.all()} | late)) or "—"
 
     @display(description="State", label={"Loaded": "success", "Staged": "warning"})
     def status(self, focus_import: FocusImport) -> str:
@@ -204,12 +206,13 @@ class FocusImportAdmin(ImportMixin, TransitionAdmin, ReadOnlyAdmin):
 
     @display(description="To the last digit of the text")
     def control_totals(self, focus_import: FocusImport) -> str:
+        parts = ["file", "loaded", "quarantined", *_seldom_parts(focus_import), "rounding"]
         rows = (
-            (currency, column, total["file"], total["loaded"], total["quarantined"], total["rounding"])
+            (currency, column, *(total.get(part, "0") for part in parts))
             for currency, columns in focus_import.totals.items()
             for column, total in columns.items()
         )
-        return table(["Currency", "Column", "File", "Loaded", "Quarantined", "Rounding"], rows, amounts_from=2)
+        return table(["Currency", "Column", *map(str.capitalize, parts)], rows, amounts_from=2)
 
     @display(description="Nothing is lost")
     def totals_agree(self, focus_import: FocusImport) -> str:
@@ -217,9 +220,9 @@ class FocusImportAdmin(ImportMixin, TransitionAdmin, ReadOnlyAdmin):
         totals = [total for columns in focus_import.totals.values() for total in columns.values()]
         if not totals:
             return "—"
-        signs = {"loaded": 1, "quarantined": 1, "late": 1, "corrected": -1, "file": -1}
-        agree = all(not sum(sign * Decimal(total.get(name, 0)) for name, sign in signs.items()) for total in totals)
-        return "File = loaded + quarantined, in every column." if agree else "The totals do not add up."
+        agree = all(not sum(sign * Decimal(total.get(name, 0)) for name, sign in SIGNS.items()) for total in totals)
+        seldom = "".join(f" {'+' if SIGNS[part] > 0 else '−'} {part}" for part in _seldom_parts(focus_import))
+        return f"File = loaded + quarantined{seldom}, in every column." if agree else "The totals do not add up."
 
     @display(description="Differences")
     def late_differences(self, focus_import: FocusImport) -> str:
@@ -242,6 +245,8 @@ class FocusImportAdmin(ImportMixin, TransitionAdmin, ReadOnlyAdmin):
 
     @display(description="By project")
     def changes(self, focus_import: FocusImport) -> str:
+        if not focus_import.change_set:
+            return "—"
         rows = (
             (c["currency"], c["project"] or "no project", c["rows"], _two(c["list"]), _two(c["due"]))
             for c in focus_import.change_set
@@ -264,6 +269,11 @@ class FocusImportAdmin(ImportMixin, TransitionAdmin, ReadOnlyAdmin):
     @display(description="History")
     def history(self, focus_import: FocusImport) -> str:
         return audit_list(focus_import)
+
+
+def _seldom_parts(focus_import: FocusImport) -> list[str]:
+    totals = [total for columns in focus_import.totals.values() for total in columns.values()]
+    return [part for part in ("late", "corrected") if any(Decimal(total.get(part, 0)) for total in totals)]
 
 
 def _two(amount: str) -> str:

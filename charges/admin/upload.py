@@ -13,19 +13,21 @@ from uuid import uuid4
 
 from django import forms
 from django.core.files.uploadedfile import UploadedFile
+from django.utils import timezone
 from import_export.formats.base_formats import Format
 from import_export.forms import ConfirmImportForm
 from import_export.resources import Resource
 from import_export.results import Error, Result
 from import_export.tmp_storages import BaseStorage
 from unfold.contrib.import_export.forms import ImportForm
-from unfold.widgets import UnfoldAdminTextInputWidget, UnfoldBooleanSwitchWidget
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget, UnfoldBooleanSwitchWidget
 
 from charges.importing import Delivery, import_files
 from charges.models import Source
 from periods import storage
-from periods.calendar import parse_month
+from periods.calendar import month_of, parse_month
 from periods.errors import Refused
+from periods.models import BillingPeriod
 
 ABANDONED = 24 * 3600  # seconds after which an upload that nobody confirmed is thrown away
 TOKEN = re.compile(r"[0-9a-f]{32}")
@@ -85,6 +87,7 @@ class FocusResource(Resource):
                 [dataset],
                 source_name=kwargs["source_name"],
                 period=kwargs["period"] or None,
+                late_to=kwargs["late_to"] or None,
                 force=kwargs["force"],
                 dry_run=dry_run,
                 by=kwargs["user"],
@@ -116,7 +119,21 @@ class FileFields(forms.Form):
             raise forms.ValidationError(str(error)) from error
 
 
-class FocusFields(FileFields):
+def _late_months() -> list[tuple[str, str]]:
+    """The open months, newest first, and this one, which may have no delivery yet."""
+    open_ones = set(BillingPeriod.objects.filter(state=BillingPeriod.State.OPEN).values_list("month", flat=True))
+    names = sorted(open_ones | {month_of(timezone.now())}, reverse=True)
+    return [("", "Nowhere: a file of a closed month is refused, or kept"), *((name, name) for name in names)]
+
+
+class LoadFields(forms.Form):
+    late_to = forms.ChoiceField(
+        label="Differences of closed months go to",
+        required=False,
+        choices=_late_months,
+        widget=UnfoldAdminSelectWidget(),
+        help_text="What a file says of a closed month beyond what that month holds is billed in an open one.",
+    )
     force = forms.BooleanField(
         label="Load even if rows or total fell beyond the source's threshold",
         required=False,
@@ -124,8 +141,12 @@ class FocusFields(FileFields):
     )
 
 
+class FocusFields(FileFields, LoadFields):
+    """All that is asked about an upload."""
+
+
 class UploadForm(FocusFields, ImportForm):
-    field_order = ("import_file", "source_name", "period", "force", "format", "resource")
+    field_order = ("import_file", "source_name", "period", "late_to", "force", "format", "resource")
 
     @property
     def known_sources(self) -> list[str]:
@@ -135,6 +156,7 @@ class UploadForm(FocusFields, ImportForm):
 class ConfirmForm(FocusFields, ConfirmImportForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.fields["late_to"] = forms.CharField(required=False)  # the engine says so if it was closed meanwhile
         for name in FocusFields.base_fields:
             self.fields[name].widget = forms.HiddenInput()
 

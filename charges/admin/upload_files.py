@@ -1,5 +1,6 @@
 """Several files at once: each with its source and month guessed, a preview of every delivery, then loaded in turn."""
 
+import hashlib
 import shutil
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,7 +16,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from unfold.widgets import UnfoldBooleanSwitchWidget
 
-from charges.admin.upload import TOKEN, FileFields, FocusFields, purge, uploads
+from charges.admin.upload import TOKEN, FileFields, LoadFields, purge, uploads
 from charges.importing import Delivery, import_files
 from charges.importing.guessing import Guess, guess
 from charges.models import Source
@@ -23,6 +24,7 @@ from periods.blockers import counted
 from periods.errors import Refused
 
 SESSION = "focus_uploads"  # the uploads that this user made
+PREVIEWED = "focus_previewed"  # what was answered for the latest preview
 MOST = 100  # files
 
 
@@ -48,10 +50,6 @@ class FileForm(FileFields):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["source_name"].help_text = self.fields["period"].help_text = ""
-
-
-class ForceForm(forms.Form):
-    force = FocusFields.base_fields["force"]
 
 
 class FilesView:
@@ -86,7 +84,7 @@ class FilesView:
         return redirect("admin:charges_focusimport_described", token)
 
     def describe(self, request: HttpRequest, token: str) -> HttpResponseBase:
-        """Whose the files are; what they would change; and, once confirmed, the load."""
+        """Whose the files are; what they would change; and the load of just what was previewed."""
         self._require_permission(request)
         if not TOKEN.fullmatch(token) or token not in request.session.get(SESSION, []):
             raise Http404
@@ -94,16 +92,28 @@ class FilesView:
         if not files:
             messages.info(request, "The files are loaded, or older than a day: there is nothing left to do.")
             return redirect("admin:charges_focusimport_changelist")
-        force = ForceForm(request.POST or None)
+        asked = LoadFields(request.POST or None)
         previews: list[Previewed] = []
-        if request.method == "POST" and all(file.form.is_valid() for file in files) and force.is_valid():
-            options = {"force": force.cleaned_data["force"], "by": request.user}
-            if "load" in request.POST:
+        may_load = False
+        if request.method == "POST" and all(file.form.is_valid() for file in files) and asked.is_valid():
+            options = {**asked.cleaned_data, "by": request.user}
+            if "load" in request.POST and request.session.get(PREVIEWED) == _answers(token, files, asked):
                 self._load(request, files, options)
                 is_done = not _uploaded(token, None)
                 return redirect("admin:charges_focusimport_changelist") if is_done else redirect(request.path)
             previews = [_run(group, dry_run=True, **options) for group in _groups(files)]
-        context = {"files": files, "force": force, "previews": previews, "known_sources": _sources()}
+            overlaps = _overlaps(previews)
+            for sentence in overlaps:
+                messages.error(request, sentence)
+            request.session[PREVIEWED] = "" if overlaps else _answers(token, files, asked)
+            may_load = not overlaps
+        context = {
+            "files": files,
+            "asked": asked,
+            "previews": previews,
+            "known_sources": _sources(),
+            "may_load": may_load,
+        }
         return self._page(request, "described.html", title="Whose files are these?", **context)
 
     def _load(self, request: HttpRequest, files: list[Uploaded], options: dict[str, Any]) -> None:
@@ -149,24 +159,45 @@ def _groups(files: list[Uploaded]) -> list[list[Uploaded]]:
     return list(groups.values())
 
 
-def _run(group: list[Uploaded], **options: Any) -> Previewed:
+def _overlaps(previews: list[Previewed]) -> list[str]:
+    """A second snapshot of a month would take the place of the first, though both are half of it."""
+    found: list[str] = []
+    seen: dict[tuple[str, str], list[str]] = {}
+    for names, delivery, _problem in previews:
+        for month in delivery.months if delivery else ():
+            assert delivery is not None
+            earlier = seen.setdefault((delivery.source.casefold(), month), names)
+            if earlier is not names:
+                found.append(
+                    f"{', '.join(earlier)} and {', '.join(names)} would be two deliveries of {delivery.source} for "
+                    f"{month}, and the second would replace the first. Give all of them the same month, or none."
+                )
+    return found
+
+
+def _answers(token: str, files: list[Uploaded], asked: LoadFields) -> str:
+    given = [(str(file.path), sorted(file.form.cleaned_data.items())) for file in files]
+    return hashlib.sha256(repr((token, given, sorted(asked.cleaned_data.items()))).encode()).hexdigest()
+
+
+def _run(group: list[Uploaded], *, late_to: str, **options: Any) -> Previewed:
     names, given = [file.path.name for file in group], group[0].form.cleaned_data
+    options |= {"period": given["period"] or None, "late_to": late_to or None}
     try:
-        delivery = import_files(
-            [file.path for file in group], source_name=given["source_name"], period=given["period"] or None, **options
-        )
+        delivery = import_files([file.path for file in group], source_name=given["source_name"], **options)
     except Refused as refusal:
         return Previewed(names, None, str(refusal))
     return Previewed(names, delivery, "")
 
 
 def _outcome(delivery: Delivery) -> str:
-    months = ", ".join(delivery.periods)
+    months = ", ".join(delivery.months)
     if delivery.is_repeated:
         return f"{delivery.source}, {months}: nothing to do, the same files are loaded already."
+    late = f", {delivery.late} of closed months not loaded" if delivery.late else ""
     return (
         f"{delivery.source}, {months}: {counted(delivery.loaded, 'row is', 'rows are')} loaded, {delivery.flagged} held "
-        f"for review, {delivery.quarantined} in quarantine."
+        f"for review, {delivery.quarantined} in quarantine{late}."
     )
 
 

@@ -67,6 +67,11 @@ class Delivery:
     fall: str = ""  # of a dry run: why it would be refused without force
 
     @property
+    def months(self) -> list[str]:
+        """Those that take charges, and closed ones whose differences are shown."""
+        return sorted({*self.periods, *(late["month"] for late in self.late_months)})
+
+    @property
     def flags_in_words(self) -> list[tuple[str, int]]:
         return [(LABELS[flag], rows) for flag, rows in self.flags.most_common()]
 

@@ -177,3 +177,42 @@ def test_only_a_delivery_offers_to_be_reversed(browser: Client, kind: str, offer
     page = browser.get(f"/admin/charges/focusimport/{focus_import.pk}/change/")
 
     assert [button["step"].label for button in page.context["buttons"]] == offered
+
+
+def test_late_differences_go_where_it_is_said(browser: Client, tmp_path: Path) -> None:
+    import_files([write_focus(tmp_path / "a.csv", focus_row())], source_name="aws")
+    close_period(BillingPeriod.objects.get())
+    make_period("2025-02")
+    late = write_focus(tmp_path / "b.csv", focus_row(EffectiveCost="81"))
+
+    preview = upload(browser, late, late_to="2025-02")
+    page = confirm(browser, preview)
+
+    assert preview.context["result"].delivery.late_months[0]["due"] == "1"
+    assert sentences(page) == ["1 of 1 rows are loaded; 1 are held for review, 0 are in quarantine."]
+    assert sorted(Charge.objects.filter(period__month="2025-02").values_list("kind", flat=True)) == ["late", "reversal"]
+
+
+def test_a_month_closed_meanwhile_takes_no_late_differences(browser: Client, tmp_path: Path) -> None:
+    import_files([write_focus(tmp_path / "a.csv", focus_row())], source_name="aws")
+    close_period(BillingPeriod.objects.get())
+    february = make_period("2025-02")
+    preview = upload(browser, write_focus(tmp_path / "b.csv", focus_row(EffectiveCost="81")), late_to="2025-02")
+    close_period(february)
+
+    assert sentences(confirm(browser, preview)) == ["February 2025 is closed: late differences need an open month."]
+
+
+def test_the_page_of_a_kept_file_says_what_the_file_says(browser: Client, tmp_path: Path) -> None:
+    make_source("aws", late_policy="keep")
+    import_files([write_focus(tmp_path / "a.csv", focus_row())], source_name="aws")
+    close_period(BillingPeriod.objects.get())
+    kept = import_files(
+        [write_focus(tmp_path / "b.csv", focus_row(EffectiveCost="81"))], source_name="aws"
+    ).focus_import
+    assert kept
+
+    page = browser.get(f"/admin/charges/focusimport/{kept.pk}/change/").content.decode()
+
+    assert "File = loaded + quarantined + late, in every column." in page
+    assert '<th scope="col" class="amount">Late</th>' in page

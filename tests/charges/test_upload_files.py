@@ -9,7 +9,7 @@ from charges.importing import import_files
 from charges.importing.guessing import guess
 from charges.models import Charge, FocusImport
 from tests.charges.focus_files import focus_row, write_focus
-from tests.make import make_source
+from tests.make import make_closed, make_period, make_source
 
 pytestmark = pytest.mark.django_db
 URL = "/admin/charges/focusimport/files/"
@@ -37,6 +37,12 @@ def answers(page, **changes: str) -> dict[str, str]:
     return given | changes
 
 
+def load(browser, place: str, given: dict[str, str], **options):
+    """The button that a preview offers: just what was previewed is loaded."""
+    browser.post(place, given | {"preview": "1"})
+    return browser.post(place, given | {"load": "1"}, **options)
+
+
 def sentences(response) -> list[str]:
     return [str(message) for message in response.context["messages"]]
 
@@ -61,7 +67,7 @@ def test_each_file_is_guessed_previewed_and_loaded(browser, two):
     assert [(p.delivery.source, p.delivery.loaded) for p in preview.context["previews"]] == [("aws", 1), ("azure", 1)]
     assert not FocusImport.objects.exists()
 
-    done = browser.post(place, answers(page, load="1"), follow=True)
+    done = load(browser, place, answers(page), follow=True)
     assert sentences(done) == [
         "aws, 2025-01: 1 row is loaded, 0 held for review, 0 in quarantine.",
         "azure, 2025-02: 1 row is loaded, 0 held for review, 0 in quarantine.",
@@ -73,7 +79,7 @@ def test_files_of_one_source_are_one_delivery(browser, two):
     place = upload(browser, *two).url
     page = browser.get(place)
 
-    browser.post(place, answers(page, load="1", **{"001-source_name": "aws"}))
+    load(browser, place, answers(page, **{"001-source_name": "aws"}))
 
     assert FocusImport.objects.get().files.count() == 2
 
@@ -84,7 +90,7 @@ def test_a_refused_file_keeps_no_other_from_being_loaded(browser, two, tmp_path)
     page = browser.get(place)
     assert page.context["files"][2].guess.problem == "This is no FOCUS file: it has no column BillingPeriodStart."
 
-    left = browser.post(place, answers(page, load="1", **{"002-is_wanted": "on"}), follow=True)
+    left = load(browser, place, answers(page, **{"002-is_wanted": "on"}), follow=True)
 
     assert sentences(left)[-1] == "broken.csv: This is no FOCUS file: it has no column BillingPeriodStart."
     assert [file.path.name for file in left.context["files"]] == ["broken.csv"]
@@ -95,18 +101,18 @@ def test_confirming_twice_loads_nothing_twice(browser, two):
     place = upload(browser, *two).url
     page = browser.get(place)
 
-    browser.post(place, answers(page, load="1"))
-    browser.post(place, answers(page, load="1"))
+    load(browser, place, answers(page))
+    load(browser, place, answers(page))
 
     assert Charge.objects.count() == 2
 
 
 def test_an_unwanted_file_is_dropped(browser, two):
     place = upload(browser, *two).url
-    given = answers(browser.get(place), load="1")
+    given = answers(browser.get(place))
     del given["001-is_wanted"]
 
-    browser.post(place, given)
+    load(browser, place, given)
 
     assert [str(charge.source) for charge in Charge.objects.all()] == ["aws"]
 
@@ -153,3 +159,56 @@ def test_a_file_of_a_like_name_tells_the_source(tmp_path):
     import_files([write_focus(tmp_path / "part-2025-01.csv", focus_row())], source_name="our storage")
 
     assert guess(write_focus(tmp_path / "part-2025-02.csv", focus_row()), "part-2025-02.csv").source == "our storage"
+
+
+def test_nothing_is_loaded_that_was_not_previewed(browser, two):
+    place = upload(browser, *two).url
+    page = browser.get(place)
+
+    browser.post(place, answers(page, load="1"))
+    browser.post(place, answers(page, preview="1"))
+    shown = browser.post(place, answers(page, load="1", **{"001-source_name": "another"}))
+
+    assert not FocusImport.objects.exists()
+    assert [preview.delivery.source for preview in shown.context["previews"]] == ["aws", "another"]
+
+
+def test_two_deliveries_of_one_month_are_refused(browser, tmp_path):
+    files = [write_focus(tmp_path / f"{name}.csv", focus_row(ResourceId=name)) for name in "ab"]
+    place = upload(browser, *files).url
+    page = browser.get(place)
+    given = answers(page, **{"000-source_name": "aws", "001-source_name": "AWS", "001-period": "2025-01"})
+
+    shown = browser.post(place, given | {"preview": "1"})
+    done = browser.post(place, given | {"load": "1"})
+
+    assert (
+        sentences(shown)
+        == sentences(done)
+        == [
+            "a.csv and b.csv would be two deliveries of AWS for 2025-01, and the second would replace the first. "
+            "Give all of them the same month, or none."
+        ]
+    )
+    assert b"Load what can be loaded" not in shown.content
+    assert not FocusImport.objects.exists()
+
+
+def test_late_differences_go_where_it_is_said(browser, tmp_path):
+    import_files([write_focus(tmp_path / "jan.csv", focus_row())], source_name="aws")
+    make_closed(make_period("2025-01"))
+    make_period("2025-02")
+    late = write_focus(tmp_path / "late.csv", focus_row(), focus_row(ResourceId="new"))
+    place = upload(browser, late).url
+    given = answers(browser.get(place), **{"000-source_name": "aws"})
+
+    refused = browser.post(place, given | {"preview": "1"})
+    assert [bool(preview.problem) for preview in refused.context["previews"]] == [True]
+
+    shown = browser.post(place, given | {"preview": "1", "late_to": "2025-02"})
+    assert [delivery["due"] for delivery in shown.context["previews"][0].delivery.late_months] == ["80"]
+    load(browser, place, given | {"late_to": "2025-02"})
+
+    assert [(c.period.month, c.late_month) for c in Charge.objects.order_by("pk")] == [
+        ("2025-01", ""), ("2025-02", "2025-01"),
+    ]  # fmt: skip
