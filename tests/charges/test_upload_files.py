@@ -182,14 +182,12 @@ def test_two_deliveries_of_one_month_are_refused(browser, tmp_path):
     shown = browser.post(place, given | {"preview": "1"})
     done = browser.post(place, given | {"load": "1"})
 
-    assert (
-        sentences(shown)
-        == sentences(done)
-        == [
-            "a.csv and b.csv would be two deliveries of AWS for 2025-01, and the second would replace the first. "
-            "Give all of them the same month, or none."
-        ]
+    sentence = (
+        "a.csv and b.csv would be two deliveries of AWS for 2025-01, and the second would replace the first. "
+        "Give all of them the same month, or none."
     )
+    assert sentences(shown) == [sentence]
+    assert sentences(done) == [sentence]
     assert b"Load what can be loaded" not in shown.content
     assert not FocusImport.objects.exists()
 
