@@ -60,6 +60,7 @@ class Payer:
     reference_1: str = ""
     reference_2: str = ""
     unusable_email: str = ""
+    unusable_end: str = ""
 
 
 class Usage(NamedTuple):
@@ -155,6 +156,7 @@ def _payer_from_tags(tags: dict[str, str]) -> Payer:
         department=tags.get("department", ""),
         delegates=_addresses(tags.get("delegates", "")),
         end_date=_day(tags.get("end_date", "")),
+        unusable_end="" if _day(tags.get("end_date", "")) else tags.get("end_date", ""),
         funder=tags.get("subsidy_funder", ""),
         subsidy_fund=tags.get("subsidy_fund", ""),
         reference_1=tags.get(references[0], ""),

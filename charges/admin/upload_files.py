@@ -124,7 +124,8 @@ class FilesView:
         for group in _groups(files):
             result = _run(group, **options)
             if result.delivery is None:
-                messages.error(request, f"{', '.join(result.names)}: {result.problem}")
+                names = f"{', '.join(result.names)}: "
+                messages.error(request, names + result.problem.removeprefix(names))
                 continue
             messages.success(request, _outcome(result.delivery))
             for file in group:

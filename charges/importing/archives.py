@@ -4,11 +4,13 @@ import zipfile
 from collections import Counter
 from pathlib import Path, PurePosixPath
 
+from charges.importing.manifests import LARGEST, in_archive, is_manifest
 from charges.importing.unpacking import DAMAGED
 from periods.errors import Refused
 
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
 ARCHIVES = (".zip", ".7z", ".rar", ".tar", ".tar.gz", ".tgz")
+SPREADSHEET = "[Content_Types].xml"  # in every .xlsx
 MOST_MEMBERS = 10_000
 LARGE = 10_000_000_000  # bytes: what unpacks to more, and to MOST_EXPANSION times its size, was made to do harm
 MOST_EXPANSION = 200
@@ -17,14 +19,32 @@ MOST_EXPANSION = 200
 def members(path: Path, name: str) -> tuple[list[str], list[str]]:
     """Of a zip archive: the files to be read, and those that are left out. Raises Refused."""
     entries = [entry for entry in _entries(path, name) if not entry.is_dir() and not is_litter(entry.filename)]
+    if any(entry.filename == SPREADSHEET for entry in entries):
+        raise Refused(f"{name} is a spreadsheet: save it as CSV, and deliver that.")
     _refuse_unreadable(entries, name)
     _refuse_harmful(entries, path, name)
     wanted = [entry.filename for entry in entries if is_billing_file(entry.filename)]
-    if sum(entry.filename.lower().endswith("manifest.json") for entry in entries) > 1:
+    lists = [entry for entry in entries if is_manifest(Path(entry.filename))]
+    if len(lists) > 1:
         raise Refused(f"{name} holds several runs of an export: unpack it and deliver the folder; the newest counts.")
+    if lists and (listed := _listed(path, lists[0], entries)):
+        wanted = listed
     if not wanted:
         raise Refused(f"{name} holds no .csv or .parquet file, packed or not.")
     return sorted(wanted), [entry.filename for entry in entries if entry.filename not in wanted]
+
+
+def _listed(path: Path, manifest: zipfile.ZipInfo, entries: list[zipfile.ZipInfo]) -> list[str]:
+    """What the manifest in the archive lists; nothing where it lists nothing. Raises Refused where one is missing."""
+    if manifest.file_size > LARGEST:
+        raise Refused(f"{manifest.filename} is too large for a manifest.")
+    with zipfile.ZipFile(path) as archive:
+        text = archive.read(manifest)
+    found = in_archive(manifest.filename, text, {entry.filename: entry.file_size for entry in entries})
+    if found is None:
+        return []
+    found.require_whole()
+    return [file.as_posix() for file in found.files]
 
 
 def is_billing_file(name: str) -> bool:

@@ -7,7 +7,7 @@ one of two runs as two months.
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -34,6 +34,15 @@ class Manifest:
     files: list[Path] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
 
+    def require_whole(self) -> None:
+        if self.missing:
+            more = len(self.missing) - NAMED
+            names = ", ".join(self.missing[:NAMED]) + (f" and {more} more" if more > 0 else "")
+            raise Refused(
+                f"The delivery is not whole: {self.path.name} lists {len(self.files) + len(self.missing)} files, "
+                f"and of these are missing or cut short: {names}."
+            )
+
 
 def is_manifest(path: Path) -> bool:
     return path.name.lower().endswith("manifest.json")
@@ -47,23 +56,22 @@ def is_run(folder: Path) -> bool:
 
 def read(paths: Iterable[Path], found: Iterable[Path]) -> list[Manifest]:
     """The manifests among the paths that list files; the files are looked for among the found ones. Raises Refused."""
-    by_name: dict[str, list[Path]] = {}
-    for file in found:
-        by_name.setdefault(file.name, []).append(file)
-    return [manifest for path in paths if (manifest := _read(path, by_name))]
+    by_name = _by_name(found)
+    return [manifest for path in paths if (manifest := _of(path, _json(path), by_name, _size))]
+
+
+def in_archive(member: str, text: bytes, sizes: Mapping[str, int]) -> Manifest | None:
+    """The manifest that a member of an archive is, where it lists files; `sizes` are those of all members."""
+    path = Path(member)
+    by_path = {Path(name): size for name, size in sizes.items()}
+    return _of(path, _parsed(path, text), _by_name(by_path), by_path.__getitem__)
 
 
 def newest(manifests: Sequence[Manifest]) -> tuple[list[Manifest], list[Manifest]]:
     """Of each export the latest run, and the others. Raises Refused where the latest is not whole."""
     latest = {manifest.export: manifest for manifest in sorted(manifests, key=lambda manifest: manifest.written)}
     for manifest in latest.values():
-        if manifest.missing:
-            more = len(manifest.missing) - NAMED
-            names = ", ".join(manifest.missing[:NAMED]) + (f" and {more} more" if more > 0 else "")
-            raise Refused(
-                f"The delivery is not whole: {manifest.path.name} lists {len(manifest.files) + len(manifest.missing)} "
-                f"files, and of these are missing or cut short: {names}."
-            )
+        manifest.require_whole()
     chosen = list(latest.values())
     return chosen, [manifest for manifest in manifests if manifest not in chosen]
 
@@ -76,8 +84,20 @@ def territory(manifest: Path) -> Path:
     return folder.parent if folder.name == "metadata" else folder  # AWS: beside `data`
 
 
-def _read(path: Path, by_name: Mapping[str, list[Path]]) -> Manifest | None:
-    content = _json(path)
+def _by_name(files: Iterable[Path]) -> dict[str, list[Path]]:
+    found: dict[str, list[Path]] = {}
+    for file in files:
+        found.setdefault(file.name, []).append(file)
+    return found
+
+
+def _size(file: Path) -> int:
+    return file.stat().st_size
+
+
+def _of(
+    path: Path, content: dict[str, Any], by_name: Mapping[str, list[Path]], size_of: Callable[[Path], int]
+) -> Manifest | None:
     try:
         listed = list(_listed(content))
     except (TypeError, KeyError, AttributeError) as error:
@@ -88,7 +108,7 @@ def _read(path: Path, by_name: Mapping[str, list[Path]]) -> Manifest | None:
     manifest = Manifest(path, _export(content, folders, path), _written(content, folders, path))
     for name, size in listed:
         file = _locate(name, path, [file for file in by_name.get(_parts(name)[-1], ()) if file not in manifest.files])
-        if file is None or (size is not None and file.stat().st_size != size):
+        if file is None or (size is not None and size_of(file) != size):
             manifest.missing.append(_parts(name)[-1])
         else:
             manifest.files.append(file)
@@ -99,11 +119,16 @@ def _json(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > LARGEST:
             raise Refused(f"{path.name} is too large for a manifest.")
-        content = json.loads(path.read_text("utf-8-sig"))
-    except (ValueError, RecursionError) as error:
-        raise Refused(f"{path.name} is no readable manifest.") from error
+        return _parsed(path, path.read_bytes())
     except OSError as error:
         raise Refused(f"{path.name} cannot be read: {error.strerror}.") from error
+
+
+def _parsed(path: Path, text: bytes) -> dict[str, Any]:
+    try:
+        content = json.loads(text.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        raise Refused(f"{path.name} is no readable manifest.") from error
     return content if isinstance(content, dict) else {}
 
 
@@ -191,4 +216,4 @@ def _written(content: dict[str, Any], folders: tuple[list[str], list[str]], path
     given = [place.get(name) for place in (content, info) if isinstance(place, dict) for name in TIMES]
     told = [found["time"] for run in folders[1] if (found := RUN.fullmatch(run))]
     time = next((time for time in (*given, *told) if isinstance(time, str)), "")
-    return re.sub(r"\D", "", time)[:TO_THE_SECOND], path.stat().st_mtime, path
+    return re.sub(r"\D", "", time)[:TO_THE_SECOND], path.stat().st_mtime if path.is_file() else 0, path

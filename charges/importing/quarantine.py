@@ -16,6 +16,8 @@ from periods import audit
 from periods.lifecycle import require_permission, require_reason
 from periods.models import BillingPeriod
 
+MOST_EXTRA = 100  # cells beyond the header that are kept with the row; the file has the others
+
 
 def issue(header: Header, bad: BadRow, line: int, cells: list[str]) -> ImportIssue:
     """What is known of a bad row by itself; unsaved."""
@@ -66,7 +68,8 @@ def discard_issues(issues: QuerySet[ImportIssue], *, reason: str, by: Any = None
 
 
 def _raw(header: Header, cells: list[str]) -> dict[str, str]:
-    """The row as it came, by column; missing cells are empty, and those beyond the header are numbered."""
+    """The row as it came, by column; missing cells are empty, and the first beyond the header are numbered."""
+    cells = cells[: len(header.names) + MOST_EXTRA]
     names = [*header.names, *(f"cell {n + 1}" for n in range(len(header.names), len(cells)))]
     padded = [*cells, *[""] * (len(names) - len(cells))]
     return {name: _text(cell) for name, cell in zip(names, padded, strict=True)}

@@ -19,8 +19,10 @@ from periods.errors import Refused
 CHUNK = 2000  # rows
 SEPARATORS = ",;\t"
 LONGEST_LINE = 64_000_000  # characters: beyond is no row but an attack, or no text
+MOST_CELLS = 1_000_000
 MOST_BLANK_LINES = 1000  # above the header
 UNREADABLE = re.compile("[\udc80-\udcff]")  # as Python marks bytes that are no text
+SEPARATOR_LINE = re.compile(r'"?sep=(?P<separator>[,;\t])"?[\r\n]*', re.IGNORECASE)
 LINE_END = re.compile(r"\r\n|\r|\n")
 
 csv.field_size_limit(LONGEST_LINE)  # FOCUS sets no limit to the length of tags
@@ -79,7 +81,7 @@ def _open(opened: ExitStack, file: _File) -> tuple[Header, Iterator[Chunk]]:
         source = file.path if is_plain else opened.enter_context(_laid_aside(binary))
         table = parquet.open_table(source, file.name, CHUNK)
         size = file.path.stat().st_size if is_plain else raw.tell() - begin
-        return Header.of(table.names), _numbered(table, size)
+        return _header(table.names, file.name), _numbered(table, size)
     text = io.TextIOWrapper(binary, encoding=encoding_of(start, file.encoding), newline="")
     return _read_text(opened.enter_context(text), file.name, lambda: raw.tell() - begin)
 
@@ -131,19 +133,28 @@ def _wrong_text(file: _File) -> str:
     return f"{words}, as line {line} shows" if line else words
 
 
+def _header(names: Sequence[str], name: str) -> Header:
+    try:
+        return Header.of(names)
+    except Refused as refusal:
+        raise Refused(f"{name}: {refusal}") from refusal
+
+
 def _read_text(text: IO[str], name: str, position: Callable[[], int]) -> tuple[Header, Iterator[Chunk]]:
     lines = _bounded(text, name)
     leading = list(_up_to_text(lines))
     if not leading:
         raise Empty(f"{name} is empty.")
     separator = max(SEPARATORS, key=leading[-1].count)
+    if told := SEPARATOR_LINE.fullmatch(leading[-1]):  # as spreadsheets write it above the header
+        separator, leading[-1] = told["separator"], "\n"
     # strict: a quote that is never closed would swallow the rest of the file in silence
     reader = csv.reader(chain(leading, lines), delimiter=separator, strict=True)
     try:
         names = next((cells for cells in reader if any(map(str.strip, cells))), [])
     except csv.Error as error:
         raise Refused(f"{name} is no CSV file: its header cannot be read: {error}.") from error
-    return Header.of(names), _chunks(reader, name, position)
+    return _header(names, name), _chunks(reader, name, position)
 
 
 def _up_to_text(lines: Iterator[str]) -> Iterator[str]:
@@ -160,11 +171,18 @@ def _up_to_text(lines: Iterator[str]) -> Iterator[str]:
 
 def _bounded(text: IO[str], name: str) -> Iterator[str]:
     """Lines of bearable length: a packed file may hold a line that no memory holds."""
-    read = text.readline
+    read, long = text.readline, min(MOST_CELLS, LONGEST_LINE)
     while line := read(LONGEST_LINE):
-        if len(line) >= LONGEST_LINE:
-            raise Refused(f"{name} holds a line of more than {LONGEST_LINE:,} characters: that is no billing row.")
+        if len(line) >= long:
+            _refuse_endless(line, name)
         yield line
+
+
+def _refuse_endless(line: str, name: str) -> None:
+    if len(line) >= LONGEST_LINE:
+        raise Refused(f"{name} holds a line of more than {LONGEST_LINE:,} characters: that is no billing row.")
+    if max(map(line.count, SEPARATORS)) > MOST_CELLS:  # a cell takes a hundred times the memory of its separator
+        raise Refused(f"{name} holds a line of more than {MOST_CELLS:,} cells: that is no billing row.")
 
 
 def _chunks(reader: Any, name: str, position: Callable[[], int]) -> Iterator[Chunk]:

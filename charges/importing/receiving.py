@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from django.db.models import Q
 
-from charges.importing.archives import members
+from charges.importing.archives import is_billing_file, members
 from charges.importing.reading import has_rows
 from charges.importing.unpacking import EMPTY_ZIP, ZIP, is_blank, kind_of
 from charges.models import Charge, FocusImport, ImportScope, ReceivedFile, Source
@@ -23,7 +23,8 @@ def known_source(name: str, *, may_create: bool) -> Source:
     name = name.strip()
     if not (name.isprintable() and 0 < len(name) <= LONGEST_SOURCE):
         raise Refused(f"Name the source in 1 to {LONGEST_SOURCE} printable characters.")
-    source = Source.objects.filter(name=name).first()
+    named = Source.objects.filter(name__iexact=name)
+    source = named.filter(name=name).first() or named.first()
     if source or not may_create:
         return source or Source(name=name)
     return Source.objects.get_or_create(name=name)[0]
@@ -124,10 +125,11 @@ def refuse_other_source(source: Source, hashes: Mapping[str, Path]) -> None:
     """Raises Refused for bytes that count as a delivery of another source."""
     elsewhere = ReceivedFile.objects.filter(sha256__in=list(hashes), focus_import__state=FocusImport.State.LOADED)
     for file in elsewhere.exclude(focus_import__source_id=source.pk).select_related("focus_import__source"):
-        raise Refused(
-            f"{hashes[file.sha256].name} is loaded as a delivery of {file.focus_import.source}: "
-            "it would be billed twice."
-        )
+        if holds_rows(received_path(file)):
+            raise Refused(
+                f"{hashes[file.sha256].name} is loaded as a delivery of {file.focus_import.source}: "
+                "it would be billed twice."
+            )
 
 
 def _refuse_other_month(earlier: FocusImport, scopes: list[ImportScope], period: str | None) -> None:
@@ -175,12 +177,16 @@ def parts(files: Sequence[Path]) -> tuple[list[Part], list[str]]:
         if _is_archive(file):
             wanted, others = members(file, name)
             found += [Part(file, f"{name}/{member}", member) for member in wanted]
-            remarks += [f"{name}/{other} is no billing file: left out." for other in others]
+            remarks += [f"{name}/{other} is {_why_left_out(other)}: left out." for other in others]
         else:
             found.append(Part(file, name))
     if len(found) > MOST_PARTS:
         raise Refused(f"A delivery of {len(found):,} files is too much for one: give at most {MOST_PARTS:,} at once.")
     return found, remarks
+
+
+def _why_left_out(member: str) -> str:
+    return "in no manifest" if is_billing_file(member) else "no billing file"
 
 
 def filled(found: Sequence[Part]) -> Sequence[Part]:

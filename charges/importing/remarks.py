@@ -20,6 +20,7 @@ class Remarks:
         self.absent: Counter[tuple[str, str]] = Counter()  # version and column
         self.empty: Counter[tuple[str, str]] = Counter()
         self.unknown: Counter[tuple[str, str]] = Counter()  # field and value
+        self.end_dates: Counter[str] = Counter()
         self.others: Counter[str] = Counter()
         self.inclusive = 0
         self.usage_billed = self.usage_effective = 0  # billionths
@@ -45,6 +46,10 @@ class Remarks:
         found += [
             f"{field}: “{value[:40]}” is no value of FOCUS ({n:,} rows)." for (field, value), n in self.unknown.items()
         ]
+        found += [
+            f"The tag end_date says “{text[:40]}”, which is no date, and is passed over ({n:,} rows): write it as 2025-12-31."
+            for text, n in self.end_dates.items()
+        ]
         found += [f"{sentence} ({times:,}×)" if times > 1 else sentence for sentence, times in self.others.items()]
         if self.inclusive:
             found.append(
@@ -66,7 +71,7 @@ class Remarks:
                 self.inclusive += n if self._is_inclusive[pair] else 0
 
     def _look_at_usage(self, rows: Rows) -> None:
-        if self.usage_effective:
+        if self.usage_effective or "EffectiveCost" not in rows.amounts:
             return
         for category, costs in zip(rows.text("charge_category"), rows.costs, strict=True):
             if category in ("Usage", ""):

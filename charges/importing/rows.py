@@ -186,13 +186,12 @@ class RowReader:
             self._optional_moments("ChargePeriodStart", columns),
             self._optional_moments("ChargePeriodEnd", columns),
         )
-        texts = {field: self._text(field, columns[index]) for field, index in self.texts}
+        texts = self._by_field(columns)
         self._check_references(texts)
         nulls = {name: sum(map(columns[index].count, ("", "NULL"))) for name, index in self.header.never_null.items()}
         costs = _costs(amounts, len(chunk.rows))
         identities, contents = self._digests(columns)
-        self.nulls.update(nulls)  # only now: the rows are good
-        return Rows(
+        rows = Rows(
             lines=chunk.lines,
             months=self._months(columns[self.header.positions["BillingPeriodStart"]]),
             currencies=self._currencies(texts, len(chunk.rows)),
@@ -211,6 +210,18 @@ class RowReader:
             texts=texts,
             cells=chunk.rows,
         )
+        self.nulls.update(nulls)  # only now: the rows are good
+        return rows
+
+    def _by_field(self, columns: Columns) -> dict[str, Sequence[str]]:
+        """Of two columns for one field, the later one where it says something."""
+        texts: dict[str, Sequence[str]] = {}
+        for field, index in self.texts:
+            column = self._text(field, columns[index])
+            if field in texts:
+                column = [later or earlier for later, earlier in zip(column, texts[field], strict=True)]
+            texts[field] = column
+        return texts
 
     def _months(self, column: Sequence[str]) -> list[str]:
         months = [moment.month for moment in self._moments("BillingPeriodStart", column)]

@@ -78,7 +78,7 @@ class Staging:
     def learn(self, path: Path, name: str, member: str = "") -> None:
         """Look at a file before any is staged: what kind of source it is of, and which charges are divided."""
         with self._open(path, name, member) as (header, chunks):
-            if appending.start(self.source, header.names) and self.source.pk:
+            if appending.start(self.source, header.names) and self.focus_import:
                 self.source.save()
             self._look(header, chunks, self.allocations.learn)
 
@@ -113,6 +113,8 @@ class Staging:
 
     def finish(self) -> None:
         """Give the issues without a readable month to the first month. Raises Refused where there is none."""
+        if not self.rows:
+            raise Refused("There is no row below the header: nothing to load.")
         if not self.places:
             raise Refused("No row can be used, and none says which month it is of: is this a FOCUS file?")
         self.places.settle()
@@ -187,6 +189,7 @@ class Staging:
             self.places.refuse_unless_kept(place)  # at once: the rest of a large file makes no difference
             return
         self.flags.update(flag for flags in assessment.flags for flag in flags)
+        self.remarks.end_dates.update(payer.unusable_end for payer in assessment.payers if payer.unusable_end)
         if isinstance(place.holding, Ledger):  # what a snapshot holds is compared with the whole file
             for currency, in_currency in rows.by(rows.currencies):
                 self.added_totals.add(currency, in_currency)

@@ -41,7 +41,7 @@ def _counts(delivery: Delivery) -> Iterator[str]:
     late = f", {delivery.late:,} of closed months not loaded" if delivery.late else ""
     where = f"{', '.join(delivery.periods)} {delivery.source}".strip()
     yield (
-        f"{where}: {counted(delivery.rows, 'row', 'rows')}, {verb} {delivery.loaded:,} ({delivery.flagged:,} held for review), "
+        f"{where}: {delivery.rows:,} {'row' if delivery.rows == 1 else 'rows'}, {verb} {delivery.loaded:,} ({delivery.flagged:,} held for review), "
         f"{delivery.quarantined:,} in quarantine{late}."
     )
     yield (

@@ -5,6 +5,7 @@ from typing import ClassVar
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.db.models.functions import Lower
 from simple_history.models import HistoricalRecords
 
 from charges.money import MoneyField
@@ -78,6 +79,11 @@ class Source(models.Model):
     class Meta:
         ordering: ClassVar = ["name"]
         constraints: ClassVar = [
+            models.UniqueConstraint(
+                Lower("name"),
+                name="source_name_whatever_its_case",
+                violation_error_message="There is a source of this name, if in other letters.",
+            ),
             models.CheckConstraint(
                 condition=models.Q(basis__in=["effective_cost", "billed_cost"]), name="source_basis_known"
             ),

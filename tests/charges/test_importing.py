@@ -129,18 +129,18 @@ def test_a_row_of_another_length_is_put_aside(folder: Path) -> None:
     ("content", "sentence"),
     [
         ("", "jan.csv is empty."),
-        ("a,b\n1,2\n", "This is no FOCUS file: it has no column BillingPeriodStart."),
+        ("a,b\n1,2\n", "jan.csv: This is no FOCUS file: it has no column BillingPeriodStart."),
         (
             "BillingPeriodStart,ListCost\n2025-01-01,5\n",
-            "The file has neither of the columns EffectiveCost and BilledCost: there is nothing to bill.",
+            "jan.csv: The file has neither of the columns EffectiveCost and BilledCost: there is nothing to bill.",
         ),
         (
             "BillingPeriodStart,BilledCost,billed cost\n2025-01-01,5,6\n",
-            "The header names a column twice: BilledCost.",
+            "jan.csv: The header names a column twice: BilledCost.",
         ),
         (
             "BillingPeriodStart,BilledCost\n",
-            "No row can be used, and none says which month it is of: is this a FOCUS file?",
+            "There is no row below the header: nothing to load.",
         ),
     ],
 )

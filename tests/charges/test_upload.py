@@ -83,7 +83,7 @@ def test_what_the_engine_refuses_stands_on_the_page(browser: Client, tmp_path: P
     page = upload(browser, path)
 
     assert [str(error.error) for error in page.context["result"].base_errors] == [
-        "This is no FOCUS file: it has no column BillingPeriodStart."
+        "notes.csv: This is no FOCUS file: it has no column BillingPeriodStart."
     ]
     assert "confirm_form" not in page.context
 

@@ -88,7 +88,10 @@ def test_a_refused_file_keeps_no_other_from_being_loaded(browser, two, tmp_path)
     (tmp_path / "broken.csv").write_text("no,bill\n")
     place = upload(browser, *two, tmp_path / "broken.csv").url
     page = browser.get(place)
-    assert page.context["files"][2].guess.problem == "This is no FOCUS file: it has no column BillingPeriodStart."
+    assert (
+        page.context["files"][2].guess.problem
+        == "broken.csv: This is no FOCUS file: it has no column BillingPeriodStart."
+    )
 
     left = load(browser, place, answers(page, **{"002-is_wanted": "on"}), follow=True)
 

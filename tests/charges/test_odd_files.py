@@ -1,0 +1,156 @@
+"""Files that are a little odd: said in words, or read as they were meant; never taken for something else."""
+
+import json
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from charges.importing import Delivery, import_files, reading
+from charges.models import Charge, Source
+from periods.errors import Refused
+from tests.charges.focus_files import focus_row, write_focus
+
+pytestmark = pytest.mark.django_db
+
+
+def load(path: Path, source: str = "aws", **options) -> Delivery:
+    return import_files([path], source_name=source, **options)
+
+
+def text_of(path: Path, *rows: dict) -> str:
+    return write_focus(path, *rows).read_text()
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_a_line_that_names_the_separator_is_no_header(tmp_path, separator):
+    path = write_focus(tmp_path / "a.csv", focus_row(), focus_row(BilledCost="x"), separator=separator)
+    path.write_text(f"sep={separator}\n{path.read_text()}")
+
+    delivery = load(path)
+
+    assert (delivery.loaded, [issue.line_number for issue in delivery.issues]) == (1, [4])
+
+
+def test_a_spreadsheet_is_told_how_to_be_read(tmp_path):
+    with zipfile.ZipFile(tmp_path / "jan.xlsx", "w") as archive:
+        archive.writestr("[Content_Types].xml", "<Types/>")
+
+    with pytest.raises(Refused, match=r"jan\.xlsx is a spreadsheet: save it as CSV, and deliver that\."):
+        load(tmp_path / "jan.xlsx")
+
+
+def test_a_line_of_nothing_but_separators_is_no_row(tmp_path, monkeypatch):
+    monkeypatch.setattr(reading, "MOST_CELLS", 1000)
+    path = write_focus(tmp_path / "a.csv", focus_row())
+    path.write_text(path.read_text() + "," * 1001 + "\n")
+
+    with pytest.raises(Refused, match=r"a\.csv holds a line of more than 1,000 cells: that is no billing row\."):
+        load(path)
+
+
+def test_of_cells_without_a_column_some_are_kept(tmp_path):
+    path = write_focus(tmp_path / "a.csv", focus_row())
+    header = path.read_text().splitlines()[0].count(",") + 1
+    path.write_text(path.read_text() + "," * 5000 + "\n")
+
+    [issue] = load(path).issues
+
+    assert len(issue.raw_row) == header + 100
+    assert issue.sentence == f"The row has 5001 cells, the header {header}."
+
+
+@pytest.fixture
+def archive(tmp_path):
+    def pack(listed: list[str], *members: str) -> Path:
+        with zipfile.ZipFile(tmp_path / "jan.zip", "w") as file:
+            file.writestr("manifest.json", json.dumps({"blobs": [{"blobName": name} for name in listed]}))
+            for name in members:
+                file.writestr(name, text_of(tmp_path / "one.csv", focus_row(ResourceId=name)))
+        return tmp_path / "jan.zip"
+
+    return pack
+
+
+def test_a_manifest_in_an_archive_lists_all_that_must_be_there(archive):
+    with pytest.raises(Refused) as refusal:
+        load(archive(["a/part1.csv", "a/part2.csv"], "a/part1.csv"))
+
+    assert str(refusal.value) == (
+        "The delivery is not whole: manifest.json lists 2 files, and of these are missing or cut short: part2.csv."
+    )
+
+
+def test_what_the_manifest_in_an_archive_does_not_list_is_left_out(archive):
+    delivery = load(archive(["a/part1.csv"], "a/part1.csv", "a/old.csv"))
+
+    assert (delivery.rows, [charge.resource_id for charge in Charge.objects.all()]) == (1, ["a/part1.csv"])
+    assert [remark for remark in delivery.warnings if "left out" in remark] == [
+        "jan.zip/manifest.json is no billing file: left out.",
+        "jan.zip/a/old.csv is in no manifest: left out.",
+    ]
+
+
+def test_headers_alone_are_billed_twice_by_nobody(tmp_path):
+    header = text_of(tmp_path / "a.csv", focus_row()).splitlines()[0] + "\n"
+    (tmp_path / "empty.csv").write_text(header)
+    for source in ("aws", "azure"):
+        write = write_focus(tmp_path / f"{source}.csv", focus_row(ResourceId=source))
+        assert import_files([write, tmp_path / "empty.csv"], source_name=source).loaded == 1
+
+    with pytest.raises(Refused, match="There is no row below the header: nothing to load"):
+        load(tmp_path / "empty.csv", "gcp")
+
+
+def test_a_source_is_one_in_capitals_and_in_small_letters(tmp_path):
+    path = write_focus(tmp_path / "a.csv", focus_row())
+    load(path, "AWS")
+
+    assert load(path, "aws").is_repeated
+    assert [source.name for source in Source.objects.all()] == ["AWS"]
+
+
+def test_an_empty_new_name_does_not_hide_the_old_one(tmp_path):
+    rows = [
+        focus_row(ProviderName="Microsoft", ServiceProviderName=name, ResourceId=name or "old")
+        for name in ("", "Azure")
+    ]
+    load(write_focus(tmp_path / "a.csv", *rows))
+
+    assert sorted(Charge.objects.values_list("provider_name", flat=True)) == ["Azure", "Microsoft"]
+
+
+def remarks(delivery: Delivery, *words: str) -> list[str]:
+    return [remark for remark in delivery.warnings if any(word in remark for word in words)]
+
+
+def test_an_end_date_that_is_none_is_told(tmp_path):
+    rows = [focus_row({"end_date": "31/12/2024"}, ResourceId=str(n)) for n in range(2)]
+
+    assert remarks(load(write_focus(tmp_path / "a.csv", *rows, focus_row())), "end_date") == [
+        "The tag end_date says “31/12/2024”, which is no date, and is passed over (2 rows): write it as 2025-12-31."
+    ]
+
+
+def test_empty_cells_beside_bad_rows_are_counted_once(tmp_path):
+    rows = [focus_row(BillingCurrency="" if n == 0 else "USD", ResourceId=str(n)) for n in range(8)]
+    bad = focus_row(BillingCurrency="USD", EffectiveCost="x")
+
+    assert remarks(load(write_focus(tmp_path / "a.csv", *rows, bad)), "is empty") == [
+        "BillingCurrency is empty, where FOCUS 1.0 wants a value (1 rows)."
+    ]
+
+
+def test_usage_without_an_effective_cost_column_is_no_oddity(tmp_path):
+    row = focus_row(EffectiveCost=None)
+
+    assert remarks(load(write_focus(tmp_path / "a.csv", row)), "effective cost of 0") == []
+
+
+def test_a_dry_run_leaves_the_source_as_it_is(tmp_path):
+    Source.objects.create(name="oci")
+    path = write_focus(tmp_path / "a.csv", focus_row(oci_ReferenceNumber="1"))
+
+    load(path, "oci", dry_run=True)
+
+    assert Source.objects.get().delivery == "snapshot"
