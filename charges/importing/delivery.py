@@ -24,6 +24,7 @@ from charges.importing.receiving import (
     holds_rows,
     keep,
     kept_already,
+    kept_path,
     known_source,
     loaded_already,
     parts,
@@ -113,7 +114,7 @@ def import_files(
     Raises Refused and its kin; whatever is raised, nothing of the delivery counts.
     """
     require_permission(by, "charges.load_focusimport", "load FOCUS files")
-    given, remarks = find_files(paths)
+    given, remarks, rows = find_files(paths)
     hashes = digests(given)
     source = known_source(source_name, may_create=not dry_run)
     if not dry_run:
@@ -128,6 +129,7 @@ def import_files(
     remarks += left_out
     if dry_run:
         staging = Staging(source, None, target_month=period, late_to=late_to, progress=progress)
+        staging.expected = rows
         return _dry_run(staging, found, remarks, force=force)
     kept = keep(hashes)
     with ExitStack() as lock:
@@ -136,6 +138,7 @@ def import_files(
             lock.enter_context(running(focus_import))
         try:
             staging = Staging(source, focus_import, target_month=period, late_to=late_to, progress=progress)
+            staging.expected = {kept_path(kept[file].sha256): n for file, n in rows.items() if file in kept}
             return _run(staging, remarks, force=force, by=by)
         except BaseException:
             throw_away(focus_import, "the import failed")

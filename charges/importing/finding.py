@@ -3,8 +3,10 @@
 import glob
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections import ChainMap
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from charges.importing import manifests
@@ -20,12 +22,14 @@ class Found(NamedTuple):
 
     files: list[Path]
     remarks: list[str]
+    rows: Mapping[Path, int] = MappingProxyType({})  # that manifests say the files have
 
 
 def find_files(given: Sequence[str | Path]) -> Found:
     """Each file once. Raises Refused where nothing is there or may be read, or a manifest lists a file that is not."""
     files: dict[Path, Path] = {}
     remarks: list[str] = []
+    rows: dict[Path, int] = {}
     for item in given:
         found = _seen(Path(item))
         if not found.files:
@@ -36,8 +40,9 @@ def find_files(given: Sequence[str | Path]) -> Found:
         for file in found.files:
             files.setdefault(file.resolve(), file)
         remarks += found.remarks
+        rows |= found.rows
     _refuse_twins(files.values())
-    return Found(list(files.values()), remarks)
+    return Found(list(files.values()), remarks, rows)
 
 
 def _refuse_twins(files: Iterable[Path]) -> None:
@@ -87,7 +92,9 @@ def _matched(paths: set[Path]) -> Found:
     """What a pattern meets; a file within a folder that it meets too belongs to the folder."""
     topmost = sorted(path for path in paths if paths.isdisjoint(path.parents))
     found = [_find(path) for path in topmost if path.is_dir() or not manifests.is_manifest(path)]
-    return Found([file for one in found for file in one.files], [remark for one in found for remark in one.remarks])
+    files = [file for one in found for file in one.files]
+    remarks = [remark for one in found for remark in one.remarks]
+    return Found(files, remarks, dict(ChainMap(*(dict(one.rows) for one in found))))
 
 
 def _by_manifest(manifest: Path) -> Found:
@@ -96,7 +103,7 @@ def _by_manifest(manifest: Path) -> Found:
     chosen, _ = manifests.newest(read)
     if not chosen:
         raise Refused(f"{manifest.name} lists no files.")
-    return Found(sorted(chosen[0].files), [])
+    return Found(sorted(chosen[0].files), [], chosen[0].rows)
 
 
 def _listed(lists: list[Path], everything: Iterable[Path]) -> Found:
@@ -117,7 +124,8 @@ def _listed(lists: list[Path], everything: Iterable[Path]) -> Found:
     if unlisted:
         remarks.append(f"No manifest lists {_names(unlisted)}: left out.")
     _refuse_runs(sorted(elsewhere))
-    return Found(sorted(wanted | elsewhere), remarks)
+    rows = ChainMap(*(manifest.rows for manifest in chosen))
+    return Found(sorted(wanted | elsewhere), remarks, dict(rows))
 
 
 def _billing(files: Iterable[Path]) -> list[Path]:

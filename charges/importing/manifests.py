@@ -33,6 +33,7 @@ class Manifest:
     written: tuple[str, float, Path]  # by its own word, else by the name of its folder, else by the file's time
     files: list[Path] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
+    rows: dict[Path, int] = field(default_factory=dict)  # below the header, where it says how many
 
     def require_whole(self) -> None:
         if self.missing:
@@ -106,12 +107,14 @@ def _of(
         return None
     folders = _folders(listed[0][0])
     manifest = Manifest(path, _export(content, folders, path), _written(content, folders, path))
-    for name, size in listed:
+    for name, size, rows in listed:
         file = _locate(name, path, [file for file in by_name.get(_parts(name)[-1], ()) if file not in manifest.files])
         if file is None or (size is not None and size_of(file) != size):
             manifest.missing.append(_parts(name)[-1])
         else:
             manifest.files.append(file)
+            if rows is not None:
+                manifest.rows[file] = rows
     return manifest
 
 
@@ -132,14 +135,17 @@ def _parsed(path: Path, text: bytes) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-def _listed(content: dict[str, Any]) -> Iterator[tuple[str, int | None]]:
-    """Names of files with their sizes, where the manifest knows them. Raises TypeError and its kin for other shapes."""
+def _listed(content: dict[str, Any]) -> Iterator[tuple[str, int | None, int | None]]:
+    """Names of files, with their bytes and rows where the manifest knows them. Raises TypeError and its kin."""
     for key in ("dataFiles", "reportKeys"):
         for name in _list(content, key):
-            yield _name(name), None
+            yield _name(name), None, None
     for blob in _list(content, "blobs"):
-        size = blob.get("byteCount")
-        yield _name(blob["blobName"]), size if isinstance(size, int) else None
+        yield _name(blob["blobName"]), _number(blob.get("byteCount")), _number(blob.get("dataRowCount"))
+
+
+def _number(value: Any) -> int | None:
+    return value if isinstance(value, int) else None
 
 
 def _list(content: dict[str, Any], key: str) -> list[Any]:

@@ -232,7 +232,11 @@ def stage(
 
 
 def received_path(file: ReceivedFile) -> Path:
-    return storage.locate(f"received/{file.sha256[:2]}/{file.sha256}")
+    return kept_path(file.sha256)
+
+
+def kept_path(sha256: str) -> Path:
+    return storage.locate(f"received/{sha256[:2]}/{sha256}")
 
 
 def _printable(name: str) -> str:

@@ -54,6 +54,7 @@ class Staging:
         self.places = Places(source, may_create=focus_import is not None, late_to=late_to)
         self.totals, self.added_totals = ControlTotals(), ControlTotals()
         self.allocations, self.decided = Allocations(), Decided(source)
+        self.expected: Mapping[Path, int] = {}  # rows, where a manifest says how many a file has
         self.rows = self.quarantined = self.late = 0
         self.remarks = Remarks(source)
         self.flags: Counter[str] = Counter()
@@ -98,7 +99,8 @@ class Staging:
                 look(reader, chunk)
 
     def read(self, path: Path, name: str, member: str, file: ReceivedFile | None) -> None:
-        """Stage all rows of one file, or member of an archive."""
+        """Stage all rows of one file, or member of an archive. Raises Refused where its manifest says another number."""
+        before = self.rows
         with self._open(path, name, member) as (header, chunks):
             self.versions[header.version] = None
             reader = RowReader(header, self.source, currency=settings.CURRENCY)
@@ -110,6 +112,10 @@ class Staging:
                 self.write()
                 self.meter.add(chunk)
             self.remarks.look_back(reader)
+        if self.expected.get(path, self.rows - before) != self.rows - before:
+            raise Refused(
+                f"{name} has {self.rows - before:,} rows, and {self.expected[path]:,} in its manifest: it is not whole."
+            )
 
     def finish(self) -> None:
         """Give the issues without a readable month to the first month. Raises Refused where there is none."""

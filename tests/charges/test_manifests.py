@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from charges.importing import import_files
 from charges.importing.finding import Found, find_files
 from periods.errors import Refused
 from tests.charges.focus_files import focus_row, write_focus
@@ -341,3 +342,17 @@ def test_a_folder_without_files_is_refused(tmp_path):
         f"There is no FOCUS file at {tmp_path}: give a .csv (also .gz or .zst), .zip or .parquet file, a folder, "
         "or a pattern."
     )
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("is_dry", [True, False])
+def test_a_file_with_fewer_rows_than_its_manifest_says_is_not_whole(tmp_path, is_dry):
+    write(tmp_path / "part.csv")
+    list_files(tmp_path / "manifest.json", blobs=[{"blobName": "part.csv", "dataRowCount": 2}])
+
+    with pytest.raises(Refused) as refusal:
+        import_files([tmp_path], source_name="azure", dry_run=is_dry)
+
+    assert str(refusal.value) == "part.csv has 1 rows, and 2 in its manifest: it is not whole."
+    list_files(tmp_path / "manifest.json", blobs=[{"blobName": "part.csv", "dataRowCount": 1}])
+    assert import_files([tmp_path], source_name="azure", dry_run=is_dry).loaded == 1
