@@ -12,9 +12,9 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from unfold.decorators import display
 
-from charges.admin.display import table
+from charges.admin.display import corrections, table
 from charges.importing.raw import raw_row
-from charges.models import Charge
+from charges.models import Charge, ImportIssue
 from periods.errors import Refused
 
 
@@ -53,6 +53,15 @@ class DeliveredRow:
             "title": f"Line {charge.line_number} of {charge.file}",
             "opts": self.opts,
             "columns": table(["Column", "As it came"], row.items()),
+            "issue": (issue := _corrected(charge)),
+            "corrections": corrections(issue) if issue else "",
             "back": back,
         }
         return TemplateResponse(request, "admin/charges/delivered.html", context)
+
+
+def _corrected(charge: Charge) -> ImportIssue | None:
+    """The decision by which the row was loaded otherwise than it came; a later delivery repeats it."""
+    of_row = ImportIssue.objects.filter(status=ImportIssue.Status.CORRECTED).select_related("decided_by")
+    of_line = of_row.filter(focus_import=charge.loaded_by, file=charge.file, line_number=charge.line_number)
+    return of_row.filter(charge=charge).first() or of_line.first()

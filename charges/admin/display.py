@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from unfold.decorators import display
 
+from charges.models import ImportIssue
 from charges.money import printed, round_to_currency
 from periods.models import AuditEntry
 
@@ -56,6 +57,11 @@ def audit_list(row: Model) -> str:
         for entry in entries
     )
     return format_html("<ul>{}</ul>", format_html_join("", "<li>{} · {} by {}. {}</li>", lines)) if entries else "—"
+
+
+def corrections(issue: ImportIssue) -> str:
+    rows = ((name, issue.raw_row.get(name, ""), text) for name, text in issue.correction.items())
+    return table(["Column", "As it came", "Corrected"], rows)
 
 
 def table(headings: list[str], rows: Any, *, amounts_from: int = 99) -> str:

@@ -99,7 +99,7 @@ class FocusImportAdmin(ImportMixin, TransitionAdmin, ReadOnlyAdmin):
             "Delivery",
             {"fields": [("source", "months", "status"), ("created_at", "created_by", "loaded_at"), "focus_version", "files_kept"]},
         ),
-        ("Rows", {"fields": [("rows", "loaded", "quarantined", "late", "flagged"), ("added", "changed", "removed", "unchanged")]}),
+        ("Rows", {"fields": ["counts", "against"]}),
         ("Control totals", {"fields": ["control_totals", "totals_agree"]}),
         ("Closed months", {"fields": ["late_differences"]}),
         ("Changes against what the months held", {"fields": ["changes"]}),
@@ -201,8 +201,23 @@ class FocusImportAdmin(ImportMixin, TransitionAdmin, ReadOnlyAdmin):
             for file in focus_import.files.all()
         )
         return (
-            format_html_join("", '<div><a class="ocb-link" href="{}">{}</a> · {} bytes · SHA-256 {}</div>', rows) or "—"
+            format_html_join(
+                "",
+                '<div><a class="ocb-link" href="{}">{}</a> · {} bytes · SHA-256 <span class="ocb-hash">{}</span></div>',
+                rows,
+            )
+            or "—"
         )
+
+    @display(description="In the files")
+    def counts(self, focus_import: FocusImport) -> str:
+        parts = {"Rows": "rows", "Loaded": "loaded", "In quarantine": "quarantined", "Late, not loaded": "late"}
+        return _numbers(focus_import, parts | {"Held for review": "flagged"})
+
+    @display(description="Against what was there")
+    def against(self, focus_import: FocusImport) -> str:
+        parts = {"New": "added", "Changed": "changed", "Gone": "removed", "Unchanged": "unchanged"}
+        return _numbers(focus_import, parts)
 
     @display(description="To the last digit of the text")
     def control_totals(self, focus_import: FocusImport) -> str:
@@ -269,6 +284,11 @@ class FocusImportAdmin(ImportMixin, TransitionAdmin, ReadOnlyAdmin):
     @display(description="History")
     def history(self, focus_import: FocusImport) -> str:
         return audit_list(focus_import)
+
+
+def _numbers(focus_import: FocusImport, parts: dict[str, str]) -> str:
+    row = [f"{getattr(focus_import, name):,}" for name in parts.values()]
+    return table(list(parts), [row], amounts_from=0)
 
 
 def _seldom_parts(focus_import: FocusImport) -> list[str]:

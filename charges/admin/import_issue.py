@@ -1,21 +1,24 @@
 """Quarantine: the rows that could not be used, each as it came, until they are corrected or discarded."""
 
+import re
 from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
 from unfold.decorators import display
-from unfold.widgets import UnfoldAdminTextInputWidget
+from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from charges.admin.bulk import BulkAdmin, bulk_action
-from charges.admin.display import table
+from charges.admin.display import corrections, table
 from charges.admin.filters import PeriodFilter, UndecidedFilter
 from charges.importing import correct_row, discard_issues
 from charges.importing.correcting import columns
 from charges.models import ImportIssue
 from periods.plain_admin import ReadOnlyAdmin
 from periods.transition_admin import ReasonForm, Step
+
+LINE_END = re.compile(r"\r\n|\r|\n")
 
 
 def _discard_row(issue: ImportIssue, **answers: Any) -> str:
@@ -34,15 +37,29 @@ def _correction_form(issue: ImportIssue) -> type[forms.Form]:
             required=False,
             strip=False,
             help_text=issue.sentence if names[index] == issue.column else "",
-            widget=UnfoldAdminTextInputWidget(),
+            widget=_widget(issue.raw_row[names[index]]),
         )
         for index in order
     }
-    return type("CorrectionForm", (ReasonForm,), fields)
+    return type("CorrectionForm", (ReasonForm,), {**fields, "field_order": [*fields, "reason"]})
+
+
+def _widget(text: str) -> forms.Widget:
+    """A line is too little for a text of several, and would lose its line ends."""
+    return UnfoldAdminTextareaWidget() if LINE_END.search(text) else UnfoldAdminTextInputWidget()
+
+
+def _as_raw(text: str, raw: str) -> str:
+    """Browsers end every line in their own way; a text that nobody changed comes back as it was."""
+    ends = LINE_END.findall(raw) or ["\n"]
+    lines = LINE_END.split(text)
+    kept = [*ends, *[ends[-1]] * len(lines)]
+    return "".join(line + (kept[at] if at < len(lines) - 1 else "") for at, line in enumerate(lines))
 
 
 def _correct(issue: ImportIssue, *, reason: str, by: Any, **texts: str) -> str:
-    correction = {name: texts[f"column_{index}"] for index, name in enumerate(columns(issue))}
+    came = enumerate(columns(issue).items())
+    correction = {name: _as_raw(texts[f"column_{index}"], raw) for index, (name, raw) in came}
     charge = correct_row(issue, correction=correction, reason=reason, by=by)
     return f"The row is loaded as {charge} of {charge.period}; it holds for later deliveries of the same row."
 
@@ -109,10 +126,7 @@ class ImportIssueAdmin(BulkAdmin, ReadOnlyAdmin):
 
     @display(description="Correction")
     def correction_made(self, issue: ImportIssue) -> str:
-        if not issue.correction:
-            return "—"
-        rows = ((name, issue.raw_row.get(name, ""), text) for name, text in issue.correction.items())
-        return table(["Column", "As it came", "Corrected"], rows)
+        return corrections(issue) if issue.correction else "—"
 
     @display(description="The row as it came")
     def row_as_it_came(self, issue: ImportIssue) -> str:

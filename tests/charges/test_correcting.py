@@ -228,4 +228,21 @@ def test_a_row_is_corrected_in_the_admin(deliver, client, billing_admin):
 
     assert response.status_code == 302
     assert Charge.objects.get(resource_id="bad").due_amount == Decimal(70)
-    assert next(iter(form.fields.values())).label in ("Reason", "EffectiveCost")
+    labels = [field.label for field in form.fields.values()]
+    assert (labels[0], labels[-1]) == ("EffectiveCost", "Reason")
+
+
+@pytest.mark.parametrize("ends", ["\n", "\r\n"])
+def test_a_text_of_several_lines_keeps_them_though_browsers_write_their_own(deliver, client, billing_admin, ends):
+    tags = f'{{"pi_email":{ends} "ada@example.edu",{ends}"project_id": "engine", "fund_org": "NSF-1"}}'
+    deliver(focus_row(), BAD | {"Tags": tags})
+    client.force_login(billing_admin)
+    page = f"/admin/charges/importissue/{ImportIssue.objects.get().pk}/step/correct/"
+    form = client.get(page).context["form"]
+    keys = {field.label: key for key, field in form.fields.items()}
+
+    given = {key: (field.initial or "").replace(ends, "\r\n") for key, field in form.fields.items()}
+    client.post(page, given | {keys["EffectiveCost"]: "70.00", "reason": REASON})
+
+    assert form.fields[keys["Tags"]].widget.__class__.__name__ == "UnfoldAdminTextareaWidget"
+    assert ImportIssue.objects.get().correction == {"EffectiveCost": "70.00"}

@@ -2,9 +2,9 @@
 
 import pytest
 
-from charges.importing import import_files, received_path
+from charges.importing import correct_row, import_files, received_path
 from charges.importing.raw import raw_row
-from charges.models import Charge, ReceivedFile
+from charges.models import Charge, ImportIssue, ReceivedFile
 from tests.charges.focus_files import focus_row, write_focus
 from tests.make import make_charge
 
@@ -58,3 +58,16 @@ def test_a_charge_without_a_file_has_no_such_page(client, auditor):
     client.force_login(auditor)
 
     assert client.get(page_of(make_charge())).status_code == 404
+
+
+def test_a_corrected_row_says_what_was_corrected_by_whom_and_why(client, auditor, tmp_path):
+    client.force_login(auditor)
+    bad = focus_row(ResourceId="bad", EffectiveCost="$7")
+    import_files([write_focus(tmp_path / "a.csv", focus_row(), bad)], source_name="aws")
+    correct_row(ImportIssue.objects.get(), correction={"EffectiveCost": "7"}, reason="As on the invoice")
+    first = Charge.objects.get(resource_id="bad")
+
+    issue = client.get(page_of(first)).context["issue"]
+
+    assert (issue.correction, issue.reason) == ({"EffectiveCost": "7"}, "As on the invoice")
+    assert client.get(page_of(Charge.objects.filter(resource_id="i-1").first())).context["issue"] is None
