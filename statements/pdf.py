@@ -13,10 +13,12 @@ from weasyprint import CSS, HTML
 from weasyprint.text.fonts import FontConfiguration
 from weasyprint.urls import FatalURLFetchingError, URLFetcher, URLFetcherResponse
 
+from periods.errors import Refused
+
 BASE = "file:///"  # what templates name is looked up in the folders, whatever stands before it
 
 
-class NotRendered(Exception):
+class NotRendered(Refused):
     """No PDF came out, and why, in words."""
 
 

@@ -16,7 +16,7 @@ from periods.errors import Refused
 from periods.lifecycle import require_permission
 from periods.models import BillingPeriod
 from periods.progress import Progress
-from statements import pdf, templating
+from statements import templating
 from statements.composing import compose
 from statements.context import StatementContext
 from statements.issuing import compute
@@ -48,7 +48,7 @@ def render_statements(
     for done, (statement, written) in enumerate(_written(_pages(period, waiting, failed), workers), start=1):
         try:
             rendered += _archive(statement, written(), by=by)
-        except (Refused, pdf.NotRendered) as error:
+        except Refused as error:
             failed[statement.printed_number] = str(error)
         except BrokenProcessPool as error:
             raise Refused("A rendering process was ended from outside, perhaps for lack of memory.") from error
@@ -100,6 +100,8 @@ def _page(context: StatementContext) -> Written:
     values = {name: getattr(context, name) for name in (*context.__dataclass_fields__, "discount")}
     html = templating.render(TEMPLATE, autoescape=True, **values)
     css = templating.render(STYLE, autoescape=False, **values)
+    from statements import pdf  # noqa: PLC0415 - WeasyPrint takes a second that commands without a PDF need not wait
+
     return partial(pdf.write, html, css, templating.folders())
 
 
