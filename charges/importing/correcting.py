@@ -11,7 +11,7 @@ from charges.importing.appending import Ledger
 from charges.importing.decided import corrected
 from charges.importing.places import Place
 from charges.importing.reading import Chunk
-from charges.importing.receiving import is_overtaken
+from charges.importing.recognising import is_overtaken
 from charges.importing.rows import BadRow, RowReader, Rows
 from charges.importing.snapshot import Snapshot
 from charges.importing.staging import Staging

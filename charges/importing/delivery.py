@@ -23,15 +23,13 @@ from charges.importing.receiving import (
     filled,
     holds_rows,
     keep,
-    kept_already,
     kept_path,
     known_source,
-    loaded_already,
     parts,
     received_path,
-    settled,
     stage,
 )
+from charges.importing.recognising import kept_already, loaded_already, settled
 from charges.importing.staging import SHOWN_ISSUES, Staging
 from charges.importing.totals import plain
 from charges.importing.undoing import clear_dead, throw_away

@@ -13,7 +13,7 @@ from charges.importing import late
 from charges.importing.appending import Ledger
 from charges.importing.comparing import Comparison
 from charges.importing.places import Place
-from charges.importing.receiving import refuse_other_source
+from charges.importing.recognising import refuse_other_source
 from charges.importing.snapshot import in_effect
 from charges.importing.staging import Staging
 from charges.importing.superseding import supersede

@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date
 from decimal import Decimal, InvalidOperation
 from enum import Enum
 from functools import partial
@@ -15,20 +15,17 @@ from hashlib import blake2b
 from itertools import compress, repeat
 from operator import itemgetter
 from struct import unpack
-from typing import Any, NamedTuple
+from typing import Any
 
 from charges.focus import COSTS, NULLABLE, NULLS, TEXTS, Header, canonical
 from charges.focus.values import ALLOWED, account
 from charges.importing.memo import Memo
+from charges.importing.moments import Moment, inclusive_end, moment
 from charges.importing.reading import Chunk
-from charges.importing.writing import instant
 from charges.models import Source
 from charges.money import parse_amount, to_billionths
 from charges.pricing import Costs, amount_due
-from periods.calendar import institution_day, month_of
 
-INSTANT = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)?")
-EARLIEST, LATEST = 1970, 2999
 LONGEST_ACCOUNT = 500  # characters: it is part of a key
 CURRENCY = re.compile(r"[A-Z]{3}")
 PLAIN = re.compile(r"(?:-?[0-9]{1,9}+(?:\.[0-9]{1,9}+)?+\n)*+")  # whole billionths, as nearly all amounts are
@@ -36,15 +33,6 @@ BILLION = Decimal(1_000_000_000)
 DIGEST = 8  # bytes
 NULL_WORDS = NULLS - {""}
 Columns = Sequence[Sequence[str]]
-
-
-class Moment(NamedTuple):
-    """An instant, its day where the institution is, its month, and how the database holds it."""
-
-    at: datetime | None
-    day: date | None = None
-    month: str = ""
-    stored: Any = None
 
 
 class BadRow(Exception):
@@ -119,8 +107,8 @@ class RowReader:
         # The same text under other settings is another charge: part of what a row is compared by.
         self.read_otherwise = _unless_usual(source)
         self.identity, self.rest = _picker(header.identity), _picker(header.amounts)
-        self.amount, self.moment, self.code = Memo(_billionths), Memo(_moment), Memo(self._currency)
-        self.end = Memo(_inclusive_end) if source.has_inclusive_ends else self.moment
+        self.amount, self.moment, self.code = Memo(_billionths), Memo(moment), Memo(self._currency)
+        self.end = Memo(inclusive_end) if source.has_inclusive_ends else self.moment
         self.nulls: Counter[str] = Counter()  # of columns that should have none
         self.spelt = {field: Memo(partial(canonical, field)) for field in ALLOWED}
         self.spelt["billing_account_id"] = Memo(account)
@@ -342,33 +330,6 @@ def _costs(amounts: dict[str, Sequence[int | None]], rows: int) -> list[Costs]:
 def _billionths(text: str) -> int | None:
     text = text.strip()
     return None if text in NULLS else to_billionths(parse_amount(text))
-
-
-def _moment(text: str) -> Moment:
-    """In UTC; without a zone, UTC is meant (FOCUS §DateTimeFormat). Raises ValueError."""
-    text = text.strip()
-    if text in NULLS:
-        return Moment(None)
-    if not INSTANT.fullmatch(text):
-        raise ValueError(text)
-    at = datetime.fromisoformat(text)
-    if not EARLIEST <= at.year <= LATEST:
-        raise ValueError(text)
-    at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
-    return Moment(at, institution_day(at), month_of(at), instant(at))
-
-
-def _inclusive_end(text: str) -> Moment:
-    """The first instant after a period whose last day, or last second, the file names."""
-    last = _moment(text)
-    if last.at is None:
-        return last
-    at = last.at
-    if at.time() == time.min:
-        at += timedelta(days=1)
-    elif (at.hour, at.minute, at.second) == (23, 59, 59):
-        at = at.replace(microsecond=0) + timedelta(seconds=1)
-    return Moment(at, institution_day(at), month_of(at), instant(at))
 
 
 def _without_nulls(column: Sequence[str]) -> Sequence[str]:

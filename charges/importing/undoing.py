@@ -6,7 +6,7 @@ from django.db import transaction
 from django.db.models import ProtectedError
 
 from charges.importing.liveness import is_running
-from charges.importing.receiving import is_overtaken
+from charges.importing.recognising import is_overtaken
 from charges.models import Charge, FocusImport, ImportIssue, ImportScope, Source
 from periods.errors import Refused
 from periods.lifecycle import require_reason, run_transition

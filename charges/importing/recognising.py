@@ -1,0 +1,123 @@
+"""Knows bytes that were loaded before, or kept: what comes again unchanged is not read again, nor billed twice."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from django.db.models import Q
+
+from charges.importing.receiving import digest_of, holds_rows, received_path
+from charges.models import Charge, FocusImport, ImportScope, ReceivedFile, Source
+from periods.errors import Refused
+from periods.models import BillingPeriod
+
+
+def loaded_already(
+    source: Source, hashes: Mapping[str, Path], period: str | None, late_to: str | None
+) -> FocusImport | None:
+    """The import that holds these very bytes for the same months. Raises Refused where they are billed elsewhere."""
+    refuse_other_source(source, hashes)
+    same = FocusImport.objects.loaded().filter(source_id=source.pk, sha256=digest_of(hashes))
+    earlier = same.select_related("source").first()
+    if earlier is None or not _is_read_alike(earlier, source):
+        return None
+    scopes = list(earlier.scopes.select_related("period"))
+    if any(is_overtaken(scope) for scope in scopes) or not _agrees_still(earlier) or _may_take_kept(earlier, late_to):
+        return None
+    _refuse_other_month(earlier, scopes, period)
+    return earlier
+
+
+def settled(source: Source, hashes: Mapping[str, Path], late_to: str | None) -> list[FocusImport]:
+    """Whole deliveries among the files that closed months hold unchanged: a folder keeps the files of all months."""
+    candidates = FocusImport.objects.loaded().filter(source_id=source.pk, files__sha256__in=list(hashes)).distinct()
+    return [
+        earlier
+        for earlier in candidates.order_by("pk")
+        if {file.sha256 for file in earlier.files.all()} <= hashes.keys()
+        and _is_settled(earlier)
+        and not _may_take_kept(earlier, late_to)
+    ]
+
+
+def _is_settled(earlier: FocusImport) -> bool:
+    scopes = list(earlier.scopes.select_related("period"))
+    is_open = BillingPeriod.State.OPEN
+    if any((scope.period.state == is_open and not scope.late_month) or is_overtaken(scope) for scope in scopes):
+        return False
+    return _agrees_still(earlier)
+
+
+def _agrees_still(earlier: FocusImport) -> bool:
+    """Whether the closed months that held the same as the delivery can have changed since; a doubt is a no."""
+    months = earlier.settled_months
+    if not months:
+        return True
+    of_months = ImportScope.objects.filter(
+        Q(late_month__in=months) | Q(late_month="", period__month__in=months), focus_import__source=earlier.source_id
+    ).exclude(focus_import=earlier)
+    loaded_since = Q(focus_import__state=FocusImport.State.LOADED, focus_import__loaded_at__gt=earlier.loaded_at)
+    has_changed = of_months.filter(loaded_since | Q(focus_import__state=FocusImport.State.REVERSED)).exists()
+    return not has_changed and not _open_months(months)
+
+
+def _open_months(months: Iterable[str]) -> bool:
+    return BillingPeriod.objects.filter(month__in=list(months), state=BillingPeriod.State.OPEN).exists()
+
+
+def _is_read_alike(earlier: FocusImport, source: Source) -> bool:
+    return not earlier.read_as or earlier.read_as == source.reading
+
+
+def kept_already(source: Source, hashes: Mapping[str, Path], late_to: str | None) -> FocusImport | None:
+    """The import that holds these very bytes of months that are closed still, kept and not loaded."""
+    kept = FocusImport.objects.filter(source_id=source.pk, state=FocusImport.State.LATE, sha256=digest_of(hashes))
+    for earlier in kept.select_related("source"):
+        if _is_read_alike(earlier, source) and not _may_take_kept(earlier, late_to):
+            return earlier
+    return None
+
+
+def _may_take_kept(earlier: FocusImport, late_to: str | None) -> bool:
+    """Whether rows that were kept, for want of an open month, have one now."""
+    kept = [late["month"] for late in earlier.late_months if not late["to"]]
+    return bool(kept) and (late_to is not None or _open_months(kept))
+
+
+def refuse_other_source(source: Source, hashes: Mapping[str, Path]) -> None:
+    """Raises Refused for bytes that count as a delivery of another source."""
+    elsewhere = ReceivedFile.objects.filter(sha256__in=list(hashes), focus_import__state=FocusImport.State.LOADED)
+    for file in elsewhere.exclude(focus_import__source_id=source.pk).select_related("focus_import__source"):
+        if holds_rows(received_path(file)):
+            raise Refused(
+                f"{hashes[file.sha256].name} is loaded as a delivery of {file.focus_import.source}: "
+                "it would be billed twice."
+            )
+
+
+def _refuse_other_month(earlier: FocusImport, scopes: list[ImportScope], period: str | None) -> None:
+    """The same bytes belong to one month only, whether the file says so or `--period` did."""
+    months = sorted({scope.late_month or scope.period.month for scope in scopes})
+    if period:
+        is_elsewhere = months != [period]
+    else:
+        moved = Charge.objects.filter(loaded_by=earlier, flags__has_key="period_mismatch")
+        is_elsewhere = bool(earlier.target_month) and moved.exists()
+    if is_elsewhere:
+        raise Refused(
+            f"{earlier} holds the same file for {', '.join(months)}: it would be billed twice. "
+            "Reverse that import first."
+        )
+
+
+def is_overtaken(scope: ImportScope) -> bool:
+    """Whether a later delivery spoke for the same month and account, or loaded differences of that month."""
+    month = scope.late_month or scope.period.month
+    later = ImportScope.objects.filter(
+        Q(late_month=month) | Q(late_month="", period__month=month),
+        focus_import__source=scope.focus_import.source_id,
+        focus_import__kind=FocusImport.Kind.DELIVERY,
+        focus_import__state=FocusImport.State.LOADED,
+        focus_import__loaded_at__gt=scope.focus_import.loaded_at,
+        billing_account_id=scope.billing_account_id,
+    )
+    return later.exclude(focus_import=scope.focus_import_id).exists()
