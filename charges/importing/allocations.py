@@ -7,7 +7,7 @@ person to look at.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from charges.focus import Header
@@ -26,20 +26,28 @@ class Divided:
     due: int = 0
     listed: int = 0
     parts: int = 0
-    others: list[Amounts] = field(default_factory=list)
+    beside: Amounts = (0, 0)
+    origins: int = 0  # rows that are the sum of the parts by themselves
 
-    def judge(self, row: Amounts) -> Division:
-        if not any(row):
+    def add_part(self, amounts: Amounts) -> None:
+        due, listed = amounts
+        self.due, self.listed, self.parts = self.due + due, self.listed + listed, self.parts + 1
+
+    def add_other(self, amounts: Amounts) -> None:
+        """Once all parts are known."""
+        self.beside = (self.beside[0] + amounts[0], self.beside[1] + amounts[1])
+        self.origins += self._is_sum(amounts)
+
+    def judge(self, amounts: Amounts) -> Division:
+        if not any(amounts):
             return Division.NONE
-        sums = [sum(column) for column in zip(*self.others, strict=True)]
-        if self._is_sum(sums):
+        if self._is_sum(self.beside):
             return Division.ORIGIN
-        origins = [other for other in self.others if self._is_sum(other)]
-        if len(origins) == 1:
-            return Division.ORIGIN if row in origins else Division.NONE
+        if self.origins == 1:
+            return Division.ORIGIN if self._is_sum(amounts) else Division.NONE
         return Division.UNCLEAR
 
-    def _is_sum(self, amounts: Sequence[int]) -> bool:
+    def _is_sum(self, amounts: Amounts) -> bool:
         due, listed = amounts
         rounding = ROUNDING * self.parts
         return abs(due - self.due) <= rounding and abs(listed - self.listed) <= rounding
@@ -53,16 +61,15 @@ class Allocations:
 
     def learn(self, reader: RowReader, chunk: Chunk) -> None:
         """Add the parts of a chunk up, before any row is loaded."""
-        for key, method, (due, listed) in _rows(reader, chunk):
+        for key, method, amounts in _rows(reader, chunk):
             if method:
-                found = self.divided.setdefault(key, Divided())
-                found.due, found.listed, found.parts = found.due + due, found.listed + listed, found.parts + 1
+                self.divided.setdefault(key, Divided()).add_part(amounts)
 
     def weigh(self, reader: RowReader, chunk: Chunk) -> None:
         """Gather, once all parts are known, the rows that they could be of."""
         for key, method, amounts in _rows(reader, chunk):
             if not method and key in self.divided and any(amounts):
-                self.divided[key].others.append(amounts)
+                self.divided[key].add_other(amounts)
 
     def judge(self, rows: Rows) -> Sequence[Division]:
         if not self.divided:

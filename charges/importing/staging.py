@@ -118,22 +118,32 @@ class Staging:
             )
 
     def finish(self) -> None:
-        """Give the issues without a readable month to the first month. Raises Refused where there is none."""
+        """Give the issues without a readable month to the first open month. Raises Refused where there is none."""
         if not self.rows:
             raise Refused("There is no row below the header: nothing to load.")
         if not self.places:
             raise Refused("No row can be used, and none says which month it is of: is this a FOCUS file?")
+        home = next(iter(self.places.loaded), None)
+        if home is None:
+            self._keep_homeless()
         self.places.settle()
         self._count_late()
-        first = next(iter(self.places.loaded), None)
         for issue in self._homeless:
-            if first and first.period:
-                issue.period = first.period
-        if first is None:
-            self.quarantined -= len(self._homeless)
-            self.late += len(self._homeless)
-        self._issues, self._homeless = self._homeless if first else [], []
+            if home and home.period:
+                issue.period = home.period
+        self._issues, self._homeless = self._homeless, []
         self.write()
+
+    def _keep_homeless(self) -> None:
+        """Where all months are closed, a row without a readable one is a difference too, unless it was discarded."""
+        closed = self.places[min(self.places)]
+        for issue in self._homeless:
+            closed.undecided += issue.status != ImportIssue.Status.DISCARDED
+            self.totals.end_quarantine(issue.counted)
+            self.totals.add_late(issue.counted)
+        self.quarantined -= len(self._homeless)
+        self.late += len(self._homeless)
+        self._homeless = []
 
     def _take(self, rows: Rows, reader: RowReader, file: ReceivedFile | None) -> None:
         for month, of_month in rows.by(rows.months):

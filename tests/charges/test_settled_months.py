@@ -220,3 +220,22 @@ def test_a_bad_row_that_is_kept_late_is_part_of_the_file(folder):
     assert delivery.totals["USD"]["EffectiveCost"] == {
         "file": "7", "loaded": "0", "quarantined": "0", "late": "7", "rounding": "0",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("policy", ["refuse", "keep"])
+def test_a_row_without_a_month_is_a_difference_where_all_months_are_closed(folder, policy):
+    Source.objects.create(name="aws", late_policy=policy)
+    folder(jan=[of("2025-01", "1")])
+    close("2025-01")
+    files = {"jan": [of("2025-01", "1"), of("2025-01", "5") | {"BillingPeriodStart": "January"}]}
+
+    if policy == "refuse":
+        with pytest.raises(PeriodNotOpen):
+            folder(**files)
+        return
+    delivery = folder(**files)
+
+    assert (delivery.rows, delivery.loaded, delivery.late, delivery.quarantined) == (2, 0, 2, 0)
+    assert delivery.totals["USD"]["EffectiveCost"]["late"] == "6"
+    assert delivery.focus_import
+    assert delivery.focus_import.state == "late"
