@@ -97,11 +97,11 @@ def _written(pages: Iterator[tuple[Statement, Written]], workers: int) -> Iterat
 
 
 def _page(context: StatementContext) -> Written:
+    from statements import pdf  # noqa: PLC0415 - WeasyPrint takes a second that commands without a PDF need not wait
+
     values = {name: getattr(context, name) for name in (*context.__dataclass_fields__, "discount")}
     html = templating.render(TEMPLATE, autoescape=True, **values)
     css = templating.render(STYLE, autoescape=False, **values)
-    from statements import pdf  # noqa: PLC0415 - WeasyPrint takes a second that commands without a PDF need not wait
-
     return partial(pdf.write, html, css, templating.folders())
 
 

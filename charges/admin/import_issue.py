@@ -1,6 +1,5 @@
 """Quarantine: the rows that could not be used, each as it came, until they are corrected or discarded."""
 
-import re
 from typing import Any, ClassVar
 
 from django import forms
@@ -14,11 +13,10 @@ from charges.admin.display import corrections, table
 from charges.admin.filters import PeriodFilter, UndecidedFilter
 from charges.importing import correct_row, discard_issues
 from charges.importing.correcting import columns
+from charges.importing.reading import LINE_END
 from charges.models import ImportIssue
 from periods.plain_admin import ReadOnlyAdmin
 from periods.transition_admin import ReasonForm, Step
-
-LINE_END = re.compile(r"\r\n|\r|\n")
 
 
 def _discard_row(issue: ImportIssue, **answers: Any) -> str:

@@ -4,7 +4,7 @@ import zipfile
 from collections import Counter
 from pathlib import Path, PurePosixPath
 
-from charges.importing.manifests import LARGEST, in_archive, is_manifest
+from charges.importing.manifests import in_archive, is_manifest, require_bearable
 from charges.importing.unpacking import DAMAGED
 from periods.errors import Refused
 
@@ -36,8 +36,7 @@ def members(path: Path, name: str) -> tuple[list[str], list[str]]:
 
 def _listed(path: Path, manifest: zipfile.ZipInfo, entries: list[zipfile.ZipInfo]) -> list[str]:
     """What the manifest in the archive lists; nothing where it lists nothing. Raises Refused where one is missing."""
-    if manifest.file_size > LARGEST:
-        raise Refused(f"{manifest.filename} is too large for a manifest.")
+    require_bearable(manifest.filename, manifest.file_size)
     with zipfile.ZipFile(path) as archive:
         text = archive.read(manifest)
     found = in_archive(manifest.filename, text, {entry.filename: entry.file_size for entry in entries})

@@ -49,6 +49,12 @@ def is_manifest(path: Path) -> bool:
     return path.name.lower().endswith("manifest.json")
 
 
+def require_bearable(name: str, size: int) -> None:
+    """Before a manifest is read into memory. Raises Refused."""
+    if size > LARGEST:
+        raise Refused(f"{name} is too large for a manifest.")
+
+
 def is_run(folder: Path) -> bool:
     """Whether a folder is one run of an export: named by its time, or by a GUID within a range of days."""
     run = RUN.fullmatch(folder.name)
@@ -120,8 +126,7 @@ def _of(
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        if path.stat().st_size > LARGEST:
-            raise Refused(f"{path.name} is too large for a manifest.")
+        require_bearable(path.name, path.stat().st_size)
         return _parsed(path, path.read_bytes())
     except OSError as error:
         raise Refused(f"{path.name} cannot be read: {error.strerror}.") from error
