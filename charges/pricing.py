@@ -75,4 +75,4 @@ def _is_list_known(list_cost: int | None, due: int) -> bool:
 def _is_contract_known(contracted: int | None, due: int, list_price: int) -> bool:
     if contracted is None or (contracted == 0 and due != 0):
         return False
-    return min(due, list_price) <= contracted <= max(due, list_price)
+    return due <= contracted <= list_price or list_price <= contracted <= due

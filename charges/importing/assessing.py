@@ -15,7 +15,9 @@ from charges.importing.rows import Division, Rows
 from charges.models import Charge, Source
 from charges.pricing import Price
 
-Status = Charge.ReviewStatus
+HELD, CLEAR, NOT_BILLABLE = (
+    status.value for status in (Charge.ReviewStatus.HELD, Charge.ReviewStatus.CLEAR, Charge.ReviewStatus.NOT_BILLABLE)
+)
 COSTS = {
     "BilledCost": "billed_cost",
     "EffectiveCost": "effective_cost",
@@ -79,7 +81,7 @@ class Assessor:
             for row, is_prepaid, is_odd in zip(facts, prepaid, odd)  # noqa: B905 - facts are checked by their columns
         ]
         statuses = [
-            Status.HELD.value if reasons else Status.NOT_BILLABLE.value if is_prepaid else Status.CLEAR.value
+            HELD if reasons else NOT_BILLABLE if is_prepaid else CLEAR
             for reasons, is_prepaid in zip(flags, prepaid, strict=True)
         ]
         if rows.division is Division.UNCLEAR:
@@ -175,9 +177,9 @@ def _held(
     flags: list[dict[str, str]], statuses: list[str], reason: dict[str, str]
 ) -> tuple[list[dict[str, str]], list[str]]:
     """Somebody looks at every row that would be billed."""
-    bills = [status != Status.NOT_BILLABLE.value for status in statuses]
+    bills = [status != NOT_BILLABLE for status in statuses]
     flags = [{**reasons, **reason} if bill else reasons for reasons, bill in zip(flags, bills, strict=True)]
-    return flags, [Status.HELD.value if bill else status for status, bill in zip(statuses, bills, strict=True)]
+    return flags, [HELD if bill else status for status, bill in zip(statuses, bills, strict=True)]
 
 
 def _payer_columns(payers: list[Payer], found: list[Found]) -> dict[str, Sequence[Any]]:

@@ -13,6 +13,7 @@ from django.db import transaction
 from charges.flags import LABELS
 from charges.importing.comparing import Comparison
 from charges.importing.finding import find_files
+from charges.importing.garbage import uncollected
 from charges.importing.liveness import running
 from charges.importing.loading import current_deliveries, load
 from charges.importing.progress import Progress
@@ -94,6 +95,7 @@ class Delivery:
         return {**dict.fromkeys(COST_NAMES), "currency": None, "by_currency": by_currency}
 
 
+@uncollected()
 def import_files(
     paths: Sequence[str | Path],
     *,

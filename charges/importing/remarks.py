@@ -4,6 +4,7 @@ from calendar import monthrange
 from collections import Counter
 from collections.abc import Iterable
 from datetime import date
+from operator import itemgetter
 
 from charges.focus import Header, is_known
 from charges.focus.values import ALLOWED
@@ -67,7 +68,7 @@ class Remarks:
     def _look_at_ends(self, header: Header, rows: Rows) -> None:
         start, end = (header.positions.get(name) for name in ("BillingPeriodStart", "BillingPeriodEnd"))
         if not self.source.has_inclusive_ends and start is not None and end is not None:
-            for pair, n in Counter((cells[start], cells[end]) for cells in rows.cells).items():
+            for pair, n in Counter(map(itemgetter(start, end), rows.cells)).items():
                 self.inclusive += n if self._is_inclusive[pair] else 0
 
     def _look_at_usage(self, rows: Rows) -> None:

@@ -4,6 +4,7 @@ A column at a time costs a fifth of a row at a time. A block with a bad row is h
 """
 
 import re
+from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -11,11 +12,11 @@ from datetime import date
 from decimal import Decimal, InvalidOperation
 from enum import Enum
 from functools import partial
-from hashlib import blake2b
 from itertools import compress, repeat
 from operator import itemgetter
-from struct import unpack
 from typing import Any
+
+from xxhash import xxh3_64_intdigest
 
 from charges.focus import COSTS, NULLABLE, NULLS, TEXTS, Header, canonical
 from charges.focus.values import ALLOWED, account
@@ -30,7 +31,6 @@ LONGEST_ACCOUNT = 500  # characters: it is part of a key
 CURRENCY = re.compile(r"[A-Z]{3}")
 PLAIN = re.compile(r"(?:-?[0-9]{1,9}+(?:\.[0-9]{1,9}+)?+\n)*+")  # whole billionths, as nearly all amounts are
 BILLION = Decimal(1_000_000_000)
-DIGEST = 8  # bytes
 NULL_WORDS = NULLS - {""}
 Columns = Sequence[Sequence[str]]
 
@@ -130,7 +130,7 @@ class RowReader:
         self._check_shape(chunk.rows)
         columns = list(zip(*chunk.rows, strict=True))
         written = {name: columns[index] for name, index in self.costs}
-        amounts = {name: self._amounts(name, column) for name, column in written.items()}
+        amounts = self._by_cost(written)
         try:
             return self._read(chunk, columns, written, amounts)
         except BadRow as bad:
@@ -142,8 +142,7 @@ class RowReader:
         has_shape = len(cells) == len(self.header.names)
         text = sorted(map(self._said, self.header.labels, cells)) if has_shape else cells
         told = "\x1f".join(filter(None, text) if has_shape else text).encode("utf-8", "surrogatepass")
-        [digest] = unpack(">q", blake2b(told, digest_size=DIGEST).digest())
-        return int(digest)
+        return _signed([xxh3_64_intdigest(told)])[0]
 
     def _said(self, name: str, text: str) -> str:
         if text.strip() in NULLS:
@@ -226,6 +225,14 @@ class RowReader:
         index = self.header.positions.get(name)
         return [""] * len(columns[0]) if index is None else _without_nulls(columns[index])
 
+    def _by_cost(self, written: Mapping[str, Sequence[str]]) -> dict[str, Sequence[int | None]]:
+        """Cost columns are often the same, text for text: those are read once, into one list."""
+        amounts: dict[str, Sequence[int | None]] = {}
+        for name, column in written.items():
+            twin = next((other for other in amounts if written[other] == column), None)
+            amounts[name] = amounts[twin] if twin else self._amounts(name, column)
+        return amounts
+
     def _amounts(self, name: str, column: Sequence[str]) -> Sequence[int | None]:
         text = "\n".join(column) + "\n"
         if text.count("\n") == len(column) and PLAIN.fullmatch(text):  # a cell may hold line ends itself
@@ -287,17 +294,11 @@ class RowReader:
 
     def _digests(self, columns: Columns) -> tuple[Sequence[int], Sequence[int]]:
         """Of what a row is about, and of all that it says. The order of columns is of no matter."""
-        identities, contents = [], []
         abouts, rests = _joined(self.identity(columns)), _joined(self.rest(columns))
         if self.read_otherwise:
             rests = map(bytes.__add__, rests, repeat(self.read_otherwise))
-        for about, rest in zip(abouts, rests, strict=True):
-            digest = blake2b(about, digest_size=DIGEST)
-            identities.append(digest.digest())
-            digest.update(rest)
-            contents.append(digest.digest())
-        integers = f">{len(contents)}q"
-        return unpack(integers, b"".join(identities)), unpack(integers, b"".join(contents))
+        identities = list(map(xxh3_64_intdigest, abouts))
+        return _signed(identities), _signed(map(xxh3_64_intdigest, rests, identities))
 
     def _check_shape(self, rows: Sequence[list[str]]) -> None:
         width = len(self.header.names)
@@ -306,6 +307,11 @@ class RowReader:
         of_account = self.header.positions.get("BillingAccountId")
         if of_account is not None and max(len(row[of_account]) for row in rows) > LONGEST_ACCOUNT:
             raise BadRow("BillingAccountId", "", f"BillingAccountId is longer than {LONGEST_ACCOUNT} characters.")
+
+
+def _signed(digests: Iterable[int]) -> Sequence[int]:
+    """As the database holds integers. These digests only find rows again: the control totals notice a wrong one."""
+    return array("q", array("Q", digests).tobytes())
 
 
 def exactly(written: Sequence[str]) -> Iterable[Decimal]:

@@ -30,6 +30,7 @@ from charges.models import Charge, FocusImport, ImportIssue, ReceivedFile, Sourc
 from periods.errors import Refused
 
 HOPELESS = 10_000
+WAITING = 4  # chunks that are written at once: each write touches most pages of an index
 SHOWN_ISSUES = 50
 Columns = Mapping[str, Sequence[Any]]
 Constants = Mapping[str, int | str | None]
@@ -109,9 +110,11 @@ class Staging:
                 for rows in reader.sift(chunk, partial(self._put_aside, reader, file)):
                     self.remarks.look_at(header, rows)
                     self._take(rows, reader, file)
-                self.write()
+                if len(self._charges) >= WAITING or self._issues:
+                    self.write()
                 self.meter.add(chunk)
             self.remarks.look_back(reader)
+        self.write()
         if self.expected.get(path, self.rows - before) != self.rows - before:
             raise Refused(
                 f"{name} has {self.rows - before:,} rows, and {self.expected[path]:,} in its manifest: it is not whole."

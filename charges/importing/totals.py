@@ -1,7 +1,7 @@
 """Control totals: per currency and cost column, file = loaded + quarantined, to the last digit of the text."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, localcontext
 from typing import Any
@@ -64,11 +64,12 @@ class ControlTotals:
 
     def add(self, currency: str, rows: Rows) -> None:
         """`rows` are all in this currency."""
+        sums: dict[int, tuple[Decimal, Decimal]] = {}
         for column, written in rows.written.items():
+            amounts = rows.amounts[column]  # one list for columns that say the same
+            exact, stored = sums.get(id(amounts)) or sums.setdefault(id(amounts), _sums(written, amounts))
             total = self.by_currency[currency][column]
-            stored = from_billionths(sum(filter(None, rows.amounts[column])))
             with localcontext(EXACT):
-                exact = sum(exactly(written), ZERO)
                 total.loaded += exact
                 total.rounding += exact - stored
 
@@ -113,6 +114,12 @@ class ControlTotals:
             currency: {column: total.as_text() for column, total in columns.items()}
             for currency, columns in self.by_currency.items()
         }
+
+
+def _sums(written: Sequence[str], amounts: Sequence[int | None]) -> tuple[Decimal, Decimal]:
+    """Of the text, and of what of it the database holds."""
+    with localcontext(EXACT):
+        return sum(exactly(written), ZERO), from_billionths(sum(filter(None, amounts)))
 
 
 def counted(currency: str, amounts: Mapping[str, Decimal]) -> Counted:

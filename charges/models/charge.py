@@ -19,6 +19,13 @@ def unindexed(to: Any, **kwargs: Any) -> Any:
     return models.ForeignKey(to, models.PROTECT, db_index=False, related_name="+", **kwargs)
 
 
+class RowKey(models.BigAutoField):
+    """Django makes SQLite keep a counter of keys in another table, which is written with every row."""
+
+    def db_type_suffix(self, connection: Any) -> str | None:
+        return None if connection.vendor == "sqlite" else super().db_type_suffix(connection)
+
+
 class Written(models.Value):
     """A constant that stands in the SQL: SQLite does not use a partial index on the word of a parameter."""
 
@@ -74,6 +81,8 @@ class Charge(models.Model):
         RULE = "rule", "Filling rule"
         PROJECT = "project", "Project default"
         FALLBACK = "fallback", "Project fallback after its end date"
+
+    id = RowKey(primary_key=True, auto_created=True, verbose_name="ID")
 
     # Where it came from
     period = unindexed("periods.BillingPeriod")
