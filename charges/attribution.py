@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
+from xxhash import xxh3_64_intdigest
 
 from charges.focus.tags import all_tags
 from charges.models import AttributionRule, Charge, Source
@@ -61,6 +62,7 @@ class Payer:
     reference_2: str = ""
     unusable_email: str = ""
     unusable_end: str = ""
+    told: int = 0  # digest of the tags that all this comes from
 
 
 class Usage(NamedTuple):
@@ -159,6 +161,7 @@ def _payer_from_tags(tags: dict[str, str]) -> Payer:
         unusable_end="" if _day(tags.get("end_date", "")) else tags.get("end_date", ""),
         funder=tags.get("subsidy_funder", ""),
         subsidy_fund=tags.get("subsidy_fund", ""),
+        told=xxh3_64_intdigest(repr(sorted(tags.items())).encode()) >> 1,  # as a database holds integers
         reference_1=tags.get(references[0], ""),
         reference_2=tags.get(references[1], ""),
     )

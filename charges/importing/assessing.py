@@ -25,6 +25,11 @@ COSTS = {
     "ContractedCost": "contracted_cost",
 }
 UNCLEAR_DIVISION = {"divided": "Rows that look like parts of this charge do not add up to it: both would be billed."}
+# What tells a row where its file writes everything anew: with another column, or names in another form.
+ABOUT = (
+    "billing_account_id", "sub_account_id", "charge_category", "charge_class", "charge_description",
+    "commitment_discount_id", "resource_id", "resource_name", "service_name", "sku_id",
+)  # fmt: skip
 PAYER = ("account_code", "funder", "subsidy_fund", "reference_1", "reference_2")
 
 
@@ -56,6 +61,12 @@ class Assessment:
             "flags": [json.dumps(flags) if flags else "{}" for flags in self.flags],
             "review_status": self.statuses,
         }  # fmt: skip
+
+    def abouts(self, rows: Rows) -> list[int]:
+        """A second identity, by what charges store: see `superseding.told_by_columns`."""
+        texts = [rows.text(field) for field in ABOUT]
+        told = [payer.told for payer in self.payers]
+        return list(map(hash, zip(*texts, rows.currencies, rows.starts, rows.ends, told, strict=True)))
 
 
 class Assessor:
@@ -189,5 +200,6 @@ def _payer_columns(payers: list[Payer], found: list[Found]) -> dict[str, Sequenc
         "funding_account_id": [place.fund for place in found],
         "fund_step": [place.fund_step if place.fund or place.is_split else "" for place in found],
         "rule_id": [payer.rule for payer in payers],
+        "payer_digest": [payer.told for payer in payers],
         **{name: [getattr(payer, name) for payer in payers] for name in PAYER},
     }

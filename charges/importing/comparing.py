@@ -3,19 +3,24 @@
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from functools import cached_property
+from itertools import count
 from typing import Any
 
 from django.db.models import Case, QuerySet, Sum, Value, When
 
+from charges.importing.assessing import ABOUT
+from charges.importing.memo import Memo
 from charges.importing.places import Place, ProjectDelta
 from charges.importing.snapshot import Old, held_of, pair
 from charges.importing.staging import Staging
 from charges.importing.totals import short
+from charges.importing.writing import instant
 from charges.models import Charge
 from charges.money import ZERO, from_billionths, to_billionths
 from periods.models import BillingPeriod
 
 BATCH = 5000
+Link = tuple[int, int]  # a new row by its place among those of its month, and the key of the charge it replaces
 
 
 class Comparison:
@@ -28,16 +33,22 @@ class Comparison:
         self.new = sum(place.added for place in self.places)
         self.vanished = sum(len(self.left[place.month]) for place in self.places)
         self.unchanged = staging.unchanged
-        self.matched = 0  # rows of files that write all anew, once they are loaded
+        self.matched = 0  # rows of files that write all anew
+        self.links = {place.month: self._links(place) for place in self.places}
 
     @property
     def changed(self) -> int:
         """Rows that replace another."""
-        return self._paired + self.matched
+        return sum(map(len, self.links.values()))
 
-    @cached_property
-    def _paired(self) -> int:
-        return sum(sum(1 for _ in pair(self.left[place.month], _new_rows(place))) for place in self.places)
+    def _links(self, place: Place) -> list[Link]:
+        left = self.left[place.month]
+        links = list(pair(left, zip(place.identities, place.dues, count())))
+        if links or not left or place.unchanged or place.late_month:
+            return links
+        links = list(pair(told_by_columns(left), zip(place.abouts, place.dues, count())))
+        self.matched += len(links)  # not one row is told as before: it is the file that changed
+        return links
 
     @property
     def added(self) -> int:
@@ -50,8 +61,8 @@ class Comparison:
     @property
     def remarks(self) -> list[str]:
         sentence = (
-            "Not one row is named as in the last delivery: the file writes other columns, or times in another form. "
-            f"By account, resource, service and charge period, {self.matched:,} rows replace earlier ones, and what "
+            "Not one row is named as in the last delivery: the file writes other columns, or names in another form. "
+            f"By account, resource, service, charge period and payer, {self.matched:,} rows replace earlier ones, and what "
             "was decided about those holds."
         )
         return [sentence] if self.matched else []
@@ -142,8 +153,14 @@ def in_batches(pks: Iterable[int]) -> Iterator[QuerySet[Charge]]:
         yield Charge.objects.filter(pk__in=batch)
 
 
-def _new_rows(place: Place) -> Iterator[tuple[int, int, int]]:
-    return ((identity, due, 0) for identity, due in zip(place.identities, place.dues, strict=True))
+def told_by_columns(left: list[Old]) -> Iterator[Old]:
+    """Charges by a second identity, of what they store: as `Assessment.abouts` tells new rows."""
+    fields = (*ABOUT, "billing_currency", "charge_period_start", "charge_period_end", "payer_digest")
+    of_instant = Memo(instant)
+    for charges in in_batches(old.pk for old in left):
+        for pk, due, *about in charges.order_by("pk").values_list("pk", "due_amount", *fields):
+            *texts, start, end, payer = about
+            yield Old(pk, hash((*texts, of_instant[start], of_instant[end], payer)), to_billionths(due))
 
 
 def _by_currency(deltas: dict[tuple[str, str], ProjectDelta]) -> dict[str, ProjectDelta]:

@@ -4,37 +4,50 @@ A row that is new comes as it is; one that changed as a reversal of what was bil
 vanished as a reversal. The closed month keeps its bytes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 
 from charges.importing.assessing import late_flag
 from charges.importing.comparing import in_batches
 from charges.importing.places import Place
-from charges.importing.snapshot import Old, pair
+from charges.importing.snapshot import Old
+from charges.importing.superseding import decided
+from charges.importing.writing import rewrite
 from charges.models import Charge, FocusImport
-from charges.money import to_billionths
 
 Status = Charge.ReviewStatus
 AMOUNTS = (
     "billed_cost", "effective_cost", "list_cost", "contracted_cost", "list_amount", "contracted_amount", "due_amount",
 )  # fmt: skip
 UNBILLED = (Status.EXCLUDED, Status.NOT_BILLABLE)
+SET_ASIDE = (Status.EXCLUDED, Status.DEFERRED)
 
 
-def reverse(focus_import: FocusImport, place: Place, left: list[Old]) -> None:
-    """Load a reversal of every charge that the month no longer holds, and link each rebill to what it replaces."""
+def reverse(focus_import: FocusImport, place: Place, left: Iterable[Old], pairs: Mapping[int, int]) -> None:
+    """Load a reversal of every charge that the month no longer holds; `pairs` are rebill → what it rebills."""
     for charges in in_batches(old.pk for old in left):
         reversals = (_reversal(charge, focus_import, place) for charge in charges)
         Charge.objects.bulk_create(reversals, batch_size=500)
-    rebills = Charge.objects.filter(loaded_by=focus_import, kind=Charge.Kind.LATE, late_month=place.late_month)
-    pairs = dict(pair(left, _keys(rebills)))
-    for charges in in_batches(pairs):
-        changed = list(charges)
-        for charge in changed:
-            charge.origin_id = pairs[charge.pk]
-        Charge.objects.bulk_update(changed, ["origin"], batch_size=200)
+    _carry_payers(pairs)
+
+
+def _carry_payers(pairs: Mapping[int, int]) -> None:
+    """Who pays by a reviewer's decision pays for the rebill too. All else is decided anew: the row is held as late."""
+    by_old = {old: new for new, old in pairs.items()}
+    for charges in in_batches(by_old):
+        old_ones = list(decided(charges))
+        new_ones = Charge.objects.in_bulk([by_old[old.pk] for old in old_ones])
+        for old in old_ones:
+            new = new_ones[by_old[old.pk]]
+            new.pi_id, new.project_id = old.pi_id or new.pi_id, old.project_id or new.project_id
+            if old.fund_step == Charge.FundStep.DECISION:
+                new.funding_account_id, new.fund_step = old.funding_account_id, old.fund_step
+            if old.review_status in SET_ASIDE:
+                word = old.get_review_status_display().lower()
+                new.flags = {"late": f"{new.flags.get('late', '')} What it replaces is {word}: {old.decision_reason}"}
+        rewrite(list(new_ones.values()), ("pi", "project", "funding_account", "fund_step", "flags"))
 
 
 def not_loaded(month: str) -> list[dict[str, Any]]:
@@ -57,11 +70,6 @@ def _is_answered(kept: FocusImport, month: str) -> bool:
     of_month = Q(scopes__late_month=month) | Q(scopes__late_month="", scopes__period__month=month)
     settled = (months for months in later.values_list("settled_months", flat=True))
     return later.filter(of_month).exists() or any(month in months for months in settled)
-
-
-def _keys(charges: QuerySet[Charge]) -> Iterator[tuple[int, int, int]]:
-    rows = charges.order_by("pk").values_list("identity_digest", "due_amount", "pk").iterator(chunk_size=5000)
-    return ((identity, to_billionths(due), pk) for identity, due, pk in rows)
 
 
 def _reversal(charge: Charge, focus_import: FocusImport, place: Place) -> Charge:

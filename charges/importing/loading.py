@@ -1,6 +1,7 @@
 """Makes a staged delivery current: one short transaction that supersedes, carries decisions over, and checks."""
 
-from collections.abc import Iterable
+from array import array
+from collections.abc import Iterable, Mapping, Sequence
 from functools import reduce
 from operator import or_
 from pathlib import Path
@@ -11,13 +12,14 @@ from django.db.models import Count, F, Q, QuerySet, Sum
 
 from charges.importing import late
 from charges.importing.appending import Ledger
-from charges.importing.comparing import Comparison
+from charges.importing.comparing import BATCH, Comparison, Link
 from charges.importing.places import Place
 from charges.importing.recognising import refuse_other_source
 from charges.importing.snapshot import in_effect
 from charges.importing.staging import Staging
 from charges.importing.superseding import supersede
 from charges.importing.totals import ControlTotals
+from charges.importing.writing import link
 from charges.models import Charge, FocusImport, ImportIssue, ImportScope, Source
 from charges.money import ZERO
 from periods.errors import Refused
@@ -49,12 +51,37 @@ def current_deliveries(source: Source, places: Iterable[Place] | None = None) ->
     return set(scopes.values_list("focus_import", flat=True))
 
 
-@transaction.atomic
 def load(staging: Staging, *, before: set[int], by: Any, force: bool) -> FocusImport:
-    """`before` are the deliveries seen when reading began. Raises Overtaken, TotalsDiffer, Refused."""
-    focus_import = staging.focus_import
-    assert focus_import is not None
+    """`before` are the deliveries seen when reading began. Raises Overtaken, TotalsDiffer, Refused.
+
+    What can be worked out before the short transaction is: while it lasts, SQLite lets nobody else write.
+    """
     comparison = Comparison(staging)
+    pairs = {place.month: _linked(staging, place, comparison.links[place.month]) for place in comparison.places}
+    return _make_current(comparison, pairs, before=before, by=by, force=force)
+
+
+def _linked(staging: Staging, place: Place, links: Sequence[Link]) -> dict[int, int]:
+    """Staged rows by key, with the key of the charge that each replaces or rebills, to which it now refers."""
+    if not links:
+        return {}
+    kind, field = (Charge.Kind.LATE, "origin") if place.late_month else (Charge.Kind.DELIVERED, "replaces")
+    new = Charge.objects.filter(
+        loaded_by=staging.focus_import, period=place.period, late_month=place.late_month, kind=kind
+    )
+    keys = array("q", new.order_by("pk").values_list("pk", flat=True).iterator())  # rows are written in their order
+    pairs = [(keys[at], old) for at, old in links]
+    for start in range(0, len(pairs), BATCH):
+        link(field, pairs[start : start + BATCH])
+    return dict(pairs)
+
+
+@transaction.atomic
+def _make_current(
+    comparison: Comparison, pairs: Mapping[str, Mapping[int, int]], *, before: set[int], by: Any, force: bool
+) -> FocusImport:
+    staging, focus_import = comparison.staging, comparison.staging.focus_import
+    assert focus_import is not None
     for pk in sorted({place.period.pk for place in comparison.places if place.period}):
         BillingPeriod.objects.lock_open(pk)
     if current_deliveries(staging.source, comparison.places) - before:
@@ -63,10 +90,11 @@ def load(staging: Staging, *, before: set[int], by: Any, force: bool) -> FocusIm
     _record_scopes(focus_import, comparison.places)
     _refuse_fall(comparison, force=force)
     for place in comparison.places:
+        left = comparison.left[place.month]
         if place.late_month:
-            late.reverse(focus_import, place, comparison.left[place.month])
+            late.reverse(focus_import, place, left, pairs[place.month])
         else:
-            comparison.matched += supersede(focus_import, place, comparison.left[place.month])
+            supersede(focus_import, left, pairs[place.month])
     _save_counts(comparison)
     _replace_issues(staging, comparison.places)
     _check_totals(staging, comparison.places)

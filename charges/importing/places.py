@@ -49,6 +49,7 @@ class Place:
     deltas: dict[tuple[str, str], ProjectDelta] = field(default_factory=dict)  # by currency and project
     totals: ControlTotals = field(default_factory=ControlTotals)  # of a closed place
     identities: "array[int]" = field(default_factory=lambda: array("q"))
+    abouts: "array[int]" = field(default_factory=lambda: array("q"))
     dues: "array[int]" = field(default_factory=lambda: array("q"))
 
     @property

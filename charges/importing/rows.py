@@ -4,7 +4,6 @@ A column at a time costs a fifth of a row at a time. A block with a bad row is h
 """
 
 import re
-from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -13,13 +12,12 @@ from decimal import Decimal, InvalidOperation
 from enum import Enum
 from functools import partial
 from itertools import compress, repeat
-from operator import itemgetter
 from typing import Any
-
-from xxhash import xxh3_64_intdigest
 
 from charges.focus import COSTS, NULLABLE, NULLS, TEXTS, Header, canonical
 from charges.focus.values import ALLOWED, account
+from charges.importing.digests import Columns, Digests, without_nulls
+from charges.importing.errors import BadRow
 from charges.importing.memo import Memo
 from charges.importing.moments import Moment, inclusive_end, moment
 from charges.importing.reading import Chunk
@@ -31,17 +29,6 @@ LONGEST_ACCOUNT = 500  # characters: it is part of a key
 CURRENCY = re.compile(r"[A-Z]{3}")
 PLAIN = re.compile(r"(?:-?[0-9]{1,9}+(?:\.[0-9]{1,9}+)?+\n)*+")  # whole billionths, as nearly all amounts are
 BILLION = Decimal(1_000_000_000)
-NULL_WORDS = NULLS - {""}
-Columns = Sequence[Sequence[str]]
-
-
-class BadRow(Exception):
-    """A row for quarantine. `amounts` is empty where an amount is what cannot be read."""
-
-    def __init__(self, column: str, value: str, sentence: str) -> None:
-        super().__init__(sentence)
-        self.column, self.value, self.sentence = column, value, sentence
-        self.amounts: dict[str, Decimal] = {}
 
 
 class Division(Enum):
@@ -104,9 +91,7 @@ class RowReader:
         self.texts = [(field, at[name]) for name, field in TEXTS.items() if name in at]
         if source.delivery == Source.Delivery.APPEND:
             self.texts.append(("reference", header.index(source.reference_column)))
-        # The same text under other settings is another charge: part of what a row is compared by.
-        self.read_otherwise = _unless_usual(source)
-        self.identity, self.rest = _picker(header.identity), _picker(header.amounts)
+        self.digests = Digests(header, source)
         self.amount, self.moment, self.code = Memo(_billionths), Memo(moment), Memo(self._currency)
         self.end = Memo(inclusive_end) if source.has_inclusive_ends else self.moment
         self.nulls: Counter[str] = Counter()  # of columns that should have none
@@ -137,22 +122,6 @@ class RowReader:
             bad.amounts = {name: exact for name, column in written.items() for exact in exactly(column[:1])}
             raise
 
-    def digest(self, cells: Sequence[str]) -> int:
-        """Tells a bad row when it comes again, whatever empty columns and forms of time the file has by then."""
-        has_shape = len(cells) == len(self.header.names)
-        text = sorted(map(self._said, self.header.labels, cells)) if has_shape else cells
-        told = "\x1f".join(filter(None, text) if has_shape else text).encode("utf-8", "surrogatepass")
-        return _signed([xxh3_64_intdigest(told)])[0]
-
-    def _said(self, name: str, text: str) -> str:
-        if text.strip() in NULLS:
-            return ""
-        try:
-            at = self.moment[text].at
-        except ValueError:
-            at = None
-        return f"{name}\x1e{at.isoformat() if at else text}"
-
     def month(self, cells: Sequence[str]) -> str:
         """The month of BillingPeriodStart in one row. Raises BadRow."""
         return self._months([cells[self.header.positions["BillingPeriodStart"]]])[0]
@@ -177,7 +146,7 @@ class RowReader:
         self._check_references(texts)
         nulls = {name: sum(map(columns[index].count, ("", "NULL"))) for name, index in self.header.never_null.items()}
         costs = _costs(amounts, len(chunk.rows))
-        identities, contents = self._digests(columns)
+        identities, contents = self.digests.of(columns)
         rows = Rows(
             lines=chunk.lines,
             months=self._months(columns[self.header.positions["BillingPeriodStart"]]),
@@ -223,7 +192,7 @@ class RowReader:
 
     def _texts(self, name: str, columns: Columns) -> Sequence[str]:
         index = self.header.positions.get(name)
-        return [""] * len(columns[0]) if index is None else _without_nulls(columns[index])
+        return [""] * len(columns[0]) if index is None else without_nulls(columns[index])
 
     def _by_cost(self, written: Mapping[str, Sequence[str]]) -> dict[str, Sequence[int | None]]:
         """Cost columns are often the same, text for text: those are read once, into one list."""
@@ -246,7 +215,7 @@ class RowReader:
     def _text(self, field: str, column: Sequence[str]) -> Sequence[str]:
         """Null tokens are null only where FOCUS allows it: elsewhere they are somebody's name."""
         if field in NULLABLE:
-            column = _without_nulls(column)
+            column = without_nulls(column)
         spelt = self.spelt.get(field)
         return column if spelt is None else [spelt[text] for text in column]
 
@@ -292,14 +261,6 @@ class RowReader:
             raise BadRow(column, "", "There is no amount due: the cost columns are empty.")
         return due  # type: ignore[return-value]
 
-    def _digests(self, columns: Columns) -> tuple[Sequence[int], Sequence[int]]:
-        """Of what a row is about, and of all that it says. The order of columns is of no matter."""
-        abouts, rests = _joined(self.identity(columns)), _joined(self.rest(columns))
-        if self.read_otherwise:
-            rests = map(bytes.__add__, rests, repeat(self.read_otherwise))
-        identities = list(map(xxh3_64_intdigest, abouts))
-        return _signed(identities), _signed(map(xxh3_64_intdigest, rests, identities))
-
     def _check_shape(self, rows: Sequence[list[str]]) -> None:
         width = len(self.header.names)
         if {*map(len, rows)} != {width}:
@@ -309,22 +270,12 @@ class RowReader:
             raise BadRow("BillingAccountId", "", f"BillingAccountId is longer than {LONGEST_ACCOUNT} characters.")
 
 
-def _signed(digests: Iterable[int]) -> Sequence[int]:
-    """As the database holds integers. These digests only find rows again: the control totals notice a wrong one."""
-    return array("q", array("Q", digests).tobytes())
-
-
 def exactly(written: Sequence[str]) -> Iterable[Decimal]:
     """The amounts of a cost column that was read without an objection; nulls are left out."""
     try:
         return list(map(Decimal, written))
     except InvalidOperation:
         return [Decimal(text) for text in written if text.strip() not in NULLS]
-
-
-def _unless_usual(source: Source) -> bytes:
-    is_usual = source.basis == Source.Basis.EFFECTIVE and not source.has_inclusive_ends
-    return b"" if is_usual else f"\x1e{source.basis}{source.has_inclusive_ends:d}".encode()
 
 
 def _costs(amounts: dict[str, Sequence[int | None]], rows: int) -> list[Costs]:
@@ -338,25 +289,7 @@ def _billionths(text: str) -> int | None:
     return None if text in NULLS else to_billionths(parse_amount(text))
 
 
-def _without_nulls(column: Sequence[str]) -> Sequence[str]:
-    if not NULL_WORDS.isdisjoint(column):
-        return ["" if text in NULL_WORDS else text for text in column]
-    return column
-
-
 def _where(values: Any, wanted: Sequence[Any]) -> Any:
     if isinstance(values, dict):
         return {name: _where(column, wanted) for name, column in values.items()}
     return list(compress(values, wanted))
-
-
-def _picker(order: Sequence[int]) -> Callable[[Sequence[Any]], Sequence[Any]]:
-    return itemgetter(*order) if len(order) > 1 else lambda row: [row[index] for index in order]
-
-
-def _joined(columns: Columns) -> Iterable[bytes]:
-    """The cells of each row as one text."""
-    texts = list(map("\x1f".join, zip(*columns, strict=True)))
-    if "\x00" in "".join(texts):
-        raise BadRow("", "", "The row holds a NUL character.")
-    return map(str.encode, texts, repeat("utf-8"), repeat("surrogatepass"))

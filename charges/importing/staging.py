@@ -201,6 +201,7 @@ class Staging:
         place.added += len(rows)
         if len(place.holding):
             place.identities.extend(rows.identities)
+            place.abouts.extend(assessment.abouts(rows))
             place.dues.extend(price.due for price in assessment.prices)
         place.flagged += assessment.statuses.count(Status.HELD.value)
         _count_deltas(rows, assessment, place)
@@ -229,7 +230,7 @@ class Staging:
         self, reader: RowReader, file: ReceivedFile | None, bad: BadRow, line: int, cells: list[str]
     ) -> None:
         """A row that cannot be used as it came: corrected as somebody did before, or to quarantine."""
-        digest = reader.digest(cells)
+        digest = reader.digests.of_raw(cells)
         decision = self.decided.take(digest)
         place = self._place_of_bad(cells, reader)
         issue: Any = quarantine.issue(reader.header, bad, line, cells)  # its period may be known later

@@ -1,84 +1,58 @@
 """Rows of a snapshot take the place of those that are no more as they were; what people decided goes with them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Mapping
 
 from django.db.models import Q, QuerySet
 
 from charges.converting import convert, revert
 from charges.funding import ProjectFunds
-from charges.importing.comparing import BATCH, in_batches
-from charges.importing.places import Place
-from charges.importing.snapshot import Old, pair
+from charges.importing.comparing import in_batches
+from charges.importing.snapshot import Old
 from charges.importing.totals import short
+from charges.importing.writing import rewrite
 from charges.models import Charge, FocusImport, Source
-from charges.money import to_billionths
 from charges.review import settle_payer_flags
 
 Status = Charge.ReviewStatus
 PAYER = ("pi", "project", "funding_account")
-# What tells a row where its file writes everything anew: with another column, or times in another form.
-ABOUT = (
-    "billing_account_id", "sub_account_id", "billing_currency", "charge_category", "charge_class",
-    "charge_description", "charge_period_start", "charge_period_end", "commitment_discount_id", "resource_id",
-    "resource_name", "service_name", "sku_id",
+DECIDED = (
+    "pi", "project", "funding_account", "fund_step", "flags", "review_status", "decided_by", "decided_at",
+    "decision_reason", "exchange_rate", "list_amount", "contracted_amount", "due_amount",
 )  # fmt: skip
-Keys = Iterator[tuple[int, int, int]]  # what a row is about, due in billionths, charge
 
 
-def supersede(focus_import: FocusImport, place: Place, left: list[Old]) -> int:
-    """Let the new rows of the month replace those that are left; how many were matched by what charges store."""
+def supersede(focus_import: FocusImport, left: Iterable[Old], pairs: Mapping[int, int]) -> None:
+    """Let new rows replace those that are left; `pairs` are key → key of the one that it replaces."""
     for charges in in_batches(old.pk for old in left):
         charges.update(superseded_by=focus_import)
-    if not left:
-        return 0
-    new = Charge.objects.filter(loaded_by=focus_import, period=place.period).order_by("pk")
-    pairs = dict(pair(left, _identities(new)))
-    is_respelt = not pairs and not place.unchanged
-    if is_respelt:  # not one row is told as before: it is the file that changed
-        pairs = dict(pair(_told_by_columns(left), _columns(new)))
-    for charges in in_batches(pairs):
-        changed = list(charges)
-        for charge in changed:
-            charge.replaces_id = pairs[charge.pk]
-        Charge.objects.bulk_update(changed, ["replaces"], batch_size=200)
-    _carry_decisions(pairs, focus_import.source)
-    return len(pairs) if is_respelt else 0
+    carry_decisions(pairs, focus_import.source)
 
 
-def _identities(charges: QuerySet[Charge]) -> Keys:
-    rows = charges.values_list("identity_digest", "due_amount", "pk").iterator(chunk_size=BATCH)
-    return ((identity, to_billionths(due), pk) for identity, due, pk in rows)
-
-
-def _columns(charges: QuerySet[Charge]) -> Keys:
-    for about, due, pk in _stored(charges):
-        yield hash(about), due, pk
-
-
-def _told_by_columns(left: list[Old]) -> Iterator[Old]:
-    for charges in in_batches(old.pk for old in left):
-        for about, due, pk in _stored(charges.order_by("pk")):
-            yield Old(pk, hash(about), due)
-
-
-def _stored(charges: QuerySet[Charge]) -> Iterator[tuple[tuple[object, ...], int, int]]:
-    for due, pk, *about in charges.values_list("due_amount", "pk", *ABOUT).iterator(chunk_size=BATCH):
-        yield tuple(about), to_billionths(due), pk
-
-
-def _carry_decisions(pairs: dict[int, int], source: Source) -> None:
+def carry_decisions(pairs: Mapping[int, int], source: Source) -> None:
     """What people decided about a row holds for its changed form; an approval only if due hardly moved."""
     by_old = {old: new for new, old in pairs.items()}
-    related = Charge.objects.select_related("period", "source", *PAYER)
-    decided = ~Q(review_status__in=[Status.CLEAR, Status.HELD, Status.NOT_BILLABLE]) | Q(
-        fund_step=Charge.FundStep.DECISION
-    )
     for charges in in_batches(by_old):
-        for old in charges.filter(decided | Q(decided_at__isnull=False)).select_related(*PAYER):
-            new = related.get(pk=by_old[old.pk])
+        changed = []
+        old_ones = decided(charges).select_related(*PAYER)
+        new_ones = _by_key(by_old[old.pk] for old in old_ones)
+        for old in old_ones:
+            new = new_ones[by_old[old.pk]]
             if new.review_status != Status.NOT_BILLABLE:
                 _carry(old, new, source)
-                new.save()
+                changed.append(new)
+        rewrite(changed, DECIDED)
+
+
+def decided(charges: QuerySet[Charge]) -> QuerySet[Charge]:
+    """Those that somebody decided about."""
+    undecided = [Status.CLEAR, Status.HELD, Status.NOT_BILLABLE]
+    by_reviewer = Q(fund_step=Charge.FundStep.DECISION) | Q(decided_at__isnull=False)
+    return charges.filter(~Q(review_status__in=undecided) | by_reviewer)
+
+
+def _by_key(keys: Iterable[int]) -> dict[int, Charge]:
+    charges = Charge.objects.select_related("period", "source", *PAYER)
+    return {charge.pk: charge for charge in charges.filter(pk__in=list(keys))}
 
 
 def _carry(old: Charge, new: Charge, source: Source) -> None:

@@ -97,6 +97,7 @@ class Charge(models.Model):
     line_number = models.PositiveIntegerField(default=0)
     identity_digest = models.BigIntegerField(default=0)
     content_digest = models.BigIntegerField(default=0)
+    payer_digest = models.BigIntegerField(default=0, help_text="Of the tags that say who pays")
     reference = models.TextField(blank=True, help_text="Of append sources: the row's own name")
 
     # FOCUS columns

@@ -7,10 +7,11 @@ from django.db.models import Sum
 
 from charges.importing import Delivery, discard, import_files, reverse
 from charges.models import Charge, FocusImport, ImportScope, Source
+from charges.review import exclude, reattribute
 from periods.errors import PeriodNotOpen, Refused
 from periods.models import BillingPeriod
 from tests.charges.focus_files import focus_row, write_focus
-from tests.make import make_closed, make_finalized, make_period
+from tests.make import make_closed, make_finalized, make_fund, make_period, make_pi, make_project
 
 pytestmark = pytest.mark.django_db
 
@@ -220,3 +221,39 @@ def test_a_kept_file_can_be_discarded(deliver, keeping):
     kept = deliver(january("a", "14")).focus_import
 
     assert discard(kept, reason="Not ours to bill").state == "discarded"
+
+
+def test_who_pays_by_decision_pays_for_the_rebill_too(deliver):
+    deliver(january("a", "10"), january("b", "20"))
+    payer = {
+        "pi": make_pi("grace@example.edu"),
+        "project": make_project("compiler"),
+        "funding_account": make_fund("N-2"),
+    }
+    reattribute(Charge.objects.filter(resource_id="a"), reason="Of another group", **payer)
+    make_closed(BillingPeriod.objects.get())
+
+    deliver(january("a", "11"), january("b", "20"), late_to="2025-03")
+
+    late = Charge.objects.filter(period__month="2025-03").order_by("due_amount")
+    assert [(c.due_amount, c.pi, c.project, c.funding_account, c.review_status) for c in late] == [
+        (Decimal(-10), *payer.values(), "held"),
+        (Decimal(11), *payer.values(), "held"),
+    ]
+
+
+def test_the_rebill_of_what_was_excluded_says_so(deliver):
+    deliver(january("a", "10"), january("b", "20"))
+    exclude(Charge.objects.filter(resource_id="a"), reason="Our own experiment")
+    make_closed(BillingPeriod.objects.get())
+
+    deliver(january("a", "11"), january("b", "20"), late_to="2025-03")
+
+    rebill = Charge.objects.get(kind=Charge.Kind.LATE)
+    assert (rebill.review_status, rebill.flags) == (
+        "held",
+        {
+            "late": "2025-01 was closed when this came: it is the difference to what that month holds. "
+            "What it replaces is excluded: Our own experiment"
+        },
+    )

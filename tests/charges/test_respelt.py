@@ -1,23 +1,34 @@
 """A provider that writes the same charges in another way bills them once, and keeps what people decided."""
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from charges.importing import Delivery, import_files
 from charges.models import Charge
-from charges.review import exclude
+from charges.review import exclude, reattribute
 from tests.charges.focus_files import focus_row, write_focus
+from tests.make import make_fund, make_pi, make_project
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
 def deliver(tmp_path):
-    def run(*rows: dict, name: str = "jan.csv") -> Delivery:
-        return import_files([write_focus(tmp_path / name, *rows)], source_name="azure")
+    def run(*rows: dict, name: str = "jan.csv", **options: Any) -> Delivery:
+        return import_files([write_focus(tmp_path / name, *rows)], source_name="azure", **options)
 
     return run
+
+
+@pytest.fixture
+def other_payer():
+    return {
+        "pi": make_pi("grace@example.edu"),
+        "project": make_project("compiler"),
+        "funding_account": make_fund("NAVY-2"),
+    }
 
 
 def current() -> list[tuple[str, Decimal, str]]:
@@ -43,23 +54,63 @@ def test_no_account_is_one_however_it_is_written(deliver, none):
 
 
 @pytest.mark.parametrize(
-    "anew",
+    "respelt",
     [
-        {"x_New": ""},
-        {"x_New": "of another team"},
         {"ChargePeriodStart": "2025-01-01T00:00Z", "BillingPeriodStart": "2025-01-01T00:00:00Z"},
+        {"BillingAccountId": "ABC"},
+        {"RegionId": "NULL", "ChargeClass": "(null)"},
     ],
 )
-def test_decisions_hold_when_every_row_is_written_anew(deliver, anew):
+def test_a_row_in_another_spelling_is_the_same_row(deliver, respelt):
+    rows = [
+        focus_row(ResourceId=resource, BillingAccountId="Abc", RegionId="", ChargeClass="", EffectiveCost="80")
+        for resource in "abc"
+    ]
+    deliver(*rows)
+    exclude(Charge.objects.filter(resource_id__in="ab"), reason="Our own experiment")
+
+    delivery = deliver(rows[0] | respelt, rows[1] | respelt, rows[2])
+
+    assert (delivery.added, delivery.changed, delivery.removed, delivery.unchanged) == (0, 0, 0, 3)
+    assert [status for *_, status in current()] == ["excluded", "excluded", "clear"]
+
+
+@pytest.mark.parametrize("anew", [{"x_New": ""}, {"x_New": "of another team"}])
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_decisions_hold_when_every_row_is_written_anew(deliver, anew, dry_run):
     rows = [focus_row(ResourceId=resource, EffectiveCost="80") for resource in "abc"]
     deliver(*rows)
     exclude(Charge.objects.filter(resource_id="b"), reason="Our own experiment")
 
-    delivery = deliver(*(row | anew for row in rows))
+    anew_rows = [row | anew for row in rows]
+    delivery = deliver(*anew_rows, dry_run=dry_run)
+    deliver(*anew_rows)
 
     assert (delivery.added, delivery.changed, delivery.removed, delivery.unchanged) == (0, 3, 0, 0)
     assert [status for *_, status in current()] == ["clear", "excluded", "clear"]
     assert [remark[:26] for remark in delivery.warnings if "named as" in remark] == ["Not one row is named as in"]
+
+
+@pytest.mark.parametrize("anew", [{}, {"x_New": "1"}])
+def test_a_row_with_other_tags_is_another_row_and_billed_to_whom_they_name(deliver, anew):
+    deliver(focus_row(tags={"pi_email": "wrong@example.edu"}))
+    exclude(Charge.objects.all(), reason="Another PI's usage")
+
+    delivery = deliver(focus_row(tags={"pi_email": "right@example.edu"}) | anew)
+
+    assert (delivery.added, delivery.changed, delivery.removed) == (1, 0, 1)
+    [charge] = Charge.objects.current()
+    assert (charge.pi.email, charge.review_status, charge.decision_reason) == ("right@example.edu", "clear", "")
+
+
+def test_who_pays_by_decision_pays_for_the_row_written_anew(deliver, other_payer):
+    deliver(focus_row())
+    reattribute(Charge.objects.all(), reason="Of another group", **other_payer)
+
+    deliver(focus_row() | {"x_New": "1"})
+
+    [charge] = Charge.objects.current()
+    assert (charge.pi, charge.project, charge.funding_account) == tuple(other_payer.values())
 
 
 def test_a_row_that_is_another_replaces_nothing(deliver):
