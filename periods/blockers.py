@@ -48,7 +48,7 @@ def checklist(period: BillingPeriod, transition: str) -> list[Blocker]:
 
 def counted(number: int, one: str, many: str) -> str:
     """`1 charge awaits review`, `12 charges await review`."""
-    return f"{number} {one if number == 1 else many}"
+    return f"{number:,} {one if number == 1 else many}"
 
 
 def changelist(model: type[Model], **filters: Any) -> str:

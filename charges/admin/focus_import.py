@@ -9,11 +9,14 @@ from django.db.models import QuerySet
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
+from django.template.defaultfilters import filesizeformat
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html, format_html_join
+from django.utils.text import capfirst
 from import_export.admin import ImportMixin
 from unfold.decorators import display
 
+from charges.admin.delivery_tables import change_set, control_totals, late_differences, seldom_parts
 from charges.admin.display import audit_list, table
 from charges.admin.filters import SourceFilter
 from charges.admin.upload import (
@@ -24,29 +27,33 @@ from charges.admin.upload import (
     FocusResource,
     UploadForm,
     UploadStorage,
+    tell_outcome,
 )
 from charges.admin.upload_files import FilesView
 from charges.importing import discard, discard_issues, received_path
 from charges.importing import reverse as reverse_import
 from charges.models import FocusImport, ImportIssue
+from periods.blockers import counted
 from periods.errors import Refused
 from periods.plain_admin import ReadOnlyAdmin
 from periods.transition_admin import ReasonForm, Step, TransitionAdmin
 
 State = FocusImport.State
+HOW_TO_BILL = "To bill the difference, import the file again and say which open month takes it, or reopen the month."
 SIGNS = {"loaded": 1, "quarantined": 1, "late": 1, "corrected": -1, "file": -1}
 
 
 def _discard(focus_import: FocusImport, **answers: Any) -> str:
-    return f"{discard(focus_import, **answers)} is discarded; the received file is kept."
+    return capfirst(f"{discard(focus_import, **answers)} is discarded; the received file is kept.")
 
 
 def _reverse(focus_import: FocusImport, **answers: Any) -> str:
-    return f"{reverse_import(focus_import, **answers)} is reversed: what it superseded is current again."
+    return capfirst(f"{reverse_import(focus_import, **answers)} is reversed: what it superseded is current again.")
 
 
 def _discard_rows(focus_import: FocusImport, **answers: Any) -> str:
-    return f"{discard_issues(ImportIssue.objects.filter(focus_import=focus_import), **answers)} rows are discarded."
+    rows = discard_issues(ImportIssue.objects.filter(focus_import=focus_import), **answers)
+    return f"{counted(rows, 'row is', 'rows are')} discarded."
 
 
 @admin.register(FocusImport)
@@ -76,7 +83,7 @@ class FocusImportAdmin(ImportMixin, TransitionAdmin, ReadOnlyAdmin):
             run=_discard_rows,
             permission="charges.discard_importissue",
             explanation="Every undecided row of this import is billed to nobody; rows and reason stay on record. "
-            "To bill them, correct them at the source and import the file again.",
+            "To bill them, correct them under Quarantine, or at the source and import the file again.",
             form=ReasonForm,
             icon="playlist_remove",
             is_offered=lambda document: document.issues.filter(status=ImportIssue.Status.OPEN).exists(),
@@ -99,11 +106,11 @@ class FocusImportAdmin(ImportMixin, TransitionAdmin, ReadOnlyAdmin):
             "Delivery",
             {"fields": [("source", "months", "status"), ("created_at", "created_by", "loaded_at"), "focus_version", "files_kept"]},
         ),
-        ("Rows", {"fields": ["counts", "against"]}),
+        ("Rows", {"fields": ["counts", "against", "quarantine"]}),
         ("Control totals", {"fields": ["control_totals", "totals_agree"]}),
         ("Closed months", {"fields": ["late_differences"]}),
         ("Changes against what the months held", {"fields": ["changes"]}),
-        ("Remarks", {"fields": ["remarks", "quarantine", "history"]}),
+        ("Remarks", {"fields": ["remarks", "history"]}),
     ]  # fmt: skip
 
     def has_import_permission(self, request: HttpRequest) -> bool:
@@ -111,6 +118,14 @@ class FocusImportAdmin(ImportMixin, TransitionAdmin, ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).prefetch_related("scopes__period")
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        """Without the sections of which this delivery has nothing."""
+        sections = {
+            "Closed months": obj and obj.late_months,
+            "Changes against what the months held": obj and obj.change_set,
+        }
+        return [(title, options) for title, options in self.fieldsets if sections.get(title, True)]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         rows = [row for _title, options in self.fieldsets for row in options["fields"]]
@@ -164,14 +179,7 @@ class FocusImportAdmin(ImportMixin, TransitionAdmin, ReadOnlyAdmin):
             for error in result.base_errors:
                 messages.error(request, str(error.error))
             return redirect("admin:charges_focusimport_import")
-        if delivery.is_repeated:
-            messages.info(request, f"Nothing to do: {loaded} holds the same file already.")
-        else:
-            messages.success(
-                request,
-                f"{delivery.loaded} of {delivery.rows} rows are loaded; {delivery.flagged} are held for review, "
-                f"{delivery.quarantined} are in quarantine.",
-            )
+        tell_outcome(request, delivery)
         return redirect("admin:charges_focusimport_change", loaded.pk)
 
     # Columns and fields
@@ -183,7 +191,8 @@ class FocusImportAdmin(ImportMixin, TransitionAdmin, ReadOnlyAdmin):
     @display(description="Months")
     def months(self, focus_import: FocusImport) -> str:
         late = {late["month"] for late in focus_import.late_months}
-        return ", ".join(sorted({scope.period.month for scope in focus_import.scopes.all()} | late)) or "—"
+        found = sorted({scope.period.month for scope in focus_import.scopes.all()} | late)
+        return format_html_join(", ", '<span class="whitespace-nowrap">{}</span>', ((month,) for month in found)) or "—"
 
     @display(description="State", label={"Loaded": "success", "Staged": "warning"})
     def status(self, focus_import: FocusImport) -> str:
@@ -195,7 +204,7 @@ class FocusImportAdmin(ImportMixin, TransitionAdmin, ReadOnlyAdmin):
             (
                 reverse("admin:charges_focusimport_file", args=[focus_import.pk, file.position]),
                 file.name,
-                file.size,
+                filesizeformat(file.size),
                 file.sha256,
             )
             for file in focus_import.files.all()
@@ -203,7 +212,7 @@ class FocusImportAdmin(ImportMixin, TransitionAdmin, ReadOnlyAdmin):
         return (
             format_html_join(
                 "",
-                '<div><a class="ocb-link" href="{}">{}</a> · {} bytes · SHA-256 <span class="ocb-hash">{}</span></div>',
+                '<div><a class="ocb-link" href="{}">{}</a> · {} · SHA-256 <span class="ocb-hash">{}</span></div>',
                 rows,
             )
             or "—"
@@ -221,13 +230,7 @@ class FocusImportAdmin(ImportMixin, TransitionAdmin, ReadOnlyAdmin):
 
     @display(description="To the last digit of the text")
     def control_totals(self, focus_import: FocusImport) -> str:
-        parts = ["file", "loaded", "quarantined", *_seldom_parts(focus_import), "rounding"]
-        rows = (
-            (currency, column, *(total.get(part, "0") for part in parts))
-            for currency, columns in focus_import.totals.items()
-            for column, total in columns.items()
-        )
-        return table(["Currency", "Column", *map(str.capitalize, parts)], rows, amounts_from=2)
+        return control_totals(focus_import.totals)
 
     @display(description="Nothing is lost")
     def totals_agree(self, focus_import: FocusImport) -> str:
@@ -236,39 +239,17 @@ class FocusImportAdmin(ImportMixin, TransitionAdmin, ReadOnlyAdmin):
         if not totals:
             return "—"
         agree = all(not sum(sign * Decimal(total.get(name, 0)) for name, sign in SIGNS.items()) for total in totals)
-        seldom = "".join(f" {'+' if SIGNS[part] > 0 else '−'} {part}" for part in _seldom_parts(focus_import))
+        seldom = "".join(f" {'+' if SIGNS[part] > 0 else '−'} {part}" for part in seldom_parts(focus_import.totals))
         return f"File = loaded + quarantined{seldom}, in every column." if agree else "The totals do not add up."
 
     @display(description="Differences")
     def late_differences(self, focus_import: FocusImport) -> str:
-        rows = (
-            (
-                late["month"],
-                f"loaded into {late['to']}" if late["to"] else "not loaded",
-                late["currency"],
-                late["rows"],
-                _two(late["list"]),
-                _two(late["due"]),
-            )
-            for late in focus_import.late_months
-        )
-        if not focus_import.late_months:
-            return "—"
-        return table(
-            ["Month", "What became of it", "Currency", "Rows", "Δ list price", "Δ amount due"], rows, amounts_from=3
-        )
+        found = late_differences(focus_import.late_months, is_done=True)
+        return format_html("{}<p>{}</p>", found, HOW_TO_BILL) if focus_import.state == State.LATE else found
 
     @display(description="By project")
     def changes(self, focus_import: FocusImport) -> str:
-        if not focus_import.change_set:
-            return "—"
-        rows = (
-            (c["currency"], c["project"] or "no project", c["rows"], _two(c["list"]), _two(c["due"]))
-            for c in focus_import.change_set
-        )
-        return table(
-            ["Currency", "Project", "Rows new or changed", "Δ list price", "Δ amount due"], rows, amounts_from=2
-        )
+        return change_set(focus_import.change_set)
 
     @display(description="Warnings")
     def remarks(self, focus_import: FocusImport) -> str:
@@ -276,10 +257,13 @@ class FocusImportAdmin(ImportMixin, TransitionAdmin, ReadOnlyAdmin):
 
     @display(description="Quarantine")
     def quarantine(self, focus_import: FocusImport) -> str:
-        if not focus_import.quarantined:
-            return "No row is in quarantine."
+        rows = focus_import.issues.count()
+        if not rows:
+            return "No row came into quarantine."
         url = f"{reverse('admin:charges_importissue_changelist')}?focus_import__id__exact={focus_import.pk}&status__exact=all"
-        return format_html('<a class="ocb-link" href="{}">{} rows</a>', url, focus_import.quarantined)
+        undecided = focus_import.issues.filter(status=ImportIssue.Status.OPEN).count()
+        words = f"{counted(rows, 'row', 'rows')}, {undecided:,} undecided"
+        return format_html('<a class="ocb-link" href="{}">{}</a>', url, words)
 
     @display(description="History")
     def history(self, focus_import: FocusImport) -> str:
@@ -289,12 +273,3 @@ class FocusImportAdmin(ImportMixin, TransitionAdmin, ReadOnlyAdmin):
 def _numbers(focus_import: FocusImport, parts: dict[str, str]) -> str:
     row = [f"{getattr(focus_import, name):,}" for name in parts.values()]
     return table(list(parts), [row], amounts_from=0)
-
-
-def _seldom_parts(focus_import: FocusImport) -> list[str]:
-    totals = [total for columns in focus_import.totals.values() for total in columns.values()]
-    return [part for part in ("late", "corrected") if any(Decimal(total.get(part, 0)) for total in totals)]
-
-
-def _two(amount: str) -> str:
-    return f"{Decimal(amount):,.2f}"

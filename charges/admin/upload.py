@@ -12,7 +12,9 @@ from typing import Any
 from uuid import uuid4
 
 from django import forms
+from django.contrib import messages
 from django.core.files.uploadedfile import UploadedFile
+from django.http import HttpRequest
 from django.utils import timezone
 from import_export.formats.base_formats import Format
 from import_export.forms import ConfirmImportForm
@@ -22,9 +24,11 @@ from import_export.tmp_storages import BaseStorage
 from unfold.contrib.import_export.forms import ImportForm
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget, UnfoldBooleanSwitchWidget
 
+from charges.admin.delivery_tables import Tables, change
 from charges.importing import Delivery, import_files
 from charges.models import Source
 from periods import storage
+from periods.blockers import counted
 from periods.calendar import month_of, parse_month
 from periods.errors import Refused
 from periods.models import BillingPeriod
@@ -72,6 +76,10 @@ class FocusFormat(Format):
 class DeliveryResult(Result):
     delivery: Delivery | None = None
 
+    @property
+    def tables(self) -> Tables | None:
+        return Tables(self.delivery) if self.delivery else None
+
 
 class FocusResource(Resource):
     """The engine in the place where a resource would go row by row."""
@@ -101,7 +109,7 @@ class FileFields(forms.Form):
     source_name = forms.CharField(
         label="Source",
         max_length=60,
-        widget=UnfoldAdminTextInputWidget(attrs={"list": "known-sources"}),
+        widget=UnfoldAdminTextInputWidget(attrs={"list": "known-sources", "autocomplete": "off"}),
         help_text="Who delivers this file. A new name makes a new source.",
     )
     period = forms.CharField(
@@ -159,6 +167,26 @@ class ConfirmForm(FocusFields, ConfirmImportForm):
         self.fields["late_to"] = forms.CharField(required=False)  # the engine says so if it was closed meanwhile
         for name in FocusFields.base_fields:
             self.fields[name].widget = forms.HiddenInput()
+
+
+def tell_outcome(request: HttpRequest, delivery: Delivery) -> None:
+    """What became of a delivery, those of its rows included that are of closed months."""
+    whose = f"{delivery.source}, {', '.join(delivery.months)}"
+    if delivery.is_repeated:
+        messages.info(request, f"{whose}: nothing to do, {delivery.focus_import} holds the same already.")
+        return
+    rows = (
+        f"{whose}: {counted(delivery.loaded, 'row is', 'rows are')} loaded, {delivery.flagged:,} held for review, "
+        f"{delivery.quarantined:,} in quarantine."
+    )
+    tell = messages.success if delivery.loaded else messages.warning
+    tell(request, " ".join([rows, *map(_late_outcome, delivery.late_months)]))
+
+
+def _late_outcome(late: dict[str, Any]) -> str:
+    due = f"{change(late['due'], late['currency'])} {late['currency']}"
+    became = f"is loaded into {late['to']}" if late["to"] else "is kept, not loaded"
+    return f"{late['month']} is closed: the difference of {due} due {became}."
 
 
 def uploads() -> Path:

@@ -2,6 +2,7 @@
 
 import hashlib
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import uuid4
@@ -16,11 +17,11 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from unfold.widgets import UnfoldBooleanSwitchWidget
 
-from charges.admin.upload import TOKEN, FileFields, LoadFields, purge, uploads
+from charges.admin.delivery_tables import Tables
+from charges.admin.upload import TOKEN, FileFields, LoadFields, purge, tell_outcome, uploads
 from charges.importing import Delivery, import_files
 from charges.importing.guessing import Guess, guess
 from charges.models import Source
-from periods.blockers import counted
 from periods.errors import Refused
 
 SESSION = "focus_uploads"  # the uploads that this user made
@@ -34,12 +35,21 @@ class Uploaded(NamedTuple):
     guess: Guess
 
 
-class Previewed(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Previewed:
     """A delivery that would be made of the files of one source and month; or why it cannot."""
 
     names: list[str]
     delivery: Delivery | None
     problem: str
+
+    @property
+    def tables(self) -> Tables | None:
+        return Tables(self.delivery) if self.delivery else None
+
+    @property
+    def is_loadable(self) -> bool:
+        return self.delivery is not None and not self.delivery.is_repeated
 
 
 class FileForm(FileFields):
@@ -106,7 +116,7 @@ class FilesView:
             for sentence in overlaps:
                 messages.error(request, sentence)
             request.session[PREVIEWED] = "" if overlaps else _answers(token, files, asked)
-            may_load = not overlaps
+            may_load = not overlaps and any(preview.is_loadable for preview in previews)
         context = {
             "files": files,
             "asked": asked,
@@ -127,7 +137,7 @@ class FilesView:
                 names = f"{', '.join(result.names)}: "
                 messages.error(request, names + result.problem.removeprefix(names))
                 continue
-            messages.success(request, _outcome(result.delivery))
+            tell_outcome(request, result.delivery)
             for file in group:
                 shutil.rmtree(file.path.parent, ignore_errors=True)
 
@@ -164,7 +174,8 @@ def _overlaps(previews: list[Previewed]) -> list[str]:
     """A second snapshot of a month would take the place of the first, though both are half of it."""
     found: list[str] = []
     seen: dict[tuple[str, str], list[str]] = {}
-    for names, delivery, _problem in previews:
+    for preview in previews:
+        names, delivery = preview.names, preview.delivery
         for month in delivery.months if delivery else ():
             assert delivery is not None
             earlier = seen.setdefault((delivery.source.casefold(), month), names)
@@ -189,17 +200,6 @@ def _run(group: list[Uploaded], *, late_to: str, **options: Any) -> Previewed:
     except Refused as refusal:
         return Previewed(names, None, str(refusal))
     return Previewed(names, delivery, "")
-
-
-def _outcome(delivery: Delivery) -> str:
-    months = ", ".join(delivery.months)
-    if delivery.is_repeated:
-        return f"{delivery.source}, {months}: nothing to do, the same files are loaded already."
-    late = f", {delivery.late} of closed months not loaded" if delivery.late else ""
-    return (
-        f"{delivery.source}, {months}: {counted(delivery.loaded, 'row is', 'rows are')} loaded, {delivery.flagged} held "
-        f"for review, {delivery.quarantined} in quarantine{late}."
-    )
 
 
 def _sources() -> list[str]:

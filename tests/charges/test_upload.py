@@ -62,7 +62,7 @@ def test_confirming_loads_the_file_under_its_own_name_and_forgets_the_upload(
 
     loaded = FocusImport.objects.get()
     assert page.redirect_chain == [(f"/admin/charges/focusimport/{loaded.pk}/change/", 302)]
-    assert sentences(page) == ["1 of 2 rows are loaded; 0 are held for review, 1 are in quarantine."]
+    assert sentences(page) == ["aws, 2025-01: 1 row is loaded, 0 held for review, 1 in quarantine."]
     assert (loaded.state, loaded.created_by, loaded.files.get().name) == ("loaded", billing_admin, "jan.csv.gz")
     assert list((home / "uploads").iterdir()) == []
 
@@ -73,7 +73,7 @@ def test_a_file_loaded_already_says_so(browser: Client, tmp_path: Path) -> None:
 
     page = confirm(browser, upload(browser, path))
 
-    assert sentences(page) == [f"Nothing to do: {earlier} holds the same file already."]
+    assert sentences(page) == [f"aws, 2025-01: nothing to do, {earlier} holds the same already."]
 
 
 def test_what_the_engine_refuses_stands_on_the_page(browser: Client, tmp_path: Path) -> None:
@@ -189,7 +189,12 @@ def test_late_differences_go_where_it_is_said(browser: Client, tmp_path: Path) -
     page = confirm(browser, preview)
 
     assert preview.context["result"].delivery.late_months[0]["due"] == "1"
-    assert sentences(page) == ["1 of 1 rows are loaded; 1 are held for review, 0 are in quarantine."]
+    assert sentences(page) == [
+        (
+            "aws, 2025-01, 2025-02: 1 row is loaded, 1 held for review, 0 in quarantine. "
+            "2025-01 is closed: the difference of +1.00 USD due is loaded into 2025-02."
+        )
+    ]
     assert sorted(Charge.objects.filter(period__month="2025-02").values_list("kind", flat=True)) == ["late", "reversal"]
 
 
@@ -216,3 +221,39 @@ def test_the_page_of_a_kept_file_says_what_the_file_says(browser: Client, tmp_pa
 
     assert "File = loaded + quarantined + late, in every column." in page
     assert '<th scope="col" class="amount">Late</th>' in page
+
+
+def offered(page: HttpResponse) -> list[str]:
+    """The buttons of a preview that do something."""
+    text = page.content.decode()
+    return [label for label in ("Load this file", "Keep this file") if label in text]
+
+
+def test_a_preview_offers_what_it_can_do(browser: Client, tmp_path: Path) -> None:
+    make_source("aws", late_policy="keep", fall_threshold=10)
+    loaded = write_focus(tmp_path / "a.csv", focus_row())
+    assert offered(upload(browser, loaded)) == ["Load this file"]
+
+    import_files([loaded], source_name="aws")
+    fallen = write_focus(tmp_path / "b.csv", focus_row(EffectiveCost="1"))
+    assert offered(upload(browser, loaded)) == []
+    assert offered(upload(browser, fallen)) == []
+    assert offered(upload(browser, fallen, force="on")) == ["Load this file"]
+
+    close_period(BillingPeriod.objects.get())
+    assert offered(upload(browser, fallen, force="on")) == ["Keep this file"]
+
+
+def test_a_kept_file_is_told_as_such(browser: Client, tmp_path: Path) -> None:
+    make_source("aws", late_policy="keep")
+    import_files([write_focus(tmp_path / "a.csv", focus_row())], source_name="aws")
+    close_period(BillingPeriod.objects.get())
+
+    page = confirm(browser, upload(browser, write_focus(tmp_path / "b.csv", focus_row(EffectiveCost="79.5"))))
+
+    assert sentences(page) == [
+        (
+            "aws, 2025-01: 0 rows are loaded, 0 held for review, 0 in quarantine. "
+            "2025-01 is closed: the difference of -0.50 USD due is kept, not loaded."
+        )
+    ]
