@@ -5,11 +5,13 @@ from typing import Any, ClassVar
 from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.text import Truncator
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from charges.admin.bulk import BulkAdmin, bulk_action
-from charges.admin.display import corrections, table
+from charges.admin.display import corrections, link, table
 from charges.admin.filters import PeriodFilter, UndecidedFilter
 from charges.importing import correct_row, discard_issues
 from charges.importing.correcting import columns
@@ -17,6 +19,8 @@ from charges.importing.reading import LINE_END
 from charges.models import ImportIssue
 from periods.plain_admin import ReadOnlyAdmin
 from periods.transition_admin import ReasonForm, Step
+
+LONG = 80  # characters
 
 
 def _discard_row(issue: ImportIssue, **answers: Any) -> str:
@@ -43,8 +47,9 @@ def _correction_form(issue: ImportIssue) -> type[forms.Form]:
 
 
 def _widget(text: str) -> forms.Widget:
-    """A line is too little for a text of several, and would lose its line ends."""
-    return UnfoldAdminTextareaWidget() if LINE_END.search(text) else UnfoldAdminTextInputWidget()
+    """A line is too little for a long text, and would lose the line ends of one of several lines."""
+    is_long = len(text) > LONG or LINE_END.search(text)
+    return UnfoldAdminTextareaWidget(attrs={"rows": 4}) if is_long else UnfoldAdminTextInputWidget()
 
 
 def _as_raw(text: str, raw: str) -> str:
@@ -59,7 +64,13 @@ def _correct(issue: ImportIssue, *, reason: str, by: Any, **texts: str) -> str:
     came = enumerate(columns(issue).items())
     correction = {name: _as_raw(texts[f"column_{index}"], raw) for index, (name, raw) in came}
     charge = correct_row(issue, correction=correction, reason=reason, by=by)
-    return f"The row is loaded as {charge} of {charge.period}; it holds for later deliveries of the same row."
+    return (
+        f"The row is loaded as {charge} of {charge.period}; the correction holds for later deliveries of the same row."
+    )
+
+
+DECIDED = [("decided_by", "decided_at"), "reason"]
+CORRECTED = ["charge_link", "correction_made"]
 
 
 @admin.register(ImportIssue)
@@ -89,24 +100,50 @@ class ImportIssueAdmin(BulkAdmin, ReadOnlyAdmin):
     }
     stages: ClassVar = {"discard": (discard_issues, "discarded")}
     actions: ClassVar = [bulk_action("discard", "Discard", "charges.discard_importissue")]
-    list_display: ClassVar = ["place", "sentence", "column", "raw_value", "source", "period", "state"]
+    list_display: ClassVar = ["place", "file", "wrong", "found", "source", "period", "state"]
     list_filter: ClassVar = [PeriodFilter, UndecidedFilter]
     list_select_related: ClassVar = ["focus_import__source", "period", "file"]
     fields: ClassVar = [
-        ("place", "file"), "sentence", "way_out", ("column", "raw_value"), ("source", "period", "state"),
-        ("decided_by", "decided_at"), "reason", "correction_made", "row_as_it_came",
+        ("place", "file"), "wrong", "way_out", ("column", "found"), ("source", "period", "state"),
+        "import_link", *DECIDED, *CORRECTED, "row_as_it_came",
     ]  # fmt: skip
-    readonly_fields: ClassVar = ["place", "way_out", "source", "state", "correction_made", "row_as_it_came"]
+    readonly_fields: ClassVar = [
+        "place", "wrong", "way_out", "found", "source", "state", "import_link", "charge_link", "correction_made",
+        "row_as_it_came",
+    ]  # fmt: skip
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
         return lookup == "focus_import__id__exact" or super().lookup_allowed(lookup, value, request)
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        """Without what no one has decided yet."""
+        is_decided = obj is None or bool(obj.decided_at)
+        is_corrected = obj is None or bool(obj.correction)
+        hidden = [*([] if is_decided else DECIDED), *([] if is_corrected else CORRECTED)]
+        return [name for name in self.fields if name not in hidden]
 
     def has_discard_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("charges.discard_importissue")
 
     @display(description="Line", ordering="line_number")
     def place(self, issue: ImportIssue) -> str:
-        return f"Line {issue.line_number}"
+        return format_html('<span class="whitespace-nowrap">Line {}</span>', issue.line_number)
+
+    @display(description="What is wrong", ordering="sentence")
+    def wrong(self, issue: ImportIssue) -> str:
+        return issue.sentence
+
+    @display(description="It says", ordering="raw_value")
+    def found(self, issue: ImportIssue) -> str:
+        return Truncator(issue.raw_value).chars(LONG) or "—"
+
+    @display(description="Import")
+    def import_link(self, issue: ImportIssue) -> str:
+        return link(issue.focus_import)
+
+    @display(description="Loaded as")
+    def charge_link(self, issue: ImportIssue) -> str:
+        return link(issue.charge) if issue.charge else "—"
 
     @display(description="Source")
     def source(self, issue: ImportIssue) -> str:

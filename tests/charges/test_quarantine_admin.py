@@ -2,6 +2,7 @@
 
 import pytest
 from django.contrib.messages import get_messages
+from django.utils import timezone
 
 from charges.models import FocusImport, ImportIssue
 from tests.admin_rows import make_row
@@ -70,3 +71,22 @@ def test_an_auditor_discards_nothing(client, auditor):
     client.post(LIST, {"action": "discard", "_selected_action": [issue.pk], "shown": "1", "reason": REASON})
 
     assert statuses() == ["open"]
+
+
+def shown(desk, issue):
+    response = desk.get(f"{LIST}{issue.pk}/change/")
+    return [field.field["name"] for fieldset in response.context["adminform"] for line in fieldset for field in line]
+
+
+def test_an_undecided_row_shows_no_decision(desk):
+    always = ["place", "file", "wrong", "way_out", "column", "found", "source", "period", "state", "import_link"]
+    issue = quarantined()
+    ImportIssue.objects.update(decided_at=None, correction={})
+    assert shown(desk, issue) == [*always, "row_as_it_came"]
+
+    ImportIssue.objects.update(decided_at=timezone.now())
+    assert shown(desk, issue) == [*always, "decided_by", "decided_at", "reason", "row_as_it_came"]
+
+    ImportIssue.objects.update(correction={"BilledCost": "1"})
+    corrected = [*always, "decided_by", "decided_at", "reason", "charge_link", "correction_made", "row_as_it_came"]
+    assert shown(desk, issue) == corrected
