@@ -13,14 +13,29 @@ from periods.lifecycle import require_reason
 from periods.models import BillingPeriod
 from periods.plain_admin import StageAdmin
 
+LABELS = {
+    "basis": "Amount due is",
+    "is_own_service": "Own service",
+    "is_expected_monthly": "Expected every month",
+    "delivery": "A delivery is",
+    "fall_threshold": "Refuse a fall beyond",
+    "late_policy": "Files of closed months",
+}
+HELP_TEXTS = {
+    "basis": "The cost column that is billed",
+    "delivery": "What the next delivery of a month does to the one before",
+    "fall_threshold": "Percent that rows or total may fall from one delivery to the next; empty: any fall is loaded",
+    "late_policy": "Unless the import says which open month takes the difference",
+}
+
 
 @admin.register(Source)
 class SourceAdmin(HistoryAdmin):
     list_display: ClassVar = ["name", "basis_in_short", "subsidy_by", "credited_account", "is_expected_monthly"]
     search_fields: ClassVar = ["name"]
     fieldsets: ClassVar = [
-        ("Source", {"fields": ["name", ("basis", "is_own_service"), "is_expected_monthly"]}),
-        ("Its files", {"fields": [("delivery", "reference_column"), ("has_inclusive_ends", "encoding")]}),
+        ("Source", {"fields": ["name", "basis", ("is_own_service", "is_expected_monthly")]}),
+        ("Its files", {"fields": ["delivery", ("reference_column", "encoding"), "has_inclusive_ends"]}),
         ("Who pays the subsidy", {"fields": [("funder", "subsidy_fund")]}),
         ("Ledger", {"fields": [("account_code", "journal_account")]}),
         (
@@ -28,6 +43,9 @@ class SourceAdmin(HistoryAdmin):
             {"fields": [("approval_threshold", "fall_threshold"), "late_policy"]},
         ),
     ]
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:  # noqa: FBT001, FBT002
+        return super().get_form(request, obj, change, labels=LABELS, help_texts=HELP_TEXTS, **kwargs)
 
     @display(description="Amount due is")
     def basis_in_short(self, source: Source) -> str:
