@@ -103,7 +103,7 @@ class Places(dict[str, Place]):
         reopen = ", or reopen the month" if place.period.state == State.CLOSED else ""
         raise PeriodNotOpen(
             f"{place.period} is {place.period.get_state_display().lower()}, and this delivery differs from what it "
-            f"holds: nothing was loaded. Load the difference into an open month with --late-to{reopen}."
+            f"holds: nothing was loaded. Say which open month takes the difference (--late-to){reopen}."
         )
 
     def _open(self, month: str) -> Place:

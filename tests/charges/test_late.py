@@ -52,7 +52,7 @@ def test_a_file_for_a_closed_month_is_refused_and_says_what_to_do(deliver, close
 
     assert str(refusal.value) == (
         "January 2025 is finalized, and this delivery differs from what it holds: nothing was loaded. "
-        "Load the difference into an open month with --late-to."
+        "Say which open month takes the difference (--late-to)."
     )
     assert FocusImport.objects.loaded().count() == 1
 
