@@ -6,6 +6,7 @@ from typing import Any
 
 from charges.admin.display import table
 from charges.importing import Delivery
+from charges.models import Source
 from charges.money import round_to_currency
 
 SELDOM = ("late", "corrected")  # parts of the totals that most files have nothing of
@@ -19,6 +20,10 @@ class Tables:
 
     def __init__(self, delivery: Delivery) -> None:
         self.delivery = delivery
+
+    @property
+    def is_of_new_source(self) -> bool:
+        return not Source.objects.filter(name__iexact=self.delivery.source).exists()
 
     @property
     def totals(self) -> str:

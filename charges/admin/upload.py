@@ -34,6 +34,7 @@ from periods.errors import Refused
 from periods.models import BillingPeriod
 
 ABANDONED = 24 * 3600  # seconds after which an upload that nobody confirmed is thrown away
+ACCEPTED = ".csv,.gz,.zst,.zip,.parquet"
 TOKEN = re.compile(r"[0-9a-f]{32}")
 
 
@@ -155,6 +156,10 @@ class FocusFields(FileFields, LoadFields):
 
 class UploadForm(FocusFields, ImportForm):
     field_order = ("import_file", "source_name", "period", "late_to", "force", "format", "resource")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["import_file"].widget.attrs["accept"] = ACCEPTED
 
     @property
     def known_sources(self) -> list[str]:

@@ -18,7 +18,7 @@ from django.urls import URLPattern, path
 from unfold.widgets import UnfoldBooleanSwitchWidget
 
 from charges.admin.delivery_tables import Tables
-from charges.admin.upload import TOKEN, FileFields, LoadFields, purge, tell_outcome, uploads
+from charges.admin.upload import ACCEPTED, TOKEN, FileFields, LoadFields, purge, tell_outcome, uploads
 from charges.importing import Delivery, import_files
 from charges.importing.guessing import Guess, guess
 from charges.models import Source
@@ -81,7 +81,7 @@ class FilesView:
         if request.method != "POST" or not 0 < len(files) <= MOST:
             if request.method == "POST":
                 messages.error(request, f"Choose 1 to {MOST} files.")
-            return self._page(request, "files.html", title="Import several files")
+            return self._page(request, "files.html", title="Import several files", accepted=ACCEPTED)
         purge()
         token = uuid4().hex
         for number, file in enumerate(files):

@@ -257,3 +257,11 @@ def test_a_kept_file_is_told_as_such(browser: Client, tmp_path: Path) -> None:
             "2025-01 is closed: the difference of -0.50 USD due is kept, not loaded."
         )
     ]
+
+
+def test_a_source_that_nobody_knows_is_called_new(browser: Client, tmp_path: Path) -> None:
+    path = write_focus(tmp_path / "a.csv", focus_row())
+    assert b"aws (a new source), 2025-01: 1 row, of which 1 can be loaded" in upload(browser, path).content
+
+    make_source("aws")
+    assert b"aws, 2025-01: 1 row, of which 1 can be loaded" in upload(browser, path, source_name="AWS").content
