@@ -26,6 +26,11 @@ class Tables:
         return not Source.objects.filter(name__iexact=self.delivery.source).exists()
 
     @property
+    def is_kept(self) -> bool:
+        """Whether no month takes anything of it; a delivery of bad rows only is loaded, and supersedes."""
+        return bool(self.delivery.late) and not self.delivery.periods
+
+    @property
     def totals(self) -> str:
         return control_totals(self.delivery.totals)
 

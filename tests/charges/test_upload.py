@@ -235,6 +235,8 @@ def test_a_preview_offers_what_it_can_do(browser: Client, tmp_path: Path) -> Non
     assert offered(upload(browser, loaded)) == ["Load this file"]
 
     import_files([loaded], source_name="aws")
+    broken = write_focus(tmp_path / "c.csv", focus_row(BilledCost="x"))
+    assert offered(upload(browser, broken, force="on")) == ["Load this file"]
     fallen = write_focus(tmp_path / "b.csv", focus_row(EffectiveCost="1"))
     assert offered(upload(browser, loaded)) == []
     assert offered(upload(browser, fallen)) == []
