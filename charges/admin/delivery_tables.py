@@ -83,12 +83,13 @@ def change_set(changes: Iterable[dict[str, Any]]) -> str:
             row["currency"],
             row["project"] or "no project",
             f"{row['rows']:,}",
+            f"{row.get('gone', 0):,}",
             change(row["list"], row["currency"]),
             change(row["due"], row["currency"]),
         )
         for row in changes
     )
-    headings = ["Currency", "Project", "Rows new or changed", "Δ list price", "Δ amount due"]
+    headings = ["Currency", "Project", "New or changed", "Changed or gone", "Δ list price", "Δ amount due"]
     return table(headings, rows, amounts_from=2)
 
 

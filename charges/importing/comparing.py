@@ -1,6 +1,7 @@
 """What a delivery changes against what the months hold: computed once, for the preview, the thresholds and the load."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from decimal import Decimal
 from functools import cached_property
 from itertools import count
@@ -69,16 +70,23 @@ class Comparison:
 
     @cached_property
     def by_project(self) -> list[dict[str, Any]]:
-        """Per currency and project: rows new or changed, Δ list and Δ due; the largest first, amounts as text."""
+        """Per currency and project: rows that come and go, Δ list and Δ due; the largest first, amounts as text.
+
+        A changed row goes as it was and comes as it is.
+        """
         total: dict[tuple[str, str], ProjectDelta] = {}
         for place in self.places:
             for key, delta in self._deltas(place).items():
                 sums = total.setdefault(key, ProjectDelta())
                 sums.rows += delta.rows
+                sums.gone += delta.gone
                 sums.list += delta.list
                 sums.due += delta.due
         ordered = sorted(total.items(), key=lambda item: (-abs(item[1].due), -abs(item[1].list), item[0]))
-        return [{"currency": key, "project": code, "rows": d.rows, **_amounts(d)} for (key, code), d in ordered]
+        return [
+            {"currency": key, "project": code, "rows": d.rows, "gone": d.gone, **_amounts(d)}
+            for (key, code), d in ordered
+        ]
 
     @cached_property
     def late_months(self) -> list[dict[str, Any]]:
@@ -96,11 +104,12 @@ class Comparison:
 
     def _deltas(self, place: Place) -> dict[tuple[str, str], ProjectDelta]:
         """What the rows of one month add to what it holds, by currency and project."""
-        deltas = {key: ProjectDelta(delta.rows, delta.list, delta.due) for key, delta in place.deltas.items()}
+        deltas = {key: replace(delta) for key, delta in place.deltas.items()}
         for charges in in_batches(old.pk for old in self.left[place.month]):
-            rows = charges.annotate(c=currency(place))
+            rows = charges.exclude(review_status=Charge.ReviewStatus.NOT_BILLABLE).annotate(c=currency(place))
             for key, code, list_amount, due in rows.values_list("c", "project__code", "list_amount", "due_amount"):
                 delta = deltas.setdefault((key, code or ""), ProjectDelta())
+                delta.gone += 1
                 delta.list -= to_billionths(list_amount)
                 delta.due -= to_billionths(due)
         return deltas

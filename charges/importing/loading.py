@@ -15,7 +15,7 @@ from charges.importing.appending import Ledger
 from charges.importing.comparing import BATCH, Comparison, Link
 from charges.importing.places import Place
 from charges.importing.recognising import refuse_other_source
-from charges.importing.snapshot import in_effect
+from charges.importing.snapshot import by_month, in_effect, loaded_of
 from charges.importing.staging import Staging
 from charges.importing.superseding import supersede
 from charges.importing.totals import ControlTotals
@@ -57,6 +57,7 @@ def load(staging: Staging, *, before: set[int], by: Any, force: bool) -> FocusIm
     What can be worked out before the short transaction is: while it lasts, SQLite lets nobody else write.
     """
     comparison = Comparison(staging)
+    _ = comparison.by_project, comparison.late_months  # remembered: reading what is left takes as long as there is
     pairs = {place.month: _linked(staging, place, comparison.links[place.month]) for place in comparison.places}
     return _make_current(comparison, pairs, before=before, by=by, force=force)
 
@@ -66,13 +67,13 @@ def _linked(staging: Staging, place: Place, links: Sequence[Link]) -> dict[int, 
     if not links:
         return {}
     kind, field = (Charge.Kind.LATE, "origin") if place.late_month else (Charge.Kind.DELIVERED, "replaces")
-    new = Charge.objects.filter(
-        loaded_by=staging.focus_import, period=place.period, late_month=place.late_month, kind=kind
-    )
+    staged = by_month(Charge.objects.filter(loaded_by=staging.focus_import, late_month=place.late_month, kind=kind))
+    new = staged.filter(of_period=place.period and place.period.pk)
     keys = array("q", new.order_by("pk").values_list("pk", flat=True).iterator())  # rows are written in their order
     pairs = [(keys[at], old) for at, old in links]
     for start in range(0, len(pairs), BATCH):
-        link(field, pairs[start : start + BATCH])
+        with transaction.atomic():
+            link(field, pairs[start : start + BATCH])
     return dict(pairs)
 
 
@@ -178,11 +179,8 @@ def _compare(found: dict[str, dict[str, Any]], expected: ControlTotals, rows: in
 
 def _held(staging: Staging, place: Place) -> QuerySet[Charge]:
     """Of one month, with this delivery and without what another run of the source is staging at this moment."""
-    current = Charge.objects.filter(
-        Q(loaded_by__state=FocusImport.State.LOADED) | Q(loaded_by=staging.focus_import), superseded_by=None
-    )
     month = BillingPeriod.objects.get(month=place.month)
-    held = in_effect(current, staging.source, place.month, month.pk)
+    held = in_effect(loaded_of(staging.source, staging.focus_import), staging.source, place.month, month.pk)
     return held.filter(billing_account_id__in=list(place.accounts))
 
 

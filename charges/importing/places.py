@@ -18,9 +18,10 @@ State = BillingPeriod.State
 
 @dataclass(slots=True)
 class ProjectDelta:
-    """Amounts in billionths."""
+    """Amounts in billionths; `rows` come, and those `gone` were held before."""
 
     rows: int = 0
+    gone: int = 0
     list: int = 0
     due: int = 0
 

@@ -9,12 +9,12 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db.models import BigIntegerField, Exists, ExpressionWrapper, F, OuterRef, Q
 
 from charges.importing.rows import Rows
-from charges.models import Charge, Source
+from charges.models import Charge, FocusImport, Source
 from charges.models.charge import ChargeQuerySet
 from periods.models import BillingPeriod
 
@@ -37,16 +37,29 @@ class Taken(NamedTuple):
 
 def held_of(source: Source, period: BillingPeriod) -> ChargeQuerySet:
     """What a delivery of the source for this month is compared with: its rows there, and its later differences."""
-    return in_effect(Charge.objects.current(), source, period.month, period.pk)
+    return in_effect(loaded_of(source), source, period.month, period.pk)
+
+
+def loaded_of(source: Source, staged: FocusImport | None = None) -> ChargeQuerySet:
+    """Current charges of a source, as they are once a staged import counts; the months of another are not read."""
+    loaded = FocusImport.objects.filter(Q(state=FocusImport.State.LOADED) | Q(pk=staged and staged.pk), source=source)
+    return Charge.objects.filter(superseded_by=None, loaded_by__in=loaded.values("pk"))
+
+
+def by_month(charges: Any) -> Any:
+    """With the period as a sum, `of_period`: SQLite would go by the index of payers, and read large months at random."""
+    return charges.alias(of_period=F("period_id") + 0)
 
 
 def in_effect(charges: ChargeQuerySet, source: Source, month: str, period: int) -> ChargeQuerySet:
     """Of these charges, delivered rows and late differences of the month that no late difference has reversed."""
-    delivered = Q(kind=Charge.Kind.DELIVERED, period=period)
+    of_source = by_month(charges).filter(source=source)
+    delivered = Q(kind=Charge.Kind.DELIVERED, of_period=period)
     if not charges.filter(late_month=month).exclude(late_month="").exists():
-        return charges.filter(delivered, source=source)
+        return of_source.filter(delivered)
     reversals = charges.filter(kind=Charge.Kind.REVERSAL, origin=OuterRef("pk"))
-    return charges.filter(delivered | Q(kind=Charge.Kind.LATE, late_month=month), ~Exists(reversals), source=source)
+    late = Q(kind=Charge.Kind.LATE, late_month=month)
+    return of_source.filter(delivered | late, ~Exists(reversals))
 
 
 class Snapshot:

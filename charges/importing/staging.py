@@ -18,7 +18,7 @@ from charges.focus import Header
 from charges.importing import appending, quarantine, writing
 from charges.importing.allocations import Allocations, has_allocations
 from charges.importing.appending import Ledger
-from charges.importing.assessing import Assessment, Assessor
+from charges.importing.assessing import NOT_BILLABLE, Assessment, Assessor
 from charges.importing.decided import Decided, corrected
 from charges.importing.places import Place, Places, ProjectDelta
 from charges.importing.progress import Meter, Progress
@@ -314,7 +314,11 @@ def _marked(rows: Rows, divisions: Sequence[Division]) -> Iterator[Rows]:
 
 
 def _count_deltas(rows: Rows, assessment: Assessment, place: Place) -> None:
-    for currency, payer, price in zip(rows.currencies, assessment.payers, assessment.prices, strict=True):
+    """What is not billable changes nothing for a project."""
+    counted = zip(rows.currencies, assessment.payers, assessment.prices, assessment.statuses, strict=True)
+    for currency, payer, price, status in counted:
+        if status == NOT_BILLABLE:
+            continue
         key = (currency, payer.project_code)
         delta = place.deltas.get(key)
         if delta is None:

@@ -60,6 +60,7 @@ def _projects(change_set: list[dict[str, Any]]) -> Iterator[str]:
     for change in change_set[:MOST]:
         yield (
             f"  {change['project'] or 'no project'}: {counted(change['rows'], 'row', 'rows')} new or changed, "
+            f"{change.get('gone', 0):,} changed or gone, "
             f"list {signed(change['list'])}, due {signed(change['due'])} {change['currency']}"
         )
     if len(change_set) > MOST:

@@ -267,7 +267,7 @@ def test_a_dry_run_gives_the_same_numbers_and_writes_nothing(folder: Path) -> No
     assert (
         dry.change_set
         == wet.change_set
-        == [{"currency": "USD", "project": "engine", "rows": 1, "list": "-100", "due": "-159"}]
+        == [{"currency": "USD", "project": "engine", "rows": 1, "gone": 2, "list": "-100", "due": "-159"}]
     )
 
 
@@ -434,3 +434,17 @@ def test_hostile_tags_and_texts_do_no_harm(folder: Path) -> None:
 
     assert (delivery.loaded, delivery.flagged) == (5, 5)
     assert all("missing_project" in charge.flags for charge in Charge.objects.held())
+
+
+def test_what_is_not_billable_changes_nothing_for_a_project(tmp_path):
+    purchase = focus_row(ChargeCategory="Purchase", BilledCost="500", EffectiveCost="0", ListCost="500", ResourceId="p")
+    first = write_focus(tmp_path / "first.csv", focus_row(), purchase)
+    again = write_focus(tmp_path / "again.csv", focus_row())
+
+    loaded = import_files([first], source_name="aws")
+    without = import_files([again], source_name="aws")
+
+    assert loaded.change_set == [
+        {"currency": "USD", "project": "engine", "rows": 1, "gone": 0, "list": "100", "due": "80"}
+    ]
+    assert (without.removed, without.change_set) == (1, [])

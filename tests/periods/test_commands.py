@@ -78,7 +78,7 @@ def test_import_says_in_words_what_it_did(tmp_path: Path) -> None:
         "2025-01 aws: 2 rows, loaded 1 (0 held for review), 1 in quarantine.",
         "Against what was there: 1 new, 0 changed, 0 gone, 0 unchanged.",
         "Totals of the files in USD: BilledCost 80.00, ContractedCost 100.00, EffectiveCost 80.00, ListCost 100.00.",
-        "  engine: 1 row new or changed, list +100.00, due +80.00 USD",
+        "  engine: 1 row new or changed, 0 changed or gone, list +100.00, due +80.00 USD",
         "  jan.csv line 3: EffectiveCost is no number: only digits, a minus, a decimal point and an exponent may stand here. It says “x”.",
         "Correct or discard them in the admin under Quarantine.",
         (
@@ -103,8 +103,8 @@ def test_a_dry_run_says_what_would_change_and_what_would_be_refused(tmp_path: Pa
     assert [line for line in said if not line.startswith(("Note", "Totals"))] == [
         "2025-01 aws: 3 rows, would load 2 (1 held for review), 1 in quarantine.",
         "Against what was there: 1 new, 0 changed, 3 gone, 1 unchanged.",
-        "  engine: 0 rows new or changed, list -300.00, due -240.00 USD",
-        "  no project: 1 row new or changed, list +100.00, due +80.00 USD",
+        "  engine: 0 rows new or changed, 3 changed or gone, list -300.00, due -240.00 USD",
+        "  no project: 1 row new or changed, 0 changed or gone, list +100.00, due +80.00 USD",
         "Held among the new and changed rows: No PI (1), No project (1).",
         "  Line 4: EffectiveCost is no number: only digits, a minus, a decimal point and an exponent may stand here. It says “x”.",
         "It would be refused: The delivery has 50 % fewer rows than the last one. Use --force if that is right.",
