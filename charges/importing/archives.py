@@ -2,8 +2,10 @@
 
 import zipfile
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
+from charges.importing import twins
 from charges.importing.manifests import in_archive, is_manifest, require_bearable
 from charges.importing.unpacking import DAMAGED
 from periods.errors import Refused
@@ -16,22 +18,23 @@ LARGE = 10_000_000_000  # bytes: what unpacks to more, and to MOST_EXPANSION tim
 MOST_EXPANSION = 200
 
 
-def members(path: Path, name: str) -> tuple[list[str], list[str]]:
-    """Of a zip archive: the files to be read, and those that are left out. Raises Refused."""
+def members(path: Path, name: str) -> tuple[list[zipfile.ZipInfo], list[str]]:
+    """Of a zip archive: the files to be read, and the names of those that are left out. Raises Refused."""
     entries = [entry for entry in _entries(path, name) if not entry.is_dir() and not is_litter(entry.filename)]
     if any(entry.filename == SPREADSHEET for entry in entries):
         raise Refused(f"{name} is a spreadsheet: save it as CSV, and deliver that.")
     _refuse_unreadable(entries, name)
     _refuse_harmful(entries, path, name)
-    wanted = [entry.filename for entry in entries if is_billing_file(entry.filename)]
     lists = [entry for entry in entries if is_manifest(Path(entry.filename))]
     if len(lists) > 1:
         raise Refused(f"{name} holds several runs of an export: unpack it and deliver the folder; the newest counts.")
-    if lists and (listed := _listed(path, lists[0], entries)):
-        wanted = listed
+    listed = _listed(path, lists[0], entries) if lists else []
+    wanted = {*listed} or {entry.filename for entry in entries if is_billing_file(entry.filename)}
     if not wanted:
         raise Refused(f"{name} holds no .csv or .parquet file, packed or not.")
-    return sorted(wanted), [entry.filename for entry in entries if entry.filename not in wanted]
+    _refuse_twins(wanted, name, are_listed=bool(listed))
+    chosen = sorted((entry for entry in entries if entry.filename in wanted), key=lambda entry: entry.filename)
+    return chosen, [entry.filename for entry in entries if entry.filename not in wanted]
 
 
 def _listed(path: Path, manifest: zipfile.ZipInfo, entries: list[zipfile.ZipInfo]) -> list[str]:
@@ -72,6 +75,14 @@ def _refuse_unreadable(entries: list[zipfile.ZipInfo], name: str) -> None:
             raise Refused(f"{name} is packed in a way that cannot be read: unpack it and deliver what is in it.")
         if entry.filename.lower().endswith(ARCHIVES):
             raise Refused(f"{name} holds another archive, {entry.filename}: unpack it and deliver what is in it.")
+
+
+def _refuse_twins(wanted: Iterable[str], name: str, *, are_listed: bool) -> None:
+    """An archive is no way around what is refused of a folder."""
+    files = sorted(PurePosixPath(name, member) for member in wanted)
+    twins.refuse_two_forms({file: file.as_posix() for file in files})
+    if not are_listed:
+        twins.refuse_runs(files)
 
 
 def _refuse_harmful(entries: list[zipfile.ZipInfo], path: Path, name: str) -> None:

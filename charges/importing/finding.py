@@ -2,19 +2,17 @@
 
 import glob
 import os
-import re
 from collections import ChainMap
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
-from charges.importing import manifests
+from charges.importing import manifests, twins
 from charges.importing.archives import is_billing_file, is_litter
 from periods.errors import Refused
 
 NAMED = 3
-FORMAT = re.compile(r"(\.(csv|txt|parquet|gz|zst|zip))+$")
 
 
 class Found(NamedTuple):
@@ -41,33 +39,8 @@ def find_files(given: Sequence[str | Path]) -> Found:
             files.setdefault(file.resolve(), file)
         remarks += found.remarks
         rows |= found.rows
-    _refuse_twins(files.values())
+    twins.refuse_two_forms({file: file.name for file in files.values()})
     return Found(list(files.values()), remarks, rows)
-
-
-def _refuse_twins(files: Iterable[Path]) -> None:
-    """January packed and unpacked would be billed twice."""
-    seen: dict[Path, Path] = {}
-    for file in sorted(files):
-        bare = file.with_name(FORMAT.sub("", file.name.lower()))
-        if bare in seen:
-            raise Refused(
-                f"{seen[bare].name} and {file.name} seem to be one file in two forms, and would be billed twice: "
-                "name the one that counts, or give them names of their own."
-            )
-        seen[bare] = file
-
-
-def _refuse_runs(files: Iterable[Path]) -> None:
-    """Two runs of an export hold the same month; without a manifest nothing says which one counts."""
-    seen: dict[Path, str] = {}
-    for file in files:
-        for folder in file.parents:
-            if manifests.is_run(folder) and seen.setdefault(folder.parent, folder.name) != folder.name:
-                raise Refused(
-                    f"{folder.parent.name} holds several runs of an export, and no manifest says which one counts: "
-                    f"{seen[folder.parent]}, {folder.name}. Give the folder of the latest."
-                )
 
 
 def _seen(path: Path) -> Found:
@@ -123,7 +96,7 @@ def _listed(lists: list[Path], everything: Iterable[Path]) -> Found:
     ]
     if unlisted:
         remarks.append(f"No manifest lists {_names(unlisted)}: left out.")
-    _refuse_runs(sorted(elsewhere))
+    twins.refuse_runs(sorted(elsewhere))
     rows = ChainMap(*(manifest.rows for manifest in chosen))
     return Found(sorted(wanted | elsewhere), remarks, dict(rows))
 

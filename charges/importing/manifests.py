@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 from typing import Any
 
 from periods.errors import Refused
@@ -55,7 +55,7 @@ def require_bearable(name: str, size: int) -> None:
         raise Refused(f"{name} is too large for a manifest.")
 
 
-def is_run(folder: Path) -> bool:
+def is_run(folder: PurePath) -> bool:
     """Whether a folder is one run of an export: named by its time, or by a GUID within a range of days."""
     run = RUN.fullmatch(folder.name)
     return run is not None and bool(run["time"] or RANGE.fullmatch(folder.parent.name))

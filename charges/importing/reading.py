@@ -1,6 +1,7 @@
 """From a kept file to its rows: streams cells by the chunk; memory does not grow with the file."""
 
 import csv
+import hashlib
 import io
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -62,13 +63,19 @@ def open_rows(
         yield header, _told(chunks, file)
 
 
-def has_rows(path: Path, name: str) -> bool:
+def has_rows(path: Path, name: str, member: str = "") -> bool:
     """Whether anything follows the header. Raises Refused for what cannot be read in any encoding."""
     try:
-        with open_rows(path, name, encoding="latin-1") as (_, chunks):
+        with open_rows(path, name, member=member, encoding="latin-1") as (_, chunks):
             return next(chunks, None) is not None
     except Empty:
         return False
+
+
+def digest(path: Path, name: str, member: str = "") -> str:
+    """SHA-256 of what a file, or a member of an archive, unpacks to. Raises Refused for a damaged one."""
+    with _in_sentences(_File(path, name, member, "")), open_binary(path, member) as binary:
+        return hashlib.file_digest(binary, "sha256").hexdigest()
 
 
 def _open(opened: ExitStack, file: _File) -> tuple[Header, Iterator[Chunk]]:

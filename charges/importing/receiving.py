@@ -1,12 +1,13 @@
 """Keeps the files of a delivery as they came."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from charges.importing.archives import is_billing_file, members
-from charges.importing.reading import has_rows
+from charges.importing.reading import digest, has_rows
 from charges.importing.unpacking import EMPTY_ZIP, ZIP, is_blank, kind_of
 from charges.models import FocusImport, ReceivedFile, Source
 from periods import audit, storage
@@ -56,18 +57,31 @@ class Part(NamedTuple):
 
 def parts(files: Sequence[Path]) -> tuple[list[Part], list[str]]:
     """The texts of the files in order, and remarks on members that are left out. Raises Refused for a bad archive."""
-    found, remarks = [], []
+    sizes: dict[Part, int] = {}
+    remarks = []
     for file in files:
         name = _printable(file.name)
         if _is_archive(file):
             wanted, others = members(file, name)
-            found += [Part(file, f"{name}/{member}", member) for member in wanted]
+            sizes |= {Part(file, f"{name}/{entry.filename}", entry.filename): entry.file_size for entry in wanted}
             remarks += [f"{name}/{other} is {_why_left_out(other)}: left out." for other in others]
         else:
-            found.append(Part(file, name))
-    if len(found) > MOST_PARTS:
-        raise Refused(f"A delivery of {len(found):,} files is too much for one: give at most {MOST_PARTS:,} at once.")
-    return found, remarks
+            sizes[Part(file, name)] = file.stat().st_size
+    if len(sizes) > MOST_PARTS:
+        raise Refused(f"A delivery of {len(sizes):,} files is too much for one: give at most {MOST_PARTS:,} at once.")
+    _refuse_same_members(sizes)
+    return list(sizes), remarks
+
+
+def _refuse_same_members(sizes: Mapping[Part, int]) -> None:
+    """What `digests` refuses of files, within archives and beside them. Only parts of one size are looked into."""
+    of_members = {size for part, size in sizes.items() if part.member}
+    often = Counter(sizes.values())
+    seen: dict[str, Part] = {}
+    for part in (part for part, size in sizes.items() if size in of_members and often[size] > 1):
+        first = seen.setdefault(digest(*part), part)
+        if first is not part and has_rows(*part):
+            raise Refused(f"{first.name} and {part.name} are the same: they would be billed twice.")
 
 
 def _why_left_out(member: str) -> str:
