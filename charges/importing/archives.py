@@ -2,7 +2,8 @@
 
 import zipfile
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from charges.importing import twins
@@ -28,7 +29,7 @@ def members(path: Path, name: str) -> tuple[list[zipfile.ZipInfo], list[str]]:
     lists = [entry for entry in entries if is_manifest(Path(entry.filename))]
     if len(lists) > 1:
         raise Refused(f"{name} holds several runs of an export: unpack it and deliver the folder; the newest counts.")
-    listed = _listed(path, lists[0], entries) if lists else []
+    listed = _listed(path, name, lists[0], entries) if lists else []
     wanted = {*listed} or {entry.filename for entry in entries if is_billing_file(entry.filename)}
     if not wanted:
         raise Refused(f"{name} holds no .csv or .parquet file, packed or not.")
@@ -37,10 +38,10 @@ def members(path: Path, name: str) -> tuple[list[zipfile.ZipInfo], list[str]]:
     return chosen, [entry.filename for entry in entries if entry.filename not in wanted]
 
 
-def _listed(path: Path, manifest: zipfile.ZipInfo, entries: list[zipfile.ZipInfo]) -> list[str]:
+def _listed(path: Path, name: str, manifest: zipfile.ZipInfo, entries: list[zipfile.ZipInfo]) -> list[str]:
     """What the manifest in the archive lists; nothing where it lists nothing. Raises Refused where one is missing."""
     require_bearable(manifest.filename, manifest.file_size)
-    with zipfile.ZipFile(path) as archive:
+    with _opened(path, name) as archive:
         text = archive.read(manifest)
     found = in_archive(manifest.filename, text, {entry.filename: entry.file_size for entry in entries})
     if found is None:
@@ -60,10 +61,17 @@ def is_litter(name: str) -> bool:
 
 
 def _entries(path: Path, name: str) -> list[zipfile.ZipInfo]:
+    with _opened(path, name) as archive:
+        return [entry for entry in archive.infolist() if entry.filename]
+
+
+@contextmanager
+def _opened(path: Path, name: str) -> Iterator[zipfile.ZipFile]:
+    """Raises Refused for whatever of the archive turns out to be damaged."""
     try:
         with zipfile.ZipFile(path) as archive:
-            return [entry for entry in archive.infolist() if entry.filename]
-    except (*DAMAGED, ValueError) as error:
+            yield archive
+    except (*DAMAGED, ValueError, OSError) as error:  # bzip2 calls its own damage an OSError
         raise Refused(f"{name} is a damaged or incomplete zip archive.") from error
 
 

@@ -91,6 +91,22 @@ def test_what_the_manifest_in_an_archive_does_not_list_is_left_out(archive):
     ]
 
 
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2])
+def test_a_damaged_manifest_in_an_archive_is_said_so(tmp_path, method):
+    with zipfile.ZipFile(tmp_path / "jan.zip", "w", method) as file:
+        file.writestr("manifest.json", json.dumps({"blobs": [{"blobName": "a.csv"}]}))
+        data_end = file.fp.tell()
+        file.writestr("a.csv", text_of(tmp_path / "a.csv", focus_row()))
+    data = bytearray((tmp_path / "jan.zip").read_bytes())
+    data[data_end - 8] ^= 1
+    (tmp_path / "jan.zip").write_bytes(data)
+
+    with pytest.raises(Refused) as refusal:
+        load(tmp_path / "jan.zip")
+
+    assert str(refusal.value) == "jan.zip is a damaged or incomplete zip archive."
+
+
 def test_headers_alone_are_billed_twice_by_nobody(tmp_path):
     header = text_of(tmp_path / "a.csv", focus_row()).splitlines()[0] + "\n"
     (tmp_path / "empty.csv").write_text(header)
