@@ -8,7 +8,7 @@ from charges.focus import NULLS
 from charges.importing.writing import instant
 from periods.calendar import institution_day, month_of
 
-INSTANT = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)?")
+INSTANT = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d| UTC)?)?")
 EARLIEST, LATEST = 1970, 2999
 
 
@@ -28,7 +28,7 @@ def moment(text: str) -> Moment:
         return Moment(None)
     if not INSTANT.fullmatch(text):
         raise ValueError(text)
-    at = datetime.fromisoformat(text)
+    at = datetime.fromisoformat(text.removesuffix(" UTC"))  # as BigQuery writes its zone
     if not EARLIEST <= at.year <= LATEST:
         raise ValueError(text)
     at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
