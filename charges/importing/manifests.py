@@ -55,10 +55,16 @@ def require_bearable(name: str, size: int) -> None:
         raise Refused(f"{name} is too large for a manifest.")
 
 
-def is_run(folder: PurePath) -> bool:
-    """Whether a folder is one run of an export: named by its time, or by a GUID within a range of days."""
+def beside(folder: PurePath) -> PurePath | None:
+    """What the runs of one export and month have in common; None for a folder that is no run.
+
+    A run is named by its time, by a GUID within a range of days, or by the range: of those that begin on one day, as
+    month-to-date exports do, the later holds all of the earlier.
+    """
+    if days := RANGE.fullmatch(folder.name):
+        return folder.with_name(f"{days['first']}-")
     run = RUN.fullmatch(folder.name)
-    return run is not None and bool(run["time"] or RANGE.fullmatch(folder.parent.name))
+    return folder.parent if run and (run["time"] or RANGE.fullmatch(folder.parent.name)) else None
 
 
 def read(paths: Iterable[Path], found: Iterable[Path]) -> list[Manifest]:

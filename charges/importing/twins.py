@@ -26,10 +26,10 @@ def refuse_two_forms(files: Mapping[PurePath, str]) -> None:
 def refuse_runs(files: Iterable[PurePath]) -> None:
     """Two runs of an export hold the same month; without a manifest nothing says which one counts."""
     seen: dict[PurePath, str] = {}
-    for file in files:
-        for folder in file.parents:
-            if manifests.is_run(folder) and seen.setdefault(folder.parent, folder.name) != folder.name:
-                raise Refused(
-                    f"{folder.parent.name} holds several runs of an export, and no manifest says which one counts: "
-                    f"{seen[folder.parent]}, {folder.name}. Give the folder of the latest."
-                )
+    for folder in (folder for file in files for folder in file.parents):
+        common = manifests.beside(folder)
+        if common and seen.setdefault(common, folder.name) != folder.name:
+            raise Refused(
+                f"{folder.parent.name} holds several runs of an export, and no manifest says which one counts: "
+                f"{seen[common]}, {folder.name}. Give the folder of the latest."
+            )

@@ -52,7 +52,9 @@ FIRST, SECOND = "0bb1ec79-0f0a-4b53-b8ae-0a3e8d4e2c11", "6a1c2f9e-54d7-4a60-9f3d
 @pytest.mark.parametrize(
     "runs",
     [(f"{AWS}/2025-01-05T03-00-00Z-{FIRST}", f"{AWS}/2025-01-06T03-00-00Z-{SECOND}"),
-     (f"{AZURE}/{FIRST}", f"{AZURE}/{SECOND}")],
+     (f"{AZURE}/{FIRST}", f"{AZURE}/{SECOND}"),
+     ("focus/20250701-20250705", "focus/20250701-20250706"),
+     (f"focus/20250701-20250705/{FIRST}", f"focus/20250701-20250706/{SECOND}")],
 )  # fmt: skip
 def test_two_runs_without_a_manifest_are_no_delivery(tmp_path: Path, runs: tuple[str, str]) -> None:
     write(*(tmp_path / run / "part.csv.gz" for run in runs))
@@ -60,6 +62,13 @@ def test_two_runs_without_a_manifest_are_no_delivery(tmp_path: Path, runs: tuple
     with pytest.raises(Refused, match="holds several runs of an export, and no manifest says which one counts"):
         find_files([tmp_path])
     assert find_files([tmp_path / runs[1]]).files == [tmp_path / runs[1] / "part.csv.gz"]
+
+
+def test_ranges_of_two_months_are_two_deliveries(tmp_path: Path) -> None:
+    files = [tmp_path / "focus" / days / FIRST / "part.csv" for days in ("20250701-20250731", "20250801-20250805")]
+    write(*files)
+
+    assert find_files([tmp_path]).files == files
 
 
 def test_folders_of_subscriptions_are_no_runs(tmp_path: Path) -> None:
