@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from shutil import copyfileobj
@@ -20,7 +21,9 @@ from periods.errors import Refused
 CHUNK = 2000  # rows
 SEPARATORS = ",;\t"
 LONGEST_LINE = 64_000_000  # characters: beyond is no row but an attack, or no text
-MOST_CELLS = 1_000_000
+MOST_CELLS = 1_000_000  # of a line; a cell takes up to a hundred times the memory of its separator
+HEAVY = 8_000_000  # characters: a chunk of more ends, however few rows it has, and so has no more cells than that
+STEP = 50_000  # characters: text is weighed by the step, as nearly all lines are light
 MOST_BLANK_LINES = 1000  # above the header
 UNREADABLE = re.compile("[\udc80-\udcff]")  # as Python marks bytes that are no text
 SEPARATOR_LINE = re.compile(r'"?sep=(?P<separator>[,;\t])"?[\r\n]*', re.IGNORECASE)
@@ -132,8 +135,9 @@ def _wrong_text(file: _File) -> str:
         words = f"{encoding.removesuffix('-sig').removesuffix('-le').removesuffix('-be').upper()} text"
         with io.TextIOWrapper(binary, encoding=encoding, errors="surrogateescape", newline="") as text:
             try:
-                line = next((at for at, line in enumerate(_bounded(text, file.name), 1) if UNREADABLE.search(line)), 0)
-            except (UnicodeError, Refused):
+                lines = enumerate(iter(partial(text.readline, LONGEST_LINE), ""), 1)
+                line = next((at for at, line in lines if UNREADABLE.search(line)), 0)
+            except UnicodeError:
                 line = 0
             while binary.read(1 << 20):  # up to its checksum: text may be wrong because the file is damaged
                 pass
@@ -148,7 +152,8 @@ def _header(names: Sequence[str], name: str) -> Header:
 
 
 def _read_text(text: IO[str], name: str, position: Callable[[], int]) -> tuple[Header, Iterator[Chunk]]:
-    lines = _bounded(text, name)
+    source = _Lines(text, name)
+    lines = iter(source)
     leading = list(_up_to_text(lines))
     if not leading:
         raise Empty(f"{name} is empty.")
@@ -161,7 +166,7 @@ def _read_text(text: IO[str], name: str, position: Callable[[], int]) -> tuple[H
         names = next((cells for cells in reader if any(map(str.strip, cells))), [])
     except csv.Error as error:
         raise Refused(f"{name} is no CSV file: its header cannot be read: {error}.") from error
-    return _header(names, name), _chunks(reader, name, position)
+    return _header(names, name), _chunks(reader, source, position)
 
 
 def _up_to_text(lines: Iterator[str]) -> Iterator[str]:
@@ -176,35 +181,56 @@ def _up_to_text(lines: Iterator[str]) -> Iterator[str]:
         blank.append("\n")
 
 
-def _bounded(text: IO[str], name: str) -> Iterator[str]:
-    """Lines of bearable length: a packed file may hold a line that no memory holds."""
-    read, long = text.readline, min(MOST_CELLS, LONGEST_LINE)
-    while line := read(LONGEST_LINE):
-        if len(line) >= long:
-            _refuse_endless(line, name)
-        yield line
+class _Lines:
+    """Lines of bearable length: a packed file may hold a line, or a row of many lines, that no memory holds."""
+
+    def __init__(self, text: IO[str], name: str) -> None:
+        self.text, self.name = text, name
+        self.size = 0  # characters since it was set to 0
+
+    def __iter__(self) -> Iterator[str]:
+        read, size = self.text.readline, 0
+        while line := read(LONGEST_LINE):
+            size += len(line)
+            if size >= STEP:
+                self._weigh(size, line)
+                size = 0
+            yield line
+
+    def _weigh(self, size: int, last: str) -> None:
+        self.size += size
+        if len(last) >= LONGEST_LINE:
+            raise Refused(f"{self.name} holds a line of more than {LONGEST_LINE:,} characters: that is no billing row.")
+        if len(last) > MOST_CELLS and max(map(last.count, SEPARATORS)) > MOST_CELLS:
+            raise Refused(f"{self.name} holds a line of more than {MOST_CELLS:,} cells: that is no billing row.")
+        if self.size - len(last) > 2 * HEAVY:  # a chunk ends before, unless its last row does not
+            raise Refused(f"{self.name} holds a row of more than {HEAVY:,} characters: that is no billing row.")
 
 
-def _refuse_endless(line: str, name: str) -> None:
-    if len(line) >= LONGEST_LINE:
-        raise Refused(f"{name} holds a line of more than {LONGEST_LINE:,} characters: that is no billing row.")
-    if max(map(line.count, SEPARATORS)) > MOST_CELLS:  # a cell takes a hundred times the memory of its separator
-        raise Refused(f"{name} holds a line of more than {MOST_CELLS:,} cells: that is no billing row.")
-
-
-def _chunks(reader: Any, name: str, position: Callable[[], int]) -> Iterator[Chunk]:
+def _chunks(reader: Any, lines: _Lines, position: Callable[[], int]) -> Iterator[Chunk]:
     before, place = reader.line_num, 0
     try:
-        while rows := list(islice(reader, CHUNK)):
+        while rows := _some(reader, lines):
             is_plain = reader.line_num - before == len(rows) and all(rows)
-            lines: Sequence[int] = range(before + 1, reader.line_num + 1)
+            at: Sequence[int] = range(before + 1, reader.line_num + 1)
             if not is_plain:
-                lines, rows = _without_blanks(rows, before + 1)
+                at, rows = _without_blanks(rows, before + 1)
             if rows:
-                yield Chunk(lines, rows, position() - place)
+                yield Chunk(at, rows, position() - place)
             before, place = reader.line_num, position()
     except csv.Error as error:
-        raise Refused(f"{name} is no CSV file: line {reader.line_num}: {error}.") from error
+        raise Refused(f"{lines.name} is no CSV file: line {reader.line_num}: {error}.") from error
+
+
+def _some(reader: Any, lines: _Lines) -> list[list[str]]:
+    """The next rows: CHUNK of them, fewer where they are heavy."""
+    rows, most = [], HEAVY
+    lines.size = 0
+    for cells in islice(reader, CHUNK):
+        rows.append(cells)
+        if lines.size > most:
+            break
+    return rows
 
 
 def _without_blanks(rows: list[list[str]], line: int) -> tuple[list[int], list[list[str]]]:

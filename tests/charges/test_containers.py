@@ -274,6 +274,7 @@ def test_lines_are_counted_as_an_editor_counts_them(tmp_path, monkeypatch):
 
 
 def test_a_line_without_end_is_refused_before_memory_ends(tmp_path, monkeypatch):
+    monkeypatch.setattr(reading, "STEP", 1)
     monkeypatch.setattr(reading, "LONGEST_LINE", 10_000)
     (tmp_path / "bomb.csv.gz").write_bytes(gzip.compress(text_of(focus_row()).encode() + b"x" * 20_000))
 

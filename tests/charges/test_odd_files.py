@@ -41,12 +41,41 @@ def test_a_spreadsheet_is_told_how_to_be_read(tmp_path):
 
 
 def test_a_line_of_nothing_but_separators_is_no_row(tmp_path, monkeypatch):
+    monkeypatch.setattr(reading, "STEP", 1)
     monkeypatch.setattr(reading, "MOST_CELLS", 1000)
     path = write_focus(tmp_path / "a.csv", focus_row())
     path.write_text(path.read_text() + "," * 1001 + "\n")
 
     with pytest.raises(Refused, match=r"a\.csv holds a line of more than 1,000 cells: that is no billing row\."):
         load(path)
+
+
+def chunks_of(path: Path) -> list[list[int]]:
+    with reading.open_rows(path, path.name) as (_, chunks):
+        return [list(chunk.lines) for chunk in chunks]
+
+
+def test_a_chunk_of_much_text_ends_early(tmp_path, monkeypatch):
+    path = write_focus(tmp_path / "a.csv", focus_row())
+    path.write_text(path.read_text() + f"{',' * 3000}\n{',' * 3000}\n1,2\n1,{'x' * 5000}\n1,2\n")
+    assert chunks_of(path) == [[2, 3, 4, 5, 6, 7]]
+
+    monkeypatch.setattr(reading, "STEP", 1)
+    monkeypatch.setattr(reading, "HEAVY", 4000)
+
+    assert chunks_of(path) == [[2, 3, 4], [5, 6], [7]]
+
+
+def test_a_row_of_lines_without_end_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(reading, "STEP", 1)
+    monkeypatch.setattr(reading, "HEAVY", 1000)
+    path = write_focus(tmp_path / "a.csv", focus_row())
+    path.write_text(path.read_text() + '"x\n",' * 1000)
+
+    with pytest.raises(Refused) as refusal:
+        load(path)
+
+    assert str(refusal.value) == "a.csv holds a row of more than 1,000 characters: that is no billing row."
 
 
 def test_of_cells_without_a_column_some_are_kept(tmp_path):
