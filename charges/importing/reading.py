@@ -15,7 +15,7 @@ from typing import IO, Any, NamedTuple
 
 from charges.focus import Header
 from charges.importing import parquet
-from charges.importing.unpacking import DAMAGED, PARQUET, encoding_of, kind_of, open_binary, unpacked
+from charges.importing.unpacking import DAMAGED, OLD_OFFICE, PARQUET, PDF, encoding_of, kind_of, open_binary, unpacked
 from periods.errors import Refused
 
 CHUNK = 2000  # rows
@@ -25,6 +25,10 @@ MOST_CELLS = 1_000_000  # of a line; a cell takes up to a hundred times the memo
 HEAVY = 8_000_000  # characters: a chunk of more ends, however few rows it has, and so has no more cells than that
 STEP = 50_000  # characters: text is weighed by the step, as nearly all lines are light
 MOST_BLANK_LINES = 1000  # above the header
+NO_DATA = {
+    OLD_OFFICE: "a spreadsheet: save it as CSV",
+    PDF: "a PDF document, not billing data: export the same as CSV or Parquet",
+}
 UNREADABLE = re.compile("[\udc80-\udcff]")  # as Python marks bytes that are no text
 SEPARATOR_LINE = re.compile(r'"?sep=(?P<separator>[,;\t])"?[\r\n]*', re.IGNORECASE)
 LINE_END = re.compile(r"\r\n|\r|\n")
@@ -85,6 +89,8 @@ def _open(opened: ExitStack, file: _File) -> tuple[Header, Iterator[Chunk]]:
     raw = opened.enter_context(file.path.open("rb"))
     binary = opened.enter_context(unpacked(raw, file.member))
     start = binary.peek(4)[:4]
+    if start in NO_DATA:
+        raise Refused(f"{file.name} is {NO_DATA[start]}, and deliver that.")
     begin = raw.tell() if file.member else 0
     if start == PARQUET:  # has its table of contents at the end, so that a packed one is laid aside first
         is_plain = not file.member and kind_of(file.path) == PARQUET

@@ -12,6 +12,7 @@ from typing import IO, Any
 
 GZIP, ZSTANDARD, ZIP, PARQUET = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PK\x03\x04", b"PAR1"
 EMPTY_ZIP = b"PK\x05\x06"
+OLD_OFFICE, PDF = b"\xd0\xcf\x11\xe0", b"%PDF"
 SKIPPED_FRAME = b"\x2a\x4d\x18"  # after a first byte of 0x50 to 0x5f; some packers of Zstandard begin with one
 MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 BLANKS = b"\x00\t\n\r \xef\xbb\xbf\xfe\xff"  # marks, and the halves of blanks in UTF-16

@@ -120,6 +120,27 @@ def test_what_the_manifest_in_an_archive_does_not_list_is_left_out(archive):
     ]
 
 
+@pytest.mark.parametrize("encoding", ["", "latin-1"])
+@pytest.mark.parametrize(
+    ("start", "sentence"),
+    [
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "jan is a spreadsheet: save it as CSV, and deliver that."),
+        (
+            b"%PDF-1.4 \xe2",
+            "jan is a PDF document, not billing data: export the same as CSV or Parquet, and deliver that.",
+        ),
+    ],
+)
+def test_a_document_is_told_how_to_be_read(tmp_path, encoding, start, sentence):
+    Source.objects.create(name="aws", encoding=encoding)
+    (tmp_path / "jan").write_bytes(start + bytes(500))
+
+    with pytest.raises(Refused) as refusal:
+        load(tmp_path / "jan")
+
+    assert str(refusal.value) == sentence
+
+
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2])
 def test_a_damaged_manifest_in_an_archive_is_said_so(tmp_path, method):
     with zipfile.ZipFile(tmp_path / "jan.zip", "w", method) as file:
