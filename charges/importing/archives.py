@@ -35,7 +35,8 @@ def members(path: Path, name: str) -> tuple[list[zipfile.ZipInfo], list[str]]:
         raise Refused(f"{name} holds no .csv or .parquet file, packed or not.")
     _refuse_twins(wanted, name, are_listed=bool(listed))
     chosen = sorted((entry for entry in entries if entry.filename in wanted), key=lambda entry: entry.filename)
-    return chosen, [entry.filename for entry in entries if entry.filename not in wanted]
+    used = wanted.union(manifest.filename for manifest in lists)
+    return chosen, [entry.filename for entry in entries if entry.filename not in used]
 
 
 def _listed(path: Path, name: str, manifest: zipfile.ZipInfo, entries: list[zipfile.ZipInfo]) -> list[str]:
