@@ -23,6 +23,8 @@ TIME = r"\d{4}-\d\d-\d\dT[\d:._-]+Z?|\d{8}T\d{6}Z|20\d{10}(\d\d)?"
 RUN = re.compile(rf"(?P<time>{TIME})(-{GUID})?|{GUID}", re.IGNORECASE)  # AWS and Azure give each run a folder
 RANGE = re.compile(r"(?P<first>\d{8})-\d{8}")  # the days that an export is about
 
+DIGITS = re.compile(r"[0-9]{1,18}")
+
 
 @dataclass(slots=True)
 class Manifest:
@@ -156,6 +158,9 @@ def _listed(content: dict[str, Any]) -> Iterator[tuple[str, int | None, int | No
 
 
 def _number(value: Any) -> int | None:
+    """Some exports write their numbers as texts."""
+    if isinstance(value, str) and DIGITS.fullmatch(value):
+        return int(value)
     return value if isinstance(value, int) else None
 
 

@@ -255,6 +255,22 @@ def test_a_listed_file_that_is_cut_short_is_refused(tmp_path):
     assert "missing or cut short: part_0_0001.csv." in refusal_of(tmp_path)
 
 
+@pytest.mark.parametrize("count", [5, "5", "0005"])
+def test_a_size_may_be_written_as_text(tmp_path, count):
+    write(tmp_path / "part.csv")
+    list_files(tmp_path / "manifest.json", blobs=[{"blobName": "part.csv", "byteCount": count}])
+
+    assert "missing or cut short: part.csv." in refusal_of(tmp_path)
+
+
+@pytest.mark.parametrize("count", [None, "", "many", "9" * 5000, "-1"])
+def test_a_size_that_says_nothing_is_passed_over(tmp_path, count):
+    write(tmp_path / "part.csv")
+    list_files(tmp_path / "manifest.json", blobs=[{"blobName": "part.csv", "byteCount": count}])
+
+    assert names(find_files([tmp_path]), tmp_path) == ["part.csv"]
+
+
 def test_a_file_that_is_named_needs_no_manifest(tmp_path):
     earlier = azure_run(tmp_path, EARLIER, "2025-01-05T04:00:00Z", "a").parent / "part_0_0001.csv"
     azure_run(tmp_path, LATER, "2025-01-20T04:00:00Z", "a", "b")
