@@ -7,7 +7,8 @@ from charges.models import ReceivedFile
 
 def raw_row(file: ReceivedFile, line: int) -> dict[str, str]:
     """Column → text. Empty where the file has no such line. Raises Refused for a file that is gone or damaged."""
-    encoding = file.focus_import.source.encoding
+    delivery = file.focus_import
+    encoding = delivery.read_as.get("encoding", delivery.source.encoding)  # the setting may have changed since
     with open_rows(received_path(file), file.name, member=file.member, encoding=encoding) as (header, chunks):
         for chunk in chunks:
             if chunk.lines[-1] >= line:

@@ -4,7 +4,7 @@ import pytest
 
 from charges.importing import correct_row, import_files, received_path
 from charges.importing.raw import raw_row
-from charges.models import Charge, ImportIssue, ReceivedFile
+from charges.models import Charge, ImportIssue, ReceivedFile, Source
 from tests.charges.focus_files import focus_row, write_focus
 from tests.make import make_charge
 
@@ -31,6 +31,15 @@ def test_every_column_is_there_as_it_came(charge):
 
 def test_a_line_that_is_not_there_is_empty(charge):
     assert raw_row(charge.file, 400) == {}
+
+
+def test_it_is_read_as_it_was_whatever_the_source_says_now(tmp_path):
+    Source.objects.create(name="cluster", encoding="latin-1")
+    path = write_focus(tmp_path / "jan.csv", focus_row(ResourceName="Zürich"), encoding="latin-1")
+    import_files([path], source_name="cluster")
+    Source.objects.update(encoding="")
+
+    assert raw_row(Charge.objects.get().file, 2)["ResourceName"] == "Zürich"
 
 
 def test_it_is_shown_to_those_who_see_the_charge(client, auditor, charge):
