@@ -36,6 +36,7 @@ from charges.importing.totals import plain
 from charges.importing.undoing import clear_dead, throw_away
 from charges.models import FocusImport, ImportIssue, ReceivedFile
 from charges.money import ZERO
+from periods.errors import Refused
 from periods.lifecycle import require_permission
 
 COST_NAMES = {"billed_cost": "BilledCost", "effective_cost": "EffectiveCost", "list_cost": "ListCost"}
@@ -195,6 +196,9 @@ def _read(staging: Staging, files: Mapping[Part, ReceivedFile | None]) -> None:
     staging.meter.expect(part.path for part in found)
     for part in found:
         staging.read(*part, files[part])
+    if not staging.rows:
+        of = found[0].name if len(found) == 1 else f"any of {len(found):,} files"
+        raise Refused(f"There is no row below the header of {of}: nothing to load.")
     staging.finish()
 
 

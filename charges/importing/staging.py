@@ -122,8 +122,6 @@ class Staging:
 
     def finish(self) -> None:
         """Give the issues without a readable month to the first open month. Raises Refused where there is none."""
-        if not self.rows:
-            raise Refused("There is no row below the header: nothing to load.")
         if not self.places:
             raise Refused("No row can be used, and none says which month it is of: is this a FOCUS file?")
         home = next(iter(self.places.loaded), None)

@@ -140,7 +140,7 @@ def test_a_row_of_another_length_is_put_aside(folder: Path) -> None:
         ),
         (
             "BillingPeriodStart,BilledCost\n",
-            "There is no row below the header: nothing to load.",
+            "There is no row below the header of jan.csv: nothing to load.",
         ),
     ],
 )

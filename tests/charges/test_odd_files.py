@@ -163,8 +163,20 @@ def test_headers_alone_are_billed_twice_by_nobody(tmp_path):
         write = write_focus(tmp_path / f"{source}.csv", focus_row(ResourceId=source))
         assert import_files([write, tmp_path / "empty.csv"], source_name=source).loaded == 1
 
-    with pytest.raises(Refused, match="There is no row below the header: nothing to load"):
+    with pytest.raises(Refused) as refusal:
         load(tmp_path / "empty.csv", "gcp")
+    assert str(refusal.value) == "There is no row below the header of empty.csv: nothing to load."
+
+
+def test_headers_alone_are_counted(tmp_path):
+    for name in ("a.csv", "b.csv"):
+        header, _ = text_of(tmp_path / name, focus_row(**{f"x_{name}": ""})).splitlines()
+        (tmp_path / name).write_text(header)
+
+    with pytest.raises(Refused) as refusal:
+        load(tmp_path)
+
+    assert str(refusal.value) == "There is no row below the header of any of 2 files: nothing to load."
 
 
 def test_a_source_is_one_in_capitals_and_in_small_letters(tmp_path):
