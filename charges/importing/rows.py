@@ -173,7 +173,7 @@ class RowReader:
         """Of two columns for one field, the later one where it says something."""
         texts: dict[str, Sequence[str]] = {}
         for field, index in self.texts:
-            column = self._text(field, columns[index])
+            column = [*map(str.strip, columns[index])] if field == "reference" else self._text(field, columns[index])
             if field in texts:
                 column = [later or earlier for later, earlier in zip(column, texts[field], strict=True)]
             texts[field] = column

@@ -51,6 +51,15 @@ def test_each_delivery_adds_rows_and_known_ones_stay(deliver):
     assert dues() == [("r1", Decimal(5)), ("r2", Decimal(5)), ("r3", Decimal(5))]
 
 
+def test_blanks_around_a_reference_are_no_part_of_it(deliver):
+    deliver(row("r1"), row(" r2"))
+    delivery = deliver(row(" r1 "), row("r2"), row("r3\t"), row(" "), name="b.csv")
+
+    assert (delivery.added, delivery.unchanged, delivery.quarantined) == (1, 2, 1)
+    assert ImportIssue.objects.get().sentence == "oci_ReferenceNumber is empty: the row cannot be told from others."
+    assert dues() == [("r1", Decimal(5)), ("r2", Decimal(5)), ("r3", Decimal(5))]
+
+
 def test_a_correction_is_a_row_of_its_own(deliver):
     deliver(row("r1"))
     deliver(row("r2", "-5", oci_BackReferenceNumber="r1"), row("r3", "4", oci_BackReferenceNumber="r1"), name="b.csv")
