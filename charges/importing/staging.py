@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
 from django.db import transaction
@@ -63,7 +63,7 @@ class Staging:
         self.issues: list[ImportIssue] = []
         self._charges: list[tuple[Columns, Constants]] = []
         self._issues: list[ImportIssue] = []
-        self._homeless: list[ImportIssue] = []
+        self._homeless: list[tuple[ImportIssue, ImportIssue | None]] = []  # each with what was decided about it
 
     @property
     def loaded(self) -> int:
@@ -121,30 +121,29 @@ class Staging:
             )
 
     def finish(self) -> None:
-        """Give the issues without a readable month to the first open month. Raises Refused where there is none."""
+        """Find a month for the issues without a readable one. Raises Refused where no row can be used."""
         if not self.places:
             raise Refused("No row can be used, and none says which month it is of: is this a FOCUS file?")
-        home = next(iter(self.places.loaded), None)
-        if home is None:
-            self._keep_homeless()
+        self._house()
         self.places.settle()
         self._count_late()
-        for issue in self._homeless:
-            if home and home.period:
-                issue.period = home.period
-        self._issues, self._homeless = self._homeless, []
         self.write()
 
-    def _keep_homeless(self) -> None:
-        """Where all months are closed, a row without a readable one is a difference too, unless it was discarded."""
-        closed = self.places[min(self.places)]
-        for issue in self._homeless:
-            closed.undecided += issue.status != ImportIssue.Status.DISCARDED
-            self.totals.end_quarantine(issue.counted)
-            self.totals.add_late(issue.counted)
-        self.quarantined -= len(self._homeless)
-        self.late += len(self._homeless)
+    def _house(self) -> None:
+        """Rows without a readable month stand in the first open one; where all are closed, they are a difference."""
+        home = next(iter(self.places.loaded), None)
+        for issue, decision in self._homeless:
+            if home:
+                self._quarantine(issue, home, decision)
+            else:
+                self._keep(issue, self.places[min(self.places)], decision)
         self._homeless = []
+
+    def _keep(self, issue: ImportIssue, place: Place, decision: ImportIssue | None) -> None:
+        """A bad row of a closed month is a difference too, unless it was discarded."""
+        self.late += 1
+        self.totals.add_late(issue.counted)
+        place.undecided += decision is None or decision.status != ImportIssue.Status.DISCARDED
 
     def _take(self, rows: Rows, reader: RowReader, file: ReceivedFile | None) -> None:
         for month, of_month in rows.by(rows.months):
@@ -228,24 +227,38 @@ class Staging:
         self, reader: RowReader, file: ReceivedFile | None, bad: BadRow, line: int, cells: list[str]
     ) -> None:
         """A row that cannot be used as it came: corrected as somebody did before, or to quarantine."""
-        digest = reader.digests.of_raw(cells)
-        decision = self.decided.take(digest)
-        place = self._place_of_bad(cells, reader)
-        issue: Any = quarantine.issue(reader.header, bad, line, cells)  # its period may be known later
-        issue.focus_import, issue.file, issue.raw_digest = self.focus_import, file, digest
-        issue.counted = counted(quarantine.currency(reader, cells), bad.amounts)
-        account = quarantine.account(reader, cells)
-        issue.billing_account_id = account or ""
+        issue = self._issue(reader, file, bad, line, cells)
+        decision = self.decided.take(issue.raw_digest)
         if decision and self._is_corrected(decision, issue, reader, file):
             return
-        if place and place.is_closed:
-            self.late += 1
-            self.totals.add_late(issue.counted)
-            place.undecided += decision is None or decision.status != ImportIssue.Status.DISCARDED
+        place = self._place_of_bad(cells, reader)
+        if place is None:
+            self._wait(issue, decision)
+        elif place.is_closed:
+            self._keep(issue, place, decision)
+        else:
+            if quarantine.account(reader, cells) is not None:
+                place.accounts.setdefault(issue.billing_account_id, 0)
+            self._quarantine(issue, place, decision)
+
+    def _issue(
+        self, reader: RowReader, file: ReceivedFile | None, bad: BadRow, line: int, cells: list[str]
+    ) -> ImportIssue:
+        issue: Any = quarantine.issue(reader.header, bad, line, cells)  # in a dry run, of no import and no file
+        issue.focus_import, issue.file, issue.raw_digest = self.focus_import, file, reader.digests.of_raw(cells)
+        issue.counted = counted(quarantine.currency(reader, cells), bad.amounts)
+        issue.billing_account_id = quarantine.account(reader, cells) or ""
+        return cast(ImportIssue, issue)
+
+    def _wait(self, issue: ImportIssue, decision: ImportIssue | None) -> None:
+        """A row that says no month says nothing about any, and what becomes of it is known once all rows are read."""
+        self._homeless.append((issue, decision))
+        if len(self._homeless) < HOPELESS:
             return
-        if place and account is not None:
-            place.accounts.setdefault(account, 0)
-        self._quarantine(issue, place, decision)
+        if not self.places:
+            raise Refused(f"The first {HOPELESS:,} rows cannot be used; the first because: {self._homeless[0][0]}")
+        if self.places.loaded:  # more would fill the memory
+            self._house()
 
     def _is_corrected(self, decision: ImportIssue, issue: Any, reader: RowReader, file: ReceivedFile | None) -> bool:
         if decision.status != ImportIssue.Status.CORRECTED:
@@ -268,25 +281,23 @@ class Staging:
         self._take(rows, reader, file)
         return True
 
-    def _quarantine(self, issue: Any, place: Place | None, decision: ImportIssue | None) -> None:
+    def _quarantine(self, issue: Any, place: Place, decision: ImportIssue | None) -> None:
         self.quarantined += 1
         self.totals.add_quarantined(issue.counted)
         if decision and decision.status == ImportIssue.Status.DISCARDED:
             issue.status, issue.reason = decision.status, decision.reason
             issue.decided_by_id, issue.decided_at = decision.decided_by_id, decision.decided_at
-        if place:
-            issue.period = place.period
-        (self._issues if place else self._homeless).append(issue)
+        issue.period = place.period
+        self._issues.append(issue)
         if len(self.issues) < SHOWN_ISSUES:
             self.issues.append(issue)
-        if len(self._homeless) >= HOPELESS and not self.places:
-            raise Refused(f"The first {HOPELESS:,} rows cannot be used; the first because: {self._homeless[0]}")
 
     def _place_of_bad(self, cells: list[str], reader: RowReader) -> Place | None:
+        """None where the row says no month that can be read."""
         try:
             return self.places[self.target_month or reader.month(cells)]
         except (BadRow, IndexError):
-            return next(iter(self.places.loaded), None)
+            return None
 
     def write(self) -> None:
         """Only writing takes the database's lock: others get in while the next chunk is read and judged."""
