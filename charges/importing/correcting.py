@@ -121,6 +121,7 @@ def _decide(issue: ImportIssue, charge: Charge, changes: dict[str, str], reason:
     before = {name: issue.raw_row[name] for name in changes}
     issue.status, issue.correction, issue.charge = ImportIssue.Status.CORRECTED, changes, charge
     issue.decided_by, issue.decided_at, issue.reason = by, timezone.now(), reason
+    issue.period, issue.late_month = charge.period, charge.late_month  # the decision is kept with what it made
     issue.save()
     audit.record(
         by=by, action="correct row", subject=issue, period=charge.period, before=before, after=changes, reason=reason

@@ -134,17 +134,24 @@ def _replace_issues(staging: Staging, places: list[Place]) -> None:
 
 
 def _replaced_issues(staging: Staging, place: Place) -> QuerySet[ImportIssue]:
+    """Of the place's own month: the period may hold late rows of other months, for which it does not speak."""
     of_month = ImportIssue.objects.filter(
-        period=place.period, focus_import__source=staging.source, replaced_by=None
+        _of_month(place.month), focus_import__source=staging.source, replaced_by=None
     ).exclude(focus_import=staging.focus_import)
+    of_month = of_month.exclude(period__state=BillingPeriod.State.FINALIZED)  # whose rows are decided, and sealed
     if isinstance(place.holding, Ledger):
         again = ImportIssue.objects.filter(focus_import=staging.focus_import)
         mine = of_month.filter(billing_account_id__in=list(place.accounts))
         return mine.filter(raw_digest__in=list(again.values_list("raw_digest", flat=True)))
     # A row without shape may be of any account of its delivery: of one that is spoken for, when all of them are.
-    others = ImportScope.objects.filter(period=place.period).exclude(billing_account_id__in=list(place.accounts))
+    others = ImportScope.objects.filter(_of_month(place.month)).exclude(billing_account_id__in=list(place.accounts))
     whole = ~Q(focus_import__in=others.values("focus_import"))
     return of_month.filter(Q(billing_account_id__in=list(place.accounts)) | Q(billing_account_id="") & whole)
+
+
+def _of_month(month: str) -> Q:
+    """Scopes and issues of a month, wherever they stand."""
+    return Q(late_month=month) | Q(late_month="", period__month=month)
 
 
 def _discard_kept(focus_import: FocusImport, comparison: Comparison, *, by: Any) -> None:

@@ -269,7 +269,8 @@ class Staging:
         except BadRow:
             return False
         place = self.places[self.target_month or rows.months[0]]
-        issue.period, issue.status, issue.correction = place.period, decision.status, decision.correction
+        issue.period, issue.late_month = place.period, place.late_month
+        issue.status, issue.correction = decision.status, decision.correction
         issue.decided_by_id, issue.decided_at, issue.reason = (
             decision.decided_by_id,
             decision.decided_at,
@@ -287,7 +288,7 @@ class Staging:
         if decision and decision.status == ImportIssue.Status.DISCARDED:
             issue.status, issue.reason = decision.status, decision.reason
             issue.decided_by_id, issue.decided_at = decision.decided_by_id, decision.decided_at
-        issue.period = place.period
+        issue.period, issue.late_month = place.period, place.late_month
         self._issues.append(issue)
         if len(self.issues) < SHOWN_ISSUES:
             self.issues.append(issue)

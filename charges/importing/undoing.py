@@ -49,9 +49,9 @@ def reverse(focus_import: FocusImport, *, reason: str, by: Any = None) -> FocusI
         focus_import=focus_import, status__in=[ImportIssue.Status.OPEN, ImportIssue.Status.CORRECTED]
     )
     undecided.update(status=ImportIssue.Status.REPLACED)
-    replaced = issues.filter(replaced_by=focus_import)
+    replaced = issues.filter(replaced_by=focus_import).exclude(period__state=BillingPeriod.State.FINALIZED)
     replaced.filter(status=ImportIssue.Status.REPLACED).update(status=ImportIssue.Status.OPEN)
-    issues.filter(replaced_by=focus_import).update(replaced_by=None)
+    replaced.update(replaced_by=None)
     return reversed_import
 
 

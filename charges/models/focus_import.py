@@ -165,6 +165,9 @@ class ImportIssue(models.Model):
 
     focus_import = models.ForeignKey(FocusImport, models.PROTECT, related_name="issues")
     period = models.ForeignKey("periods.BillingPeriod", models.PROTECT, related_name="+")
+    late_month = models.CharField(
+        max_length=7, blank=True, editable=False, help_text="The closed month that the row belongs to"
+    )
     file = models.ForeignKey(ReceivedFile, models.PROTECT, related_name="+")
     billing_account_id = models.TextField(blank=True)
     line_number = models.PositiveIntegerField()
