@@ -1,4 +1,4 @@
-"""What people decided about quarantined rows: it holds when the same raw row is delivered again."""
+"""What is known of quarantined rows that come again: what people decided about them holds, and waiting ones wait on."""
 
 from collections import defaultdict
 
@@ -8,23 +8,32 @@ Status = ImportIssue.Status
 
 
 class Decided:
-    """Corrected and discarded rows of a source by the digest of their raw text; each decision answers for one row."""
+    """Quarantined rows of a source by the digest of their raw text; each record answers for one row."""
 
     def __init__(self, source: Source) -> None:
         self.by_digest: defaultdict[int, list[ImportIssue]] = defaultdict(list)
-        decided = ImportIssue.objects.filter(
+        records = ImportIssue.objects.filter(
             focus_import__source=source.pk,
             focus_import__state=FocusImport.State.LOADED,
-            status__in=[Status.CORRECTED, Status.DISCARDED],
+            status__in=[Status.CORRECTED, Status.DISCARDED, Status.OPEN],
             replaced_by=None,
         )
-        for issue in decided.exclude(raw_digest=0).order_by("-pk"):
+        unread = ("raw_row", "raw_value", "sentence", "counted")
+        latest = records.exclude(raw_digest=0).select_related("period").defer(*unread).order_by("-pk")
+        for issue in sorted(latest, key=lambda issue: issue.status == Status.OPEN):
             self.by_digest[issue.raw_digest].append(issue)
 
     def take(self, digest: int) -> ImportIssue | None:
-        """The latest decision that no other row took."""
+        """The latest decision that no other row took; where there is none, the row that waits for one."""
         issues = self.by_digest.get(digest)
         return issues.pop(0) if issues else None
+
+
+def settles(record: ImportIssue | None, month: str) -> bool:
+    """Whether a row that a closed month does not hold makes no difference to it: discarded, or waiting there already."""
+    if record is None:
+        return False
+    return record.status == Status.DISCARDED or (record.status == Status.OPEN and record.month == month)
 
 
 def corrected(cells: list[str], names: tuple[str, ...], correction: dict[str, str]) -> list[str]:

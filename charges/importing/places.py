@@ -42,7 +42,7 @@ class Place:
     is_closed: bool = False
     is_settled: bool = False
     rows: int = 0
-    undecided: int = 0  # bad rows of a closed place that nobody has discarded
+    undecided: int = 0  # bad rows of a closed place that are new to it
     unchanged: int = 0
     added: int = 0
     flagged: int = 0

@@ -19,7 +19,7 @@ from charges.importing import appending, quarantine, writing
 from charges.importing.allocations import Allocations, has_allocations
 from charges.importing.appending import Ledger
 from charges.importing.assessing import NOT_BILLABLE, Assessment, Assessor
-from charges.importing.decided import Decided, corrected
+from charges.importing.decided import Decided, corrected, settles
 from charges.importing.places import Place, Places, ProjectDelta
 from charges.importing.progress import Meter, Progress
 from charges.importing.reading import Chunk, open_rows
@@ -63,7 +63,7 @@ class Staging:
         self.issues: list[ImportIssue] = []
         self._charges: list[tuple[Columns, Constants]] = []
         self._issues: list[ImportIssue] = []
-        self._homeless: list[tuple[ImportIssue, ImportIssue | None]] = []  # each with what was decided about it
+        self._homeless: list[tuple[ImportIssue, ImportIssue | None]] = []  # each with what is known of it
 
     @property
     def loaded(self) -> int:
@@ -132,18 +132,19 @@ class Staging:
     def _house(self) -> None:
         """Rows without a readable month stand in the first open one; where all are closed, they are a difference."""
         home = next(iter(self.places.loaded), None)
-        for issue, decision in self._homeless:
-            if home:
-                self._quarantine(issue, home, decision)
+        for issue, record in self._homeless:
+            place = home or self.places[min(self.places)]
+            if place.is_closed:
+                self._keep(issue, place, record)
             else:
-                self._keep(issue, self.places[min(self.places)], decision)
+                self._quarantine(issue, place, record)
         self._homeless = []
 
-    def _keep(self, issue: ImportIssue, place: Place, decision: ImportIssue | None) -> None:
-        """A bad row of a closed month is a difference too, unless it was discarded."""
+    def _keep(self, issue: ImportIssue, place: Place, record: ImportIssue | None) -> None:
+        """A bad row of a closed month: a difference, unless it is known there."""
         self.late += 1
         self.totals.add_late(issue.counted)
-        place.undecided += decision is None or decision.status != ImportIssue.Status.DISCARDED
+        place.undecided += not settles(record, place.month)
 
     def _take(self, rows: Rows, reader: RowReader, file: ReceivedFile | None) -> None:
         for month, of_month in rows.by(rows.months):
@@ -228,18 +229,18 @@ class Staging:
     ) -> None:
         """A row that cannot be used as it came: corrected as somebody did before, or to quarantine."""
         issue = self._issue(reader, file, bad, line, cells)
-        decision = self.decided.take(issue.raw_digest)
-        if decision and self._is_corrected(decision, issue, reader, file):
+        record = self.decided.take(issue.raw_digest)
+        if record and self._is_corrected(record, issue, reader, file):
             return
         place = self._place_of_bad(cells, reader)
         if place is None:
-            self._wait(issue, decision)
+            self._wait(issue, record)
         elif place.is_closed:
-            self._keep(issue, place, decision)
+            self._keep(issue, place, record)
         else:
             if quarantine.account(reader, cells) is not None:
                 place.accounts.setdefault(issue.billing_account_id, 0)
-            self._quarantine(issue, place, decision)
+            self._quarantine(issue, place, record)
 
     def _issue(
         self, reader: RowReader, file: ReceivedFile | None, bad: BadRow, line: int, cells: list[str]
@@ -250,9 +251,9 @@ class Staging:
         issue.billing_account_id = quarantine.account(reader, cells) or ""
         return cast(ImportIssue, issue)
 
-    def _wait(self, issue: ImportIssue, decision: ImportIssue | None) -> None:
+    def _wait(self, issue: ImportIssue, record: ImportIssue | None) -> None:
         """A row that says no month says nothing about any, and what becomes of it is known once all rows are read."""
-        self._homeless.append((issue, decision))
+        self._homeless.append((issue, record))
         if len(self._homeless) < HOPELESS:
             return
         if not self.places:
@@ -282,12 +283,12 @@ class Staging:
         self._take(rows, reader, file)
         return True
 
-    def _quarantine(self, issue: Any, place: Place, decision: ImportIssue | None) -> None:
+    def _quarantine(self, issue: Any, place: Place, record: ImportIssue | None) -> None:
         self.quarantined += 1
         self.totals.add_quarantined(issue.counted)
-        if decision and decision.status == ImportIssue.Status.DISCARDED:
-            issue.status, issue.reason = decision.status, decision.reason
-            issue.decided_by_id, issue.decided_at = decision.decided_by_id, decision.decided_at
+        if record and record.status == ImportIssue.Status.DISCARDED:
+            issue.status, issue.reason = record.status, record.reason
+            issue.decided_by_id, issue.decided_at = record.decided_by_id, record.decided_at
         issue.period, issue.late_month = place.period, place.late_month
         self._issues.append(issue)
         if len(self.issues) < SHOWN_ISSUES:

@@ -209,3 +209,8 @@ class ImportIssue(models.Model):
 
     def __str__(self) -> str:
         return f"line {self.line_number}: {self.sentence}"
+
+    @property
+    def month(self) -> str:
+        """The month that the row is of, wherever its charge would go."""
+        return self.late_month or self.period.month

@@ -4,10 +4,11 @@ from decimal import Decimal
 
 import pytest
 
-from charges.importing import Delivery, correct_row, discard_issues, import_files
+from charges.importing import Delivery, correct_row, discard_issues, import_files, reverse
 from charges.models import Charge, ImportIssue
+from periods.errors import PeriodNotOpen
 from tests.charges.focus_files import focus_row, write_focus
-from tests.make import make_closed, make_period
+from tests.make import make_closed, make_finalized, make_period
 
 pytestmark = pytest.mark.django_db
 
@@ -89,3 +90,52 @@ def test_a_row_is_kept_with_the_month_that_it_is_corrected_into(folder):
 
     assert issues()[-1] == ("2025-02", "", "corrected")
     assert current("2025-02") == [("delivered", Decimal(1)), ("delivered", Decimal(5))]
+
+
+@pytest.fixture
+def waiting(folder) -> ImportIssue:
+    """A row of January that nobody decided before January was closed."""
+    folder(jan=[JANUARY, BAD], feb=[of("2025-02", "1")])
+    make_closed(make_period("2025-01"))
+    return ImportIssue.objects.get()
+
+
+def test_a_row_that_waits_in_a_closed_month_is_no_difference(folder, waiting):
+    assert nights(folder) == [(1, 0, 0, 1)] * 3
+
+    assert issues() == [("2025-01", "", "open")]
+
+
+@pytest.mark.parametrize("more", [BAD, of("2025-01", "many", "b"), of("2025-01", "7", "c")])
+def test_another_row_of_the_closed_month_is_a_difference(folder, waiting, more):
+    with pytest.raises(PeriodNotOpen):
+        folder(jan=[JANUARY, BAD, more])
+
+
+def test_a_waiting_row_goes_along_with_the_differences_and_waits_once(folder, waiting):
+    folder(jan=[of("2025-01", "2"), BAD], late_to="2025-02")
+
+    assert issues() == [("2025-01", "", "replaced"), ("2025-02", "2025-01", "open")]
+    assert nights(folder) == [(1, 0, 0, 1)] * 3
+    correct_row(ImportIssue.objects.latest("pk"), correction={"EffectiveCost": "50"}, reason="As on the invoice")
+    assert folder(feb=[of("2025-02", "5")]).changed == 1
+    assert issues() == [("2025-01", "", "replaced"), ("2025-02", "2025-01", "corrected")]
+
+
+def test_reversing_the_differences_lets_the_row_wait_where_it_was(folder, waiting):
+    late = folder(jan=[of("2025-01", "2"), BAD], late_to="2025-02").focus_import
+
+    reverse(late, reason="The wrong file was sent")
+
+    assert issues() == [("2025-01", "", "open"), ("2025-02", "2025-01", "replaced")]
+
+
+def test_what_a_finalized_month_holds_of_its_quarantine_is_left_as_it_is(folder, waiting):
+    discard_issues(ImportIssue.objects.all(), reason="A row of a test")
+    make_finalized(make_period("2025-01"))
+
+    late = folder(jan=[of("2025-01", "2"), BAD], late_to="2025-02").focus_import
+
+    assert issues() == [("2025-01", "", "discarded"), ("2025-02", "2025-01", "discarded")]
+    reverse(late, reason="The wrong file was sent")
+    assert issues()[0] == ("2025-01", "", "discarded")
