@@ -130,10 +130,14 @@ class Staging:
         self.write()
 
     def _house(self) -> None:
-        """Rows without a readable month stand in the first open one; where all are closed, they are a difference."""
+        """Rows without a readable month stay where they are known, or stand in the first open month.
+
+        Where all months are closed, they are a difference.
+        """
         home = next(iter(self.places.loaded), None)
         for issue, record in self._homeless:
-            place = home or self.places[min(self.places)]
+            place = self.places.get(record.month) if record else None
+            place = place or home or self.places[min(self.places)]
             if place.is_closed:
                 self._keep(issue, place, record)
             else:

@@ -4,7 +4,7 @@ from itertools import permutations
 
 import pytest
 
-from charges.importing import Delivery, import_files
+from charges.importing import Delivery, discard_issues, import_files
 from charges.models import Charge, ImportIssue, ImportScope
 from tests.charges.focus_files import focus_row, write_focus
 from tests.make import make_closed, make_period
@@ -76,3 +76,55 @@ def test_the_month_of_a_bad_row_that_can_be_read_is_spoken_for(deliver):
     delivery = deliver(JANUARY[0], of("2025-01", "x", "x1", EffectiveCost="much"))
 
     assert (delivery.removed, delivery.quarantined) == (2, 1)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """January with a row that is cut short, and February, imported together."""
+
+    def deliver(february: str, *, short: int = 1, **options) -> Delivery:
+        path = write_focus(tmp_path / "jan.csv", *JANUARY)
+        path.write_text(path.read_text() + "only,two\n" * short)
+        write_focus(tmp_path / "feb.csv", of("2025-02", "a", "a", EffectiveCost=february))
+        return import_files([tmp_path], source_name="aws", **options)
+
+    return deliver
+
+
+def test_a_row_that_waits_in_a_closed_month_does_not_wait_in_an_open_one_too(folder):
+    folder("1")
+    make_closed(make_period("2025-01"))
+
+    deliveries = [folder(due) for due in ("2", "3")]
+
+    assert [(d.changed, d.quarantined, d.late) for d in deliveries] == [(1, 0, 1)] * 2
+    assert waiting() == [("2025-01", 1)]
+
+
+def test_a_row_that_was_discarded_in_a_closed_month_is_not_discarded_again(folder):
+    folder("1")
+    discard_issues(ImportIssue.objects.all(), reason="A line of totals")
+    make_closed(make_period("2025-01"))
+
+    folder("2")
+
+    assert ImportIssue.objects.count() == 1
+
+
+def test_one_more_such_row_waits_in_the_open_month(folder):
+    folder("1")
+    make_closed(make_period("2025-01"))
+
+    delivery = folder("2", short=2)
+
+    assert (delivery.quarantined, delivery.late) == (1, 1)
+    assert waiting() == [("2025-01", 1), ("2025-02", 2)]
+
+
+def test_late_differences_take_the_row_along(folder):
+    folder("1")
+    make_closed(make_period("2025-01"))
+
+    folder("2", late_to="2025-02")
+
+    assert waiting() == [("2025-02", 2)]
