@@ -151,7 +151,7 @@ class Assessor:
         )
 
     def _odd_purchases(self, rows: Rows) -> Sequence[bool]:
-        categories, basis = rows.text("charge_category"), self.source.basis
+        categories, basis = rows.text("charge_category"), rows.basis
         if "Purchase" not in categories:
             return [False] * len(rows)
         commitments = rows.text("commitment_discount_id")
@@ -166,7 +166,7 @@ class Assessor:
             return [True] * len(rows)
         if all(rows.due):
             return [False] * len(rows)
-        basis = self.source.basis
+        basis = rows.basis
         categories, statuses = rows.text("charge_category"), rows.text("commitment_discount_status")
         return [
             pricing.is_prepaid(costs, due, basis=basis, category=category, commitment_status=status)

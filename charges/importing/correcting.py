@@ -15,6 +15,7 @@ from charges.importing.recognising import is_overtaken
 from charges.importing.rows import BadRow, RowReader, Rows
 from charges.importing.snapshot import Snapshot
 from charges.importing.staging import Staging
+from charges.importing.then import as_then, readings
 from charges.importing.totals import ControlTotals
 from charges.models import Charge, FocusImport, ImportIssue, ImportScope, Source
 from periods import audit
@@ -50,9 +51,11 @@ def correct_row(issue: ImportIssue, *, correction: Mapping[str, str], reason: st
     if not changes:
         raise Refused("Nothing is corrected: change the text that cannot be read.")
     staging = Staging(issue.focus_import.source, issue.focus_import)
-    rows = _read(issue, staging, changes)
+    rows = _read(issue, staging.source, changes)
     _refuse_known_reference(staging.source, rows)
     place = _place(issue, rows)
+    if reading := place.then.get(rows.text("billing_account_id")[0]):
+        rows = _read(issue, as_then(staging.source, reading), changes)
     staging.add(rows, place, issue.file)
     staging.write()
     _move_totals(issue, rows, place)
@@ -63,9 +66,9 @@ def correct_row(issue: ImportIssue, *, correction: Mapping[str, str], reason: st
     return charge
 
 
-def _read(issue: ImportIssue, staging: Staging, changes: dict[str, str]) -> Rows:
+def _read(issue: ImportIssue, source: Source, changes: dict[str, str]) -> Rows:
     header = Header.of(list(columns(issue)))
-    reader = RowReader(header, staging.source, currency=issue.period.currency)
+    reader = RowReader(header, source, currency=issue.period.currency)
     cells = corrected(list(columns(issue).values()), header.names, changes)
     try:
         return reader.read(Chunk([issue.line_number], [cells]))
@@ -91,7 +94,8 @@ def _place(issue: ImportIssue, rows: Rows) -> Place:
         raise Refused(f"A later delivery speaks for {period}: correct the row there.")
     scope.rows += 1
     scope.save()
-    return Place(month, period, period.currency, Snapshot(), late_month=late_month)
+    then = readings(focus_import.source, month) if is_late else {}
+    return Place(month, period, period.currency, Snapshot(), late_month=late_month, then=then)
 
 
 def _refuse_known_reference(source: Source, rows: Rows) -> None:

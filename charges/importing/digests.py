@@ -30,7 +30,7 @@ class Digests:
         self.header = header
         at = header.positions
         # The same text under other settings is another charge: part of what a row is compared by.
-        self.read_otherwise = _unless_usual(source)
+        self.read_otherwise = unless_usual(source)
         self.identity, self.rest = _picker(header.identity), _picker(header.amounts)
         self.instant = Memo(_instant)
         self.spelt = {at[name]: self.instant for name in INSTANTS if name in at}
@@ -85,7 +85,7 @@ def _instant(text: str) -> str:
     return at.isoformat() if at else ""
 
 
-def _unless_usual(source: Source) -> bytes:
+def unless_usual(source: Source) -> bytes:
     is_usual = source.basis == Source.Basis.EFFECTIVE and not source.has_inclusive_ends
     return b"" if is_usual else f"\x1e{source.basis}{source.has_inclusive_ends:d}".encode()
 

@@ -8,6 +8,7 @@ from django.conf import settings
 
 from charges.importing.appending import Ledger
 from charges.importing.snapshot import Snapshot, held_of
+from charges.importing.then import Reading, readings
 from charges.importing.totals import ControlTotals
 from charges.models import Charge, Source
 from periods.errors import PeriodNotOpen, Refused
@@ -46,6 +47,9 @@ class Place:
     unchanged: int = 0
     added: int = 0
     flagged: int = 0
+    then: dict[str, Reading] = field(
+        default_factory=dict
+    )  # by account, where its rows were loaded under other settings
     accounts: Counter[str] = field(default_factory=Counter)
     deltas: dict[tuple[str, str], ProjectDelta] = field(default_factory=dict)  # by currency and project
     totals: ControlTotals = field(default_factory=ControlTotals)  # of a closed place
@@ -112,10 +116,10 @@ class Places(dict[str, Place]):
         if period is None or period.state == State.OPEN:
             _refuse_billed_twice(self.source, month)
             return Place(month, period, _currency(period), self._holding(period))
-        if self.late_to:
-            target = self._target(self.late_to, month)
-            return Place(month, target, _currency(target), self._holding(period), late_month=month)
-        return Place(month, period, _currency(period), self._holding(period), late_month=month, is_closed=True)
+        target = self._target(self.late_to, month) if self.late_to else period
+        place = Place(month, target, _currency(target), self._holding(period), late_month=month)
+        place.is_closed, place.then = not self.late_to, readings(self.source, month)
+        return place
 
     def _holding(self, period: BillingPeriod | None) -> Snapshot | Ledger:
         if self.source.delivery == Source.Delivery.APPEND:

@@ -16,7 +16,7 @@ from typing import Any
 
 from charges.focus import COSTS, NULLABLE, NULLS, TEXTS, Header, canonical
 from charges.focus.values import ALLOWED, account
-from charges.importing.digests import Columns, Digests, without_nulls
+from charges.importing.digests import Columns, Digests, unless_usual, without_nulls
 from charges.importing.errors import BadRow
 from charges.importing.memo import Memo
 from charges.importing.moments import Moment, inclusive_end, moment
@@ -60,6 +60,7 @@ class Rows:
     amounts: dict[str, Sequence[int | None]]  # the same in billionths
     texts: dict[str, Sequence[str]]  # by field of the charge
     cells: Sequence[list[str]]
+    basis: str  # the cost column that is due
     division: Division = Division.NONE
 
     def __len__(self) -> int:
@@ -71,7 +72,7 @@ class Rows:
 
     def where(self, wanted: Sequence[Any]) -> "Rows":
         """The rows at which `wanted` is true."""
-        columns = (field.name for field in fields(self) if field.name != "division")
+        columns = (field.name for field in fields(self) if field.name not in ("basis", "division"))
         return replace(self, **{name: _where(getattr(self, name), wanted) for name in columns})
 
     def by(self, keys: Sequence[str]) -> Iterator[tuple[str, "Rows"]]:
@@ -97,6 +98,7 @@ class RowReader:
         self.nulls: Counter[str] = Counter()  # of columns that should have none
         self.spelt = {field: Memo(partial(canonical, field)) for field in ALLOWED}
         self.spelt["billing_account_id"] = Memo(account)
+        self.others: dict[bytes, RowReader] = {}
 
     def sift(self, chunk: Chunk, quarantine: Callable[[BadRow, int, list[str]], None]) -> Iterator[Rows]:
         """The good rows of a chunk in one or more blocks; each bad one goes to `quarantine` with line and cells."""
@@ -121,6 +123,13 @@ class RowReader:
         except BadRow as bad:
             bad.amounts = {name: exact for name, column in written.items() for exact in exactly(column[:1])}
             raise
+
+    def under(self, source: Source) -> "RowReader":
+        """The reader of the same file under other settings of the source."""
+        key = unless_usual(source)
+        if key not in self.others:
+            self.others[key] = RowReader(self.header, source, currency=self.currency)
+        return self.others[key]
 
     def month(self, cells: Sequence[str]) -> str:
         """The month of BillingPeriodStart in one row. Raises BadRow."""
@@ -165,6 +174,7 @@ class RowReader:
             amounts=amounts,
             texts=texts,
             cells=chunk.rows,
+            basis=self.source.basis,
         )
         self.nulls.update(nulls)  # only now: the rows are good
         return rows

@@ -25,6 +25,7 @@ from charges.importing.progress import Meter, Progress
 from charges.importing.reading import Chunk, open_rows
 from charges.importing.remarks import Remarks
 from charges.importing.rows import BadRow, Division, RowReader, Rows, exactly
+from charges.importing.then import as_then
 from charges.importing.totals import ControlTotals, counted
 from charges.models import Charge, FocusImport, ImportIssue, ReceivedFile, Source
 from periods.errors import Refused
@@ -154,12 +155,27 @@ class Staging:
         for month, of_month in rows.by(rows.months):
             place = self.places[self.target_month or month]
             for part in _marked(of_month, self.allocations.judge(of_month)):
-                conflicts = self._conflicts(part, place)
-                good = part.where([at not in conflicts for at in range(len(part))]) if conflicts else part
-                self._load(good, place, file)
-                # Only now: a row that was corrected before is looked up in the same ledger.
-                for at, bad in conflicts.items():
-                    self._put_aside(reader, file, bad, part.lines[at], part.cells[at])
+                for block in self._as_loaded(part, place, reader, file) if place.then else [part]:
+                    self._take_block(block, place, reader, file)
+
+    def _take_block(self, rows: Rows, place: Place, reader: RowReader, file: ReceivedFile | None) -> None:
+        conflicts = self._conflicts(rows, place)
+        self._load(rows.where([at not in conflicts for at in range(len(rows))]) if conflicts else rows, place, file)
+        # Only now: a row that was corrected before is looked up in the same ledger.
+        for at, bad in conflicts.items():
+            self._put_aside(reader, file, bad, rows.lines[at], rows.cells[at])
+
+    def _as_loaded(self, rows: Rows, place: Place, reader: RowReader, file: ReceivedFile | None) -> Iterator[Rows]:
+        """Rows of a closed month, read as what it holds was: a change of the source's settings is none of its rows."""
+        by_row = [place.then.get(account) for account in rows.text("billing_account_id")]
+        for reading in dict.fromkeys(by_row):
+            part = rows.where([other == reading for other in by_row])
+            if reading is None:
+                yield part
+                continue
+            then = reader.under(as_then(self.source, reading))
+            for again in then.sift(Chunk(list(part.lines), list(part.cells)), partial(self._put_aside, then, file)):
+                yield from _marked(again, [rows.division] * len(again))
 
     def _conflicts(self, rows: Rows, place: Place) -> dict[int, BadRow]:
         if not isinstance(place.holding, Ledger):
@@ -237,6 +253,8 @@ class Staging:
         if record and self._is_corrected(record, issue, reader, file):
             return
         place = self._place_of_bad(cells, reader)
+        if place and place.then and self._was_good(place, issue, reader, file, cells):
+            return
         if place is None:
             self._wait(issue, record)
         elif place.is_closed:
@@ -245,6 +263,21 @@ class Staging:
             if quarantine.account(reader, cells) is not None:
                 place.accounts.setdefault(issue.billing_account_id, 0)
             self._quarantine(issue, place, record)
+
+    def _was_good(
+        self, place: Place, issue: ImportIssue, reader: RowReader, file: ReceivedFile | None, cells: list[str]
+    ) -> bool:
+        """Whether the settings under which the month was loaded make a charge of the row; then it is taken so."""
+        reading = place.then.get(issue.billing_account_id)
+        if reading is None:
+            return False
+        then = reader.under(as_then(self.source, reading))
+        try:
+            rows = then.read(Chunk([issue.line_number], [cells]))
+        except BadRow:
+            return False
+        self._take(rows, then, file)
+        return True
 
     def _issue(
         self, reader: RowReader, file: ReceivedFile | None, bad: BadRow, line: int, cells: list[str]
