@@ -94,7 +94,7 @@ class Comparison:
         found = []
         for place in self.staging.places.values():
             if place.late_month and not place.is_settled:
-                to = place.period.month if place.period and not place.is_kept else ""
+                to = "" if place.is_kept else self.staging.places.taker(place)
                 for currency, delta in _by_currency(self._deltas(place)).items():
                     rows = place.added + len(self.left[place.month])
                     found.append(

@@ -227,7 +227,7 @@ def _of(focus_import: FocusImport) -> Delivery:
 
 def _months(against: Comparison) -> list[str]:
     """The months that take charges."""
-    return sorted({place.period.month if place.period else place.month for place in against.places})
+    return sorted({against.staging.places.taker(place) for place in against.places})
 
 
 def _file_sums(columns: dict[str, dict[str, str]]) -> dict[str, str]:

@@ -93,6 +93,10 @@ class Places(dict[str, Place]):
         """Whether all there is belongs to closed months, and some of it differs."""
         return not self.loaded and len(self.settled) < len(self)
 
+    def taker(self, place: Place) -> str:
+        """The month that takes charges of the place, be it there already or, in a dry run, not yet."""
+        return self.late_to or "" if place.late_month else place.month
+
     def settle(self) -> None:
         """Once all rows are read. Raises PeriodNotOpen for a closed month with a difference that may not be kept."""
         for place in self.values():

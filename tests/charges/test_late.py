@@ -102,6 +102,22 @@ def test_a_second_late_file_loads_what_the_first_did_not(deliver, closed_january
     assert late == {"due_amount__sum": Decimal(0)}
 
 
+def test_a_preview_names_the_month_that_would_take_the_difference_though_it_is_not_there_yet(deliver, closed_january):
+    rows = [january("a", "14"), january("b", "20"), january("c", "30"), of("2025-02", "x", "7")]
+
+    preview = deliver(*rows, late_to="2025-03", dry_run=True)
+    assert not BillingPeriod.objects.filter(month="2025-03").exists()
+    delivery = deliver(*rows, late_to="2025-03")
+
+    assert preview.periods == delivery.periods == ["2025-02", "2025-03"]
+    assert (
+        preview.late_months
+        == delivery.late_months
+        == [{"month": "2025-01", "to": "2025-03", "currency": "USD", "rows": 2, "list": "4", "due": "4"}]
+    )
+    assert preview.months == delivery.months
+
+
 def test_rows_of_open_months_in_the_same_file_go_to_their_own(deliver, closed_january):
     delivery = deliver(
         january("a", "10"), january("b", "20"), january("c", "31"), of("2025-02", "x", "7"), late_to="2025-03"
