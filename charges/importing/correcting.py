@@ -36,7 +36,7 @@ def correct_row(issue: ImportIssue, *, correction: Mapping[str, str], reason: st
     """Load the row with these texts in place of its own; the row as it came stays on record.
 
     The correction holds for later deliveries of the same raw row. Raises Refused with the sentence about what still
-    cannot be read, and where the month is closed or a later delivery speaks for it.
+    cannot be read, and where the month is closed or a later snapshot speaks for it.
     """
     require_permission(by, "charges.correct_importissue", "correct quarantined rows")
     reason = require_reason(reason)
@@ -90,7 +90,8 @@ def _place(issue: ImportIssue, rows: Rows) -> Place:
     scope, _ = ImportScope.objects.get_or_create(
         focus_import=focus_import, period=period, late_month=late_month, billing_account_id=account
     )
-    if is_overtaken(scope):
+    is_replaced = focus_import.source.delivery == Source.Delivery.SNAPSHOT and is_overtaken(scope)
+    if is_replaced:  # a delivery of an append source speaks for its own rows alone
         raise Refused(f"A later delivery speaks for {period}: correct the row there.")
     scope.rows += 1
     scope.save()

@@ -117,6 +117,19 @@ def test_an_issue_of_an_earlier_delivery_stays_until_its_own_row_comes_again(del
     assert list(ImportIssue.objects.order_by("pk").values_list("status", flat=True)) == ["replaced", "open"]
 
 
+def test_a_row_is_corrected_after_later_files_of_its_month(deliver):
+    deliver(row("1"), row("2", cost="much"))
+    deliver(row("3"), name="next.csv")
+    costs = dict.fromkeys(("ListCost", "ContractedCost", "BilledCost", "EffectiveCost"), "7")
+
+    charge = correct_row(ImportIssue.objects.get(), correction=costs, reason="As on the invoice")
+    deliver(row("4"), name="last.csv")
+
+    assert dues() == [("1", Decimal(5)), ("2", Decimal(7)), ("3", Decimal(5)), ("4", Decimal(5))]
+    issue = ImportIssue.objects.get()
+    assert (issue.status, issue.charge) == ("corrected", charge)
+
+
 def test_a_correction_does_not_bill_a_reference_twice(deliver):
     deliver(row("r1"))
     deliver(row("r1", "6"), row("r2"), name="b.csv")
