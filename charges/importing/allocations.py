@@ -8,12 +8,14 @@ person to look at.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from charges.focus import Header
 from charges.importing.reading import Chunk
-from charges.importing.rows import Division, RowReader, Rows
+from charges.importing.rows import BadRow, Division, RowReader, Rows
+from charges.importing.writing import instant
+from charges.models import Charge, Source
 
+Corrector = Callable[[RowReader, int, list[str]], Rows | None]
 KEY = ("billing_account_id", "sub_account_id", "resource_id", "sku_id", "charge_category", "service_name")
 ROUNDING = 1000  # billionths that a part may be off by
 Amounts = tuple[int, int]  # due and list, in billionths
@@ -56,20 +58,31 @@ class Divided:
 class Allocations:
     """What is divided in a delivery, by the key of the origin."""
 
-    def __init__(self) -> None:
+    def __init__(self, corrector: Corrector) -> None:
+        """`corrector` reads a bad row, by line and cells, as somebody corrected it; None where nobody did."""
+        self.corrector = corrector
         self.divided: dict[int, Divided] = {}
 
     def learn(self, reader: RowReader, chunk: Chunk) -> None:
         """Add the parts of a chunk up, before any row is loaded."""
-        for key, method, amounts in _rows(reader, chunk):
+        for key, method, amounts in self._rows(reader, chunk):
             if method:
                 self.divided.setdefault(key, Divided()).add_part(amounts)
 
     def weigh(self, reader: RowReader, chunk: Chunk) -> None:
         """Gather, once all parts are known, the rows that they could be of."""
-        for key, method, amounts in _rows(reader, chunk):
+        for key, method, amounts in self._rows(reader, chunk):
             if not method and key in self.divided and any(amounts):
                 self.divided[key].add_other(amounts)
+
+    def _rows(self, reader: RowReader, chunk: Chunk) -> Iterator[tuple[int, str, Amounts]]:
+        bad: list[tuple[int, list[str]]] = []
+        remember: Callable[[BadRow, int, list[str]], None] = lambda _, line, cells: bad.append((line, cells))  # noqa: E731
+        for rows in reader.sift(chunk, remember):
+            yield from zip(_keys(rows), rows.allocated_by, _amounts(rows), strict=True)
+        for line, cells in bad:
+            if corrected := self.corrector(reader, line, cells):
+                yield from zip(_keys(corrected), corrected.allocated_by, _amounts(corrected), strict=True)
 
     def judge(self, rows: Rows) -> Sequence[Division]:
         if not self.divided:
@@ -85,10 +98,15 @@ def has_allocations(header: Header) -> bool:
     return "AllocatedMethodId" in header.positions
 
 
-def _rows(reader: RowReader, chunk: Chunk) -> Iterator[tuple[int, str, Amounts]]:
-    ignore: Callable[..., Any] = lambda *_bad: None  # noqa: E731
-    for rows in reader.sift(chunk, ignore):
-        yield from zip(_keys(rows), rows.allocated_by, _amounts(rows), strict=True)
+def may_be_divided(row: Rows, source: Source) -> bool:
+    """Whether charges that are loaded differ from this one row in no column that parts share with their origin."""
+    due, listed = next(_amounts(row))
+    alike = Charge.objects.current().filter(
+        source=source, billing_currency=row.currencies[0], **{field: row.text(field)[0] for field in KEY}
+    )
+    times = alike.order_by().values_list("charge_period_start", "charge_period_end").distinct()
+    is_alike = (row.starts[0], row.ends[0]) in [(instant(start), instant(end)) for start, end in times]
+    return is_alike and bool(due or listed)
 
 
 def _amounts(rows: Rows) -> Iterator[Amounts]:

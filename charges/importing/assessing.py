@@ -24,7 +24,9 @@ COSTS = {
     "ListCost": "list_cost",
     "ContractedCost": "contracted_cost",
 }
-UNCLEAR_DIVISION = {"divided": "Rows that look like parts of this charge do not add up to it: both would be billed."}
+UNCLEAR_DIVISION = {
+    "divided": "Other rows look like parts of this charge, or of the same one, and do not add up: both would be billed."
+}
 # What tells a row where its file writes everything anew: with another column, or names in another form.
 ABOUT = (
     "billing_account_id", "sub_account_id", "charge_category", "charge_class", "charge_description",

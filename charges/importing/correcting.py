@@ -7,14 +7,15 @@ from django.db import transaction
 from django.utils import timezone
 
 from charges.focus import Header
+from charges.importing.allocations import has_allocations, may_be_divided
 from charges.importing.appending import Ledger
 from charges.importing.decided import corrected
 from charges.importing.places import Place
 from charges.importing.reading import Chunk
 from charges.importing.recognising import is_overtaken
-from charges.importing.rows import BadRow, RowReader, Rows
+from charges.importing.rows import BadRow, Division, RowReader, Rows
 from charges.importing.snapshot import Snapshot
-from charges.importing.staging import Staging
+from charges.importing.staging import Staging, marked
 from charges.importing.then import as_then, readings
 from charges.importing.totals import ControlTotals
 from charges.models import Charge, FocusImport, ImportIssue, ImportScope, Source
@@ -56,7 +57,7 @@ def correct_row(issue: ImportIssue, *, correction: Mapping[str, str], reason: st
     place = _place(issue, rows)
     if reading := place.then.get(rows.text("billing_account_id")[0]):
         rows = _read(issue, as_then(staging.source, reading), changes)
-    staging.add(rows, place, issue.file)
+    staging.add(_held_if_divided(rows, staging.source, issue), place, issue.file)
     staging.write()
     _move_totals(issue, rows, place)
     charge = Charge.objects.filter(loaded_by=issue.focus_import, file=issue.file, line_number=issue.line_number).latest(
@@ -74,6 +75,14 @@ def _read(issue: ImportIssue, source: Source, changes: dict[str, str]) -> Rows:
         return reader.read(Chunk([issue.line_number], [cells]))
     except BadRow as bad:
         raise Refused(f"The row still cannot be used: {bad.sentence}") from bad
+
+
+def _held_if_divided(row: Rows, source: Source, issue: ImportIssue) -> Rows:
+    """What was divided is known from whole files: until the next delivery is read, a person looks at both."""
+    if not has_allocations(Header.of(list(columns(issue)))) or not may_be_divided(row, source):
+        return row
+    [held] = marked(row, [Division.UNCLEAR])
+    return held
 
 
 def _place(issue: ImportIssue, rows: Rows) -> Place:

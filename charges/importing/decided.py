@@ -28,6 +28,11 @@ class Decided:
         issues = self.by_digest.get(digest)
         return issues.pop(0) if issues else None
 
+    def correction(self, digest: int) -> dict[str, str] | None:
+        """Of a row that will be taken later."""
+        found = (issue.correction for issue in self.by_digest.get(digest, []) if issue.status == Status.CORRECTED)
+        return next(found, None)
+
 
 def settles(record: ImportIssue | None, month: str) -> bool:
     """Whether a row that a closed month does not hold makes no difference to it: discarded, or waiting there already."""

@@ -55,7 +55,7 @@ class Staging:
         self.assessor = Assessor(source, may_create=focus_import is not None)
         self.places = Places(source, may_create=focus_import is not None, late_to=late_to)
         self.totals, self.added_totals = ControlTotals(), ControlTotals()
-        self.allocations, self.decided = Allocations(), Decided(source)
+        self.allocations, self.decided = Allocations(self._as_corrected), Decided(source)
         self.expected: Mapping[Path, int] = {}  # rows, where a manifest says how many a file has
         self.rows = self.quarantined = self.late = 0
         self.remarks = Remarks(source)
@@ -154,7 +154,7 @@ class Staging:
     def _take(self, rows: Rows, reader: RowReader, file: ReceivedFile | None) -> None:
         for month, of_month in rows.by(rows.months):
             place = self.places[self.target_month or month]
-            for part in _marked(of_month, self.allocations.judge(of_month)):
+            for part in marked(of_month, self.allocations.judge(of_month)):
                 for block in self._as_loaded(part, place, reader, file) if place.then else [part]:
                     self._take_block(block, place, reader, file)
 
@@ -175,7 +175,7 @@ class Staging:
                 continue
             then = reader.under(as_then(self.source, reading))
             for again in then.sift(Chunk(list(part.lines), list(part.cells)), partial(self._put_aside, then, file)):
-                yield from _marked(again, [rows.division] * len(again))
+                yield from marked(again, [rows.division] * len(again))
 
     def _conflicts(self, rows: Rows, place: Place) -> dict[int, BadRow]:
         if not isinstance(place.holding, Ledger):
@@ -301,10 +301,8 @@ class Staging:
     def _is_corrected(self, decision: ImportIssue, issue: Any, reader: RowReader, file: ReceivedFile | None) -> bool:
         if decision.status != ImportIssue.Status.CORRECTED:
             return False
-        cells = corrected(list(issue.raw_row.values()), reader.header.names, decision.correction)
-        try:
-            rows = reader.read(Chunk([issue.line_number], [cells]))
-        except BadRow:
+        rows = _read_corrected(reader, issue.line_number, list(issue.raw_row.values()), decision.correction)
+        if rows is None:
             return False
         place = self.places[self.target_month or rows.months[0]]
         issue.period, issue.late_month = place.period, place.late_month
@@ -319,6 +317,10 @@ class Staging:
         self.totals.correct(rows, issue.counted)
         self._take(rows, reader, file)
         return True
+
+    def _as_corrected(self, reader: RowReader, line: int, cells: list[str]) -> Rows | None:
+        correction = self.decided.correction(reader.digest(cells))
+        return None if correction is None else _read_corrected(reader, line, cells, correction)
 
     def _quarantine(self, issue: Any, place: Place, record: ImportIssue | None) -> None:
         self.quarantined += 1
@@ -348,7 +350,15 @@ class Staging:
         self._charges, self._issues = [], []
 
 
-def _marked(rows: Rows, divisions: Sequence[Division]) -> Iterator[Rows]:
+def _read_corrected(reader: RowReader, line: int, cells: list[str], correction: dict[str, str]) -> Rows | None:
+    """None where the row cannot be used with the correction either."""
+    try:
+        return reader.read(Chunk([line], [corrected(cells, reader.header.names, correction)]))
+    except BadRow:
+        return None
+
+
+def marked(rows: Rows, divisions: Sequence[Division]) -> Iterator[Rows]:
     """Divided rows say so in what they are compared by: whether they count may change between deliveries."""
     if divisions.count(Division.NONE) == len(divisions):  # nearly every block
         yield rows

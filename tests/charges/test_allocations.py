@@ -4,8 +4,8 @@ from decimal import Decimal
 
 import pytest
 
-from charges.importing import import_files
-from charges.models import Charge
+from charges.importing import correct_row, import_files
+from charges.models import Charge, ImportIssue
 from tests.charges.focus_files import focus_row, write_focus
 
 pytestmark = pytest.mark.django_db
@@ -109,3 +109,44 @@ def test_parts_and_origin_may_stand_in_several_files(tmp_path):
     import_files([one, two], source_name="aws")
 
     assert [status for _, status in counted()] == ["clear", "clear", "not_billable"]
+
+
+PART = row("4", "cpu", AllocatedResourceId="p1")
+LAST_PART = row("6", "cpu", AllocatedResourceId="p2")
+NEXT = row("1", resource="another")
+
+
+def correct(**correction: str) -> Charge:
+    return correct_row(ImportIssue.objects.get(status="open"), correction=correction, reason="As on the invoice")
+
+
+def test_a_corrected_origin_is_held_until_its_parts_are_read_again(deliver):
+    bad = row("10") | {"ChargePeriodEnd": "February"}
+    deliver(bad, PART, LAST_PART)
+
+    charge = correct(ChargePeriodEnd="2025-02-01")
+
+    assert (charge.review_status, list(charge.flags)) == ("held", ["divided"])
+    deliver(bad, PART, LAST_PART, NEXT, name="next.csv")
+    assert counted() == [
+        (Decimal(1), "clear"), (Decimal(4), "clear"), (Decimal(6), "clear"), (Decimal(10), "not_billable"),
+    ]  # fmt: skip
+
+
+def test_a_corrected_part_is_held_until_its_origin_is_read_again(deliver):
+    bad = LAST_PART | {"EffectiveCost": "six"}
+    deliver(row("10"), PART, bad)
+
+    charge = correct(EffectiveCost="6")
+
+    assert (charge.review_status, list(charge.flags)) == ("held", ["divided"])
+    deliver(row("10"), PART, bad, NEXT, name="next.csv")
+    assert counted() == [
+        (Decimal(1), "clear"), (Decimal(4), "clear"), (Decimal(6), "clear"), (Decimal(10), "not_billable"),
+    ]  # fmt: skip
+
+
+def test_a_corrected_row_that_nothing_is_a_part_of_is_billed(deliver):
+    deliver(row("10") | {"EffectiveCost": "ten"}, row("4", "cpu", resource="another"))
+
+    assert correct(EffectiveCost="10").review_status == "clear"
