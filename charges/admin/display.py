@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from unfold.decorators import display
 
+from charges.importing.correcting import cells_left_out
 from charges.models import ImportIssue
 from charges.money import printed, round_to_currency
 from periods.models import AuditEntry
@@ -60,8 +61,9 @@ def audit_list(row: Model) -> str:
 
 
 def corrections(issue: ImportIssue) -> str:
-    rows = ((name, issue.raw_row.get(name, ""), text) for name, text in issue.correction.items())
-    return table(["Column", "As it came", "Corrected"], rows)
+    rows = [(name, issue.raw_row.get(name, ""), text) for name, text in issue.correction.items()]
+    dropped = [(name, text, "left out") for name, text in cells_left_out(issue).items()]
+    return table(["Column", "As it came", "Corrected"], rows + dropped)
 
 
 def table(headings: list[str], rows: Any, *, amounts_from: int = 99) -> str:

@@ -161,7 +161,7 @@ class ImportIssueAdmin(BulkAdmin, ReadOnlyAdmin):
 
     @display(description="Correction")
     def correction_made(self, issue: ImportIssue) -> str:
-        return corrections(issue) if issue.correction else "—"
+        return corrections(issue) if issue.status == ImportIssue.Status.CORRECTED else "—"
 
     @display(description="The row as it came")
     def row_as_it_came(self, issue: ImportIssue) -> str:

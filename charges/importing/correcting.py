@@ -29,7 +29,13 @@ EXTRA = "cell "  # cells beyond the header, which a correction leaves out
 
 def columns(issue: ImportIssue) -> dict[str, str]:
     """The row as it came, by the columns of the header."""
-    return {name: text for name, text in issue.raw_row.items() if not name.startswith(EXTRA)}
+    extra = cells_left_out(issue)
+    return {name: text for name, text in issue.raw_row.items() if name not in extra}
+
+
+def cells_left_out(issue: ImportIssue) -> dict[str, str]:
+    """Cells beyond the header: a correction drops them, and need not do more."""
+    return {name: text for name, text in issue.raw_row.items() if name.startswith(EXTRA)}
 
 
 @transaction.atomic
@@ -49,7 +55,7 @@ def correct_row(issue: ImportIssue, *, correction: Mapping[str, str], reason: st
     if issue.status != ImportIssue.Status.OPEN or issue.focus_import.state != FocusImport.State.LOADED:
         raise WrongState("The row is decided already, or its import no longer counts.")
     changes = {name: text for name, text in correction.items() if columns(issue).get(name) not in (None, text)}
-    if not changes:
+    if not changes and not cells_left_out(issue):
         raise Refused("Nothing is corrected: change the text that cannot be read.")
     staging = Staging(issue.focus_import.source, issue.focus_import)
     rows = _read(issue, staging.source, changes)
@@ -132,7 +138,7 @@ def _move_totals(issue: ImportIssue, rows: Rows, place: Place) -> None:
 
 
 def _decide(issue: ImportIssue, charge: Charge, changes: dict[str, str], reason: str, by: Any) -> None:
-    before = {name: issue.raw_row[name] for name in changes}
+    before = {name: issue.raw_row[name] for name in changes} | cells_left_out(issue)
     issue.status, issue.correction, issue.charge = ImportIssue.Status.CORRECTED, changes, charge
     issue.decided_by, issue.decided_at, issue.reason = by, timezone.now(), reason
     issue.period, issue.late_month = charge.period, charge.late_month  # the decision is kept with what it made

@@ -136,6 +136,26 @@ def test_a_row_of_the_wrong_width_can_be_put_right(deliver, tmp_path):
     assert (charge.resource_id, charge.due_amount) == ("fixed", Decimal(80))
 
 
+def test_a_cell_too_many_is_dropped_by_the_correction_alone(tmp_path, client, billing_admin):
+    def with_cell_too_many(*rows: dict) -> None:
+        path = write_focus(tmp_path / "x.csv", *rows, focus_row(ResourceId="wide"))
+        path.write_text(path.read_text().rstrip("\n") + ",one more\n")
+        import_files([path], source_name="aws")
+
+    with_cell_too_many(focus_row())
+    charge = correct()
+
+    assert (charge.resource_id, charge.due_amount) == ("wide", Decimal(80))
+    entry = AuditEntry.objects.get(action="correct row")
+    assert (list(entry.before.values()), entry.after) == (["one more"], {})
+    client.force_login(billing_admin)
+    page = client.get(f"/admin/charges/importissue/{ImportIssue.objects.get().pk}/change/").content.decode()
+    assert "left out" in page
+    with_cell_too_many(focus_row(), focus_row(ResourceId="new"))
+    assert list(ImportIssue.objects.values_list("status", flat=True)) == ["corrected", "corrected"]
+    assert Charge.objects.current().get(resource_id="wide") == charge
+
+
 def test_a_row_of_the_wrong_width_is_replaced_once_its_accounts_are_delivered_again(tmp_path):
     def deliver(*accounts: str, bad: str = "") -> None:
         path = write_focus(tmp_path / "x.csv", *(focus_row(BillingAccountId=name) for name in accounts))
