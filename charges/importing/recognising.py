@@ -6,7 +6,7 @@ from pathlib import Path
 from django.db.models import Q
 
 from charges.importing.receiving import digest_of, holds_rows, received_path
-from charges.models import Charge, FocusImport, ImportScope, ReceivedFile, Source
+from charges.models import Charge, FocusImport, ImportIssue, ImportScope, ReceivedFile, Source
 from periods.errors import Refused
 from periods.models import BillingPeriod
 
@@ -78,9 +78,20 @@ def kept_already(source: Source, hashes: Mapping[str, Path], late_to: str | None
 
 
 def _may_take_kept(earlier: FocusImport, late_to: str | None) -> bool:
-    """Whether rows that were kept, for want of an open month, have one now."""
+    """Whether rows that were kept, for want of an open month, or that wait in a closed one, have an open one now."""
     kept = [late["month"] for late in earlier.late_months if not late["to"]]
-    return bool(kept) and (late_to is not None or _open_months(kept))
+    if late_to is None:
+        return bool(kept) and _open_months(kept)
+    return bool(kept) or _waits_in_closed_month(earlier)
+
+
+def _waits_in_closed_month(earlier: FocusImport) -> bool:
+    issues = ImportIssue.objects.filter(status=ImportIssue.Status.OPEN, late_month="").exclude(
+        period__state=BillingPeriod.State.OPEN
+    )
+    of_months = Q(focus_import__source=earlier.source_id, period__month__in=earlier.settled_months)
+    is_loaded = Q(focus_import__state=FocusImport.State.LOADED)
+    return issues.filter(is_loaded & (Q(focus_import=earlier) | of_months)).exists()
 
 
 def refuse_other_source(source: Source, hashes: Mapping[str, Path]) -> None:

@@ -122,6 +122,17 @@ def test_a_waiting_row_goes_along_with_the_differences_and_waits_once(folder, wa
     assert issues() == [("2025-01", "", "replaced"), ("2025-02", "2025-01", "corrected")]
 
 
+@pytest.mark.parametrize("nights_before", [0, 1])
+def test_a_waiting_row_goes_along_though_nothing_else_differs(folder, waiting, nights_before):
+    for due in range(nights_before):
+        folder(feb=[of("2025-02", str(due))])
+
+    folder(late_to="2025-02")
+
+    assert issues() == [("2025-01", "", "replaced"), ("2025-02", "2025-01", "open")]
+    assert folder(late_to="2025-02").is_repeated
+
+
 def test_reversing_the_differences_lets_the_row_wait_where_it_was(folder, waiting):
     late = folder(jan=[of("2025-01", "2"), BAD], late_to="2025-02").focus_import
 
