@@ -95,12 +95,22 @@ SECOND = FIRST | {
     ),
 }
 
-# With quarantined rows that know the closed month they belong to.
+# With quarantined rows that know the closed month they belong to, and the tags that say who pays.
 THIRD = SECOND | {
     "charges.ImportIssue": (
         "id focus_import_id period_id late_month file_id billing_account_id line_number column raw_value sentence raw_row "
         "counted raw_digest correction charge_id billed_cost effective_cost list_cost status replaced_by_id decided_by_id "
         "decided_at reason"
+    ),
+    "charges.Charge": (
+        "id period_id source_id loaded_by_id superseded_by_id replaces_id origin_id kind late_month file_id "
+        "line_number identity_digest content_digest payer_digest reference billing_account_id sub_account_id sub_account_name "
+        "billing_currency billed_cost effective_cost list_cost contracted_cost charge_category charge_class "
+        "charge_description charge_period_start charge_period_end commitment_discount_id commitment_discount_status "
+        "invoice_id list_unit_price pricing_quantity pricing_unit provider_name resource_id resource_name "
+        "service_category service_name sku_id list_amount contracted_amount due_amount exchange_rate_id pi_id "
+        "project_id funding_account_id fund_step rule_id account_code funder subsidy_fund reference_1 reference_2 "
+        "flags review_status decided_by_id decided_at decision_reason"
     ),
 }
 

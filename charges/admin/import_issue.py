@@ -118,7 +118,7 @@ class ImportIssueAdmin(BulkAdmin, ReadOnlyAdmin):
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         """Without what no one has decided yet."""
         is_decided = obj is None or bool(obj.decided_at)
-        is_corrected = obj is None or bool(obj.correction)
+        is_corrected = obj is None or obj.status == ImportIssue.Status.CORRECTED
         hidden = [*([] if is_decided else DECIDED), *([] if is_corrected else CORRECTED)]
         return [name for name in self.fields if name not in hidden]
 

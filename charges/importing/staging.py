@@ -319,7 +319,7 @@ class Staging:
         return True
 
     def _as_corrected(self, reader: RowReader, line: int, cells: list[str]) -> Rows | None:
-        correction = self.decided.correction(reader.digest(cells))
+        correction = self.decided.correction(reader.digests.of_raw(cells))
         return None if correction is None else _read_corrected(reader, line, cells, correction)
 
     def _quarantine(self, issue: Any, place: Place, record: ImportIssue | None) -> None:

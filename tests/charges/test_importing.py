@@ -438,8 +438,9 @@ def test_hostile_tags_and_texts_do_no_harm(folder: Path) -> None:
 
 def test_what_is_not_billable_changes_nothing_for_a_project(tmp_path):
     purchase = focus_row(ChargeCategory="Purchase", BilledCost="500", EffectiveCost="0", ListCost="500", ResourceId="p")
-    first = write_focus(tmp_path / "first.csv", focus_row(), purchase)
-    again = write_focus(tmp_path / "again.csv", focus_row())
+    usage = focus_row(ChargeCategory="Usage")
+    first = write_focus(tmp_path / "first.csv", usage, purchase)
+    again = write_focus(tmp_path / "again.csv", usage)
 
     loaded = import_files([first], source_name="aws")
     without = import_files([again], source_name="aws")

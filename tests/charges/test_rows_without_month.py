@@ -37,8 +37,10 @@ def current() -> list[tuple[str, str, str]]:
 
 
 def waiting() -> list[tuple[str, int]]:
+    """The month of each, and which of the deliveries it came with, counted from one."""
+    imports = list(FocusImport.objects.order_by("pk").values_list("pk", flat=True))
     issues = ImportIssue.objects.filter(status="open").order_by("period__month", "pk")
-    return [(issue.period.month, issue.focus_import_id) for issue in issues]
+    return [(issue.period.month, imports.index(issue.focus_import_id) + 1) for issue in issues]
 
 
 @pytest.mark.parametrize("rows", ORDERS)

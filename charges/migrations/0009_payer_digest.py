@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('charges', '0007_row_key'),
+        ('charges', '0008_issue_late_month'),
     ]
 
     operations = [
