@@ -5,7 +5,7 @@ from itertools import permutations
 import pytest
 
 from charges.importing import Delivery, discard_issues, import_files
-from charges.models import Charge, ImportIssue, ImportScope
+from charges.models import Charge, FocusImport, ImportIssue, ImportScope
 from tests.charges.focus_files import focus_row, write_focus
 from tests.make import make_closed, make_period
 
