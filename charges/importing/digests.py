@@ -38,9 +38,10 @@ class Digests:
             self.spelt[at["BillingAccountId"]] = Memo(account)
         self.nullable = [at[column.name] for column in COLUMNS if column.nullable and column.name in at]
 
-    def of(self, columns: Columns) -> tuple[Sequence[int], Sequence[int]]:
+    def of(self, columns: Columns, *, has_null_words: bool) -> tuple[Sequence[int], Sequence[int]]:
         """Of what each row is about, and of all that it says. The order of columns is of no matter."""
-        abouts, rests = self._abouts(columns), _encoded(_joined(self.rest(columns)))
+        abouts = _encoded(_joined(self.identity(self._in_one_spelling(columns, has_null_words=has_null_words))))
+        rests = _encoded(_joined(self.rest(columns)))
         if self.read_otherwise:
             rests = map(bytes.__add__, rests, repeat(self.read_otherwise))
         identities = list(map(xxh3_64_intdigest, abouts))
@@ -53,16 +54,14 @@ class Digests:
         told = "\x1f".join(filter(None, text) if has_shape else text)
         return _signed(map(xxh3_64_intdigest, _encoded([told])))[0]
 
-    def _abouts(self, columns: Columns) -> Iterable[bytes]:
+    def _in_one_spelling(self, columns: Columns, *, has_null_words: bool) -> Columns:
         spelt = list(columns)
         for index, memo in self.spelt.items():
             spelt[index] = [memo[text] for text in columns[index]]
-        texts = _joined(self.identity(spelt))
-        if any(word in "".join(texts) for word in ("NULL", "null")):  # one look at a block is cheap, at cells it is not
+        if has_null_words:
             for index in self.nullable:
                 spelt[index] = without_nulls(spelt[index])
-            texts = _joined(self.identity(spelt))
-        return _encoded(texts)
+        return spelt
 
     def _said(self, name: str, text: str) -> str:
         if text.strip() in NULLS:
