@@ -26,13 +26,19 @@ END
 
 
 def named(function: str) -> str:
-    """The body of a trigger on charges: all that its new rows name must be there."""
+    """The body of a trigger on charges: all that its new rows name must be there. One look at the rows, for all keys."""
+    columns = [column for columns in _parents().values() for column in columns]
+    keys = ", ".join(f"array_agg(DISTINCT {name}) FILTER (WHERE {name} IS NOT NULL) AS {name}" for name in columns)
     checks = "\n".join(
-        f"  PERFORM {function}(ARRAY(SELECT DISTINCT {column} FROM new_rows WHERE {column} IS NOT NULL), '{parent}');"
+        f"  PERFORM {function}(coalesce(named.{column}, '{{}}'), '{parent}');"
         for parent, columns in _parents().items()
         for column in columns
     )
-    return f"\nBEGIN\n{checks}\n  RETURN NULL;\nEND\n"
+    return (
+        "\nDECLARE named record;\nBEGIN\n"
+        f"  SELECT {keys} INTO named FROM (SELECT DISTINCT {', '.join(columns)} FROM new_rows) r;\n"
+        f"{checks}\n  RETURN NULL;\nEND\n"
+    )
 
 
 def left_behind() -> Iterator[tuple[str, str]]:

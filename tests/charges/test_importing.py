@@ -449,3 +449,13 @@ def test_what_is_not_billable_changes_nothing_for_a_project(tmp_path):
         {"currency": "USD", "project": "engine", "rows": 1, "gone": 0, "list": "100", "due": "80"}
     ]
     assert (without.removed, without.change_set) == (1, [])
+
+
+@pytest.mark.parametrize("name", ["a\tb", "a\nb", "a\r\nb", r"a\b", r"\N", r"\.", "a\\", '"', "'", "%s", "é 計"])
+def test_special_characters_are_stored_as_they_came(tmp_path, name):
+    path = write_focus(tmp_path / "jan.csv", focus_row(ResourceName=name, ListCost=""), focus_row(ResourceId="i-2"))
+
+    import_files([path], source_name="aws")
+
+    charges = Charge.objects.order_by("resource_id")
+    assert list(charges.values_list("resource_name", "list_cost")) == [(name, None), ("", Decimal(100))]

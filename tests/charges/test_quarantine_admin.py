@@ -87,6 +87,6 @@ def test_an_undecided_row_shows_no_decision(desk):
     ImportIssue.objects.update(decided_at=timezone.now())
     assert shown(desk, issue) == [*always, "decided_by", "decided_at", "reason", "row_as_it_came"]
 
-    ImportIssue.objects.update(correction={"BilledCost": "1"})
+    ImportIssue.objects.update(correction={"BilledCost": "1"}, status="corrected")
     corrected = [*always, "decided_by", "decided_at", "reason", "charge_link", "correction_made", "row_as_it_came"]
     assert shown(desk, issue) == corrected
