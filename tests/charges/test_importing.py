@@ -458,4 +458,4 @@ def test_special_characters_are_stored_as_they_came(tmp_path, name):
     import_files([path], source_name="aws")
 
     charges = Charge.objects.order_by("resource_id")
-    assert list(charges.values_list("resource_name", "list_cost")) == [(name, None), ("", Decimal(100))]
+    assert list(charges.values_list("resource_name", "list_cost")) == [(name, None), ("node-1", Decimal(100))]
