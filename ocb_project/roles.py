@@ -41,8 +41,12 @@ def maintain(*models: str) -> tuple[str, ...]:
     return tuple(f"charges.{verb}_{model}" for model in models for verb in ("add", "change"))
 
 
-PAYERS = maintain("principalinvestigator", "piaddress", "project", "projectdelegate", "attributionrule")
-FUNDS = maintain("fundingaccount", "fundingsplit", "fundingshare")
+PAYERS = (
+    *maintain("principalinvestigator", "piaddress", "project", "projectdelegate", "attributionrule"),
+    "charges.merge_principalinvestigator",
+    "charges.merge_project",
+)
+FUNDS = (*maintain("fundingaccount", "fundingsplit", "fundingshare"), "charges.merge_fundingaccount")
 SETTINGS = maintain("source", "sourcewaiver", "reviewrule", "exchangerate")
 REMOVABLE = ("charges.delete_piaddress", "charges.delete_projectdelegate", "charges.delete_fundingshare")
 

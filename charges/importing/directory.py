@@ -27,7 +27,8 @@ LEARNED: dict[type[Model], list[str]] = {
     PrincipalInvestigator: ["name", "department"],
     Project: ["name", "department", "cost_center", "end_date"],
 }
-RELATED: dict[type[Model], tuple[str, ...]] = {Project: ("default_fund", "fallback_fund")}
+OF_PROJECT = ("default_fund", "fallback_fund")
+RELATED: dict[type[Model], tuple[str, ...]] = {Project: (*OF_PROJECT, *(f"merged_into__{name}" for name in OF_PROJECT))}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,6 +40,7 @@ class Found:
 
     pi: int | None
     project: int | None
+    project_code: str
     fund: int | None
     fund_code: str
     fund_step: str
@@ -116,9 +118,17 @@ class Directory:
             self._funds.setdefault(code, project.default_fund)
         fund = self._funds.get(code)
         # The end date that the project had before this delivery: the order of rows must not matter.
-        last_day = (payer.end_date or self._end_dates.get(payer.project_code)) if code else None
+        last_day = (payer.end_date or self._end_dates.get(project.code if project else "")) if code else None
         return _Known(
-            found=Found(_key(pi), _key(project), _key(fund), fund.code if fund else code, str(step), is_split=False),
+            found=Found(
+                pi=_key(pi),
+                project=_key(project),
+                project_code=project.code if project else payer.project_code,
+                fund=_key(fund),
+                fund_code=fund.code if fund else code,
+                fund_step=str(step),
+                is_split=False,
+            ),
             splits=self._splits_of(project, month) if project and payer.fund_step != Step.OVERRIDE else [],
             last_day=last_day,
             fund=fund if fund and (fund.valid_from or fund.valid_until) else None,
@@ -212,9 +222,12 @@ def _save_changed(rows: list[PrincipalInvestigator | Project]) -> None:
 
 
 def _by_key(model: type[M], name: str, keys: Iterable[str]) -> dict[str, M]:
-    rows = model._default_manager.filter(**{f"{name}__in": list(keys)})
-    related = RELATED.get(model, ())
-    return {getattr(row, name): row for row in (rows.select_related(*related) if related else rows)}
+    """By the names asked for; a row that was merged into another is that one."""
+    rows = model._default_manager.filter(**{f"{name}__in": list(keys)}).select_related(
+        "merged_into", *RELATED.get(model, ())
+    )
+    found = {row.pk: row for row in rows}
+    return {getattr(row, name): found.get(row.merged_into_id) or row.standing for row in found.values()}  # type: ignore[attr-defined]
 
 
 def _key(row: Model | None) -> int | None:

@@ -15,7 +15,7 @@ from charges.importing.places import Place
 from charges.importing.snapshot import Old
 from charges.importing.superseding import decided
 from charges.importing.writing import rewrite
-from charges.models import Charge, FocusImport
+from charges.models import Charge, FocusImport, PrincipalInvestigator, Project
 
 Status = Charge.ReviewStatus
 AMOUNTS = (
@@ -28,7 +28,8 @@ SET_ASIDE = (Status.EXCLUDED, Status.DEFERRED)
 def reverse(focus_import: FocusImport, place: Place, left: Iterable[Old], pairs: Mapping[int, int]) -> None:
     """Load a reversal of every charge that the month no longer holds; `pairs` are rebill → what it rebills."""
     for charges in in_batches(old.pk for old in left):
-        reversals = (_reversal(charge, focus_import, place) for charge in charges)
+        whole = charges.select_related("pi__merged_into", "project__merged_into")
+        reversals = (_reversal(charge, focus_import, place) for charge in whole)
         Charge.objects.bulk_create(reversals, batch_size=500)
     _carry_payers(pairs)
 
@@ -37,11 +38,11 @@ def _carry_payers(pairs: Mapping[int, int]) -> None:
     """Who pays by a reviewer's decision pays for the rebill too. All else is decided anew: the row is held as late."""
     by_old = {old: new for new, old in pairs.items()}
     for charges in in_batches(by_old):
-        old_ones = list(decided(charges))
+        old_ones = list(decided(charges).select_related("pi__merged_into", "project__merged_into"))
         new_ones = Charge.objects.in_bulk([by_old[old.pk] for old in old_ones])
         for old in old_ones:
             new = new_ones[by_old[old.pk]]
-            new.pi_id, new.project_id = old.pi_id or new.pi_id, old.project_id or new.project_id
+            new.pi_id, new.project_id = _standing(old.pi) or new.pi_id, _standing(old.project) or new.project_id
             if old.fund_step == Charge.FundStep.DECISION:
                 new.funding_account_id, new.fund_step = old.funding_account_id, old.fund_step
             if old.review_status in SET_ASIDE:
@@ -73,11 +74,15 @@ def _is_answered(kept: FocusImport, month: str) -> bool:
 
 
 def _reversal(charge: Charge, focus_import: FocusImport, place: Place) -> Charge:
-    """The stored figures with the sign changed; fund, code, source and payer as they were. Nothing is priced anew."""
+    """The stored figures with the sign changed; fund, code and source as they were. Nothing is priced anew.
+
+    PI and project too, or what they were merged into since: the same by another name.
+    """
     copy = Charge(**{field.attname: getattr(charge, field.attname) for field in Charge._meta.concrete_fields})
     copy.pk, copy.kind, copy.origin_id, copy.replaces_id = None, Charge.Kind.REVERSAL, charge.pk, None
     copy.period, copy.loaded_by, copy.superseded_by_id = place.period, focus_import, None
     copy.late_month = place.late_month
+    copy.pi_id, copy.project_id = _standing(charge.pi), _standing(charge.project)
     for name in AMOUNTS:
         amount = getattr(charge, name)
         setattr(copy, name, None if amount is None else -amount)
@@ -87,6 +92,10 @@ def _reversal(charge: Charge, focus_import: FocusImport, place: Place) -> Charge
         copy.decided_by_id = copy.decided_at = None
         copy.decision_reason = ""
     return copy
+
+
+def _standing(payer: PrincipalInvestigator | Project | None) -> int | None:
+    return payer.standing.pk if payer else None
 
 
 def _negated(quantity: str) -> str:

@@ -373,11 +373,11 @@ def marked(rows: Rows, divisions: Sequence[Division]) -> Iterator[Rows]:
 
 def _count_deltas(rows: Rows, assessment: Assessment, place: Place) -> None:
     """What is not billable changes nothing for a project."""
-    counted = zip(rows.currencies, assessment.payers, assessment.prices, assessment.statuses, strict=True)
-    for currency, payer, price, status in counted:
+    counted = zip(rows.currencies, assessment.found, assessment.prices, assessment.statuses, strict=True)
+    for currency, found, price, status in counted:
         if status == NOT_BILLABLE:
             continue
-        key = (currency, payer.project_code)
+        key = (currency, found.project_code)
         delta = place.deltas.get(key)
         if delta is None:
             delta = place.deltas[key] = ProjectDelta()

@@ -20,7 +20,21 @@ class AddressField(models.EmailField):
         return value and value.lower()
 
 
-class PrincipalInvestigator(models.Model):
+class Mergeable(models.Model):
+    """A row that tags made and people may find to be another one's second name: `charges.merging`."""
+
+    merged_into = models.ForeignKey("self", models.PROTECT, null=True, editable=False, related_name="+")
+
+    class Meta:
+        abstract = True
+
+    @property
+    def standing(self) -> Any:
+        """The row that counts: itself, or what it was merged into."""
+        return self.merged_into or self
+
+
+class PrincipalInvestigator(Mergeable):
     """One identity with any number of addresses; the first seen is the one that statements are mailed to."""
 
     name = models.CharField(max_length=200, blank=True)
@@ -36,6 +50,7 @@ class PrincipalInvestigator(models.Model):
         ordering: ClassVar = ["name", "email"]
         verbose_name = "PI"
         verbose_name_plural = "PIs"
+        permissions: ClassVar = [("merge_principalinvestigator", "Can merge PIs")]
 
     def __str__(self) -> str:
         return self.name or self.email
@@ -55,7 +70,7 @@ class PIAddress(models.Model):
         return self.email
 
 
-class FundingAccount(models.Model):
+class FundingAccount(Mergeable):
     """An account as finance writes it: chartstring, FOAPAL, worktag, or whatever the ledger calls it."""
 
     code = models.CharField(max_length=100, unique=True)
@@ -68,6 +83,7 @@ class FundingAccount(models.Model):
 
     class Meta:
         ordering: ClassVar = ["code"]
+        permissions: ClassVar = [("merge_fundingaccount", "Can merge funding accounts")]
         constraints: ClassVar = [
             models.CheckConstraint(
                 condition=models.Q(valid_until__gte=models.F("valid_from"))
@@ -87,7 +103,7 @@ class FundingAccount(models.Model):
         return None if is_valid else (self.valid_until or self.valid_from)
 
 
-class Project(models.Model):
+class Project(Mergeable):
     code = models.CharField(max_length=200, unique=True, help_text="The tag project_id")
     name = models.CharField(max_length=200, blank=True)
     department = models.CharField(max_length=200, blank=True)
@@ -104,6 +120,7 @@ class Project(models.Model):
 
     class Meta:
         ordering: ClassVar = ["code"]
+        permissions: ClassVar = [("merge_project", "Can merge projects")]
 
     def __str__(self) -> str:
         return self.name or self.code

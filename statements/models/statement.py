@@ -1,5 +1,7 @@
 """What a PI receives for one project and month: rounded, numbered, frozen."""
 
+from functools import reduce
+from operator import or_
 from typing import Any, ClassVar
 
 from django.db import models
@@ -32,8 +34,9 @@ class StatementQuerySet(models.QuerySet["Statement"]):
         """
         if not (user.is_authenticated and user.is_active and user.email):
             return self.none()
-        by_pi = Q(pi__email=user.email) | Q(pi__addresses__email=user.email)
-        mine = by_pi | Q(project__delegates__email=user.email)
+        names = ("pi__email", "pi__addresses__email", "project__delegates__email")
+        merged = [name.replace("__", "__merged_into__", 1) for name in names]
+        mine = reduce(or_, (Q(**{name: user.email}) for name in (*names, *merged)))
         return self.current().filter(pk__in=Statement.objects.filter(mine).values("pk"))
 
 

@@ -1,0 +1,122 @@
+"""One PI, project or fund that goes by two names: staff merge them, and whatever carries the old name follows.
+
+Tags create rows, and tags contain typos and addresses that have changed. Months that are not finalized move; what is
+finalized keeps its words; a later delivery that names the old row means the one that it was merged into.
+"""
+
+from collections.abc import Iterator
+from typing import Any, TypeVar
+
+from django.apps import apps
+from django.db import IntegrityError, models, transaction
+
+from charges.flags import PAYER_FLAGS, Reviewer
+from charges.models import Charge, FundingAccount, PIAddress, PrincipalInvestigator, Project, ProjectDelegate
+from charges.models.payers import Mergeable
+from periods import audit
+from periods.calendar import institution_day
+from periods.errors import Refused
+from periods.lifecycle import require_permission, require_reason
+from periods.models import BillingPeriod
+
+Payer = TypeVar("Payer", PrincipalInvestigator, Project, FundingAccount)
+
+
+@transaction.atomic
+def merge(old: Payer, into: Payer, *, reason: str, by: Any = None) -> dict[str, int]:
+    """Let `into` stand for `old` from now on; how many rows of each kind moved. Raises Refused."""
+    name = old._meta.model_name
+    require_permission(by, f"charges.merge_{name}", f"merge {old._meta.verbose_name_plural}")
+    old, into = _locked(old, into)
+    _keep_way_in(old, into)
+    moved: dict[str, int] = {}
+    for model, field in _references(type(old)):
+        if rows := _move(model, field, old, into):
+            kind = str(model._meta.verbose_name)
+            moved[kind] = moved.get(kind, 0) + rows
+    old.merged_into = into
+    old.save()
+    after = {"into": told(into), "moved": moved}
+    audit.record(by=by, action="merge", subject=old, after=after, reason=require_reason(reason))
+    return moved
+
+
+def told(row: Mergeable) -> str:
+    """By what tells it from another of the same name."""
+    return str(getattr(row, "email", None) or getattr(row, "code", row))
+
+
+def _locked(old: Payer, into: Payer) -> tuple[Payer, Payer]:
+    rows = type(old)._default_manager.select_for_update().order_by("pk").in_bulk([old.pk, into.pk])
+    old, into = rows[old.pk], rows[into.pk]
+    if old == into:
+        raise Refused(f"{told(old)} cannot be merged into itself.")
+    for row in (old, into):
+        if row.merged_into:
+            raise Refused(f"{told(row)} is merged into {told(row.merged_into)} already.")
+    type(old)._default_manager.filter(merged_into=old).update(merged_into=into)  # no chains
+    return old, into
+
+
+def _keep_way_in(old: Payer, into: Payer) -> None:
+    """The address of a merged PI signs in and is tagged as before; a delegate of both projects is one once."""
+    if isinstance(old, PrincipalInvestigator):
+        PIAddress.objects.get_or_create(email=old.email, defaults={"pi": into})
+    if isinstance(old, Project):
+        ProjectDelegate.objects.filter(
+            project=old, email__in=ProjectDelegate.objects.filter(project=into).values("email")
+        ).delete()
+
+
+def _references(model: type[models.Model]) -> Iterator[tuple[type[models.Model], str]]:
+    """Every column of ours that names such a row; history keeps its words."""
+    for other in apps.get_app_config("charges").get_models():
+        for field in other._meta.concrete_fields:
+            if field.related_model is model and field.name != "merged_into" and not hasattr(other, "history_object"):
+                yield other, field.name
+
+
+def _move(model: type[models.Model], field: str, old: Payer, into: Payer) -> int:
+    rows = model._default_manager.filter(**{field: old})
+    has_period = any(f.name == "period" for f in model._meta.concrete_fields)
+    try:
+        with transaction.atomic():
+            return _move_months(rows, field, into) if has_period else _move_each(rows, field, into)
+    except IntegrityError as error:
+        raise Refused(
+            f"{told(old)} and {told(into)} both have a {model._meta.verbose_name} for the same: end or change one of them first."
+        ) from error
+
+
+def _move_each(rows: models.QuerySet[Any], field: str, into: Payer) -> int:
+    """Reference data: few rows, each with its history."""
+    found = list(rows)
+    for row in found:
+        setattr(row, field, into)
+        row.save()
+    return len(found)
+
+
+def _move_months(rows: models.QuerySet[Any], field: str, into: Payer) -> int:
+    unsealed = rows.exclude(period__state=BillingPeriod.State.FINALIZED)
+    for pk in unsealed.order_by("period").values_list("period", flat=True).distinct():
+        BillingPeriod.objects.lock_unsealed(pk)
+    number = unsealed.count()
+    if rows.model is Charge and isinstance(into, FundingAccount):
+        _judge_fund(unsealed, into)
+    unsealed.update(**{field: into})
+    return number
+
+
+def _judge_fund(charges: models.QuerySet[Charge], fund: FundingAccount) -> None:
+    """A fund's typo was a reason to hold a charge; the fund that it stands for is judged in its place."""
+    held = charges.filter(review_status=Charge.ReviewStatus.HELD, flags__has_any_keys=PAYER_FLAGS)
+    reviewers: dict[int, Reviewer] = {}
+    for charge in held.select_related("source"):
+        reviewer = reviewers.setdefault(charge.source_id, Reviewer(charge.source))
+        day = charge.charge_period_start and institution_day(charge.charge_period_start)
+        flags = reviewer.fund_flags(fund.code, fund.limit_on(day) if day else None)
+        charge.flags = {flag: why for flag, why in charge.flags.items() if flag not in PAYER_FLAGS} | flags
+        charge.review_status = Charge.ReviewStatus.HELD if charge.flags else Charge.ReviewStatus.CLEAR
+        charge.funding_account = fund
+        charge.save(update_fields=["flags", "review_status", "funding_account"])
