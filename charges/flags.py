@@ -1,11 +1,11 @@
 """Reasons to look at a charge before anyone is billed. Each flag has a name and a sentence for humans."""
 
-import re
 from datetime import date
 from functools import lru_cache
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from charges.models import ReviewRule, Source
+from charges.patterns import compiled
 
 PAYER_FLAGS = ("missing_fund", "fund_format", "expired")
 
@@ -69,12 +69,12 @@ class Reviewer:
     """Applies the built-in flags and the institution's review rules to the rows of one source."""
 
     def __init__(self, source: Source) -> None:
-        self.formats: list[re.Pattern[str]] = []
-        self.patterns: list[re.Pattern[str]] = []
+        self.formats: list[Any] = []
+        self.patterns: list[Any] = []
         for rule in ReviewRule.objects.filter(is_active=True):
             if rule.source_id in (None, source.pk):
                 target = self.formats if rule.kind == ReviewRule.Kind.FUND_FORMAT else self.patterns
-                target.append(re.compile(rule.pattern, re.IGNORECASE if target is self.patterns else 0))
+                target.append(compiled(rule.pattern, ignores_case=target is self.patterns))
         self.fund_matches = lru_cache(maxsize=10_000)(self._fund_matches)
         self.pattern_in = lru_cache(maxsize=10_000)(self._pattern_in)
 
@@ -114,7 +114,7 @@ class Reviewer:
         return found
 
     def _fund_matches(self, fund: str) -> bool:
-        return any(pattern.search(fund) for pattern in self.formats)
+        return any(form.search(fund) for form in self.formats)
 
     def _pattern_in(self, names: tuple[str, str, str]) -> str:
         return next((p.pattern for p in self.patterns for name in names if name and p.search(name)), "")

@@ -1,6 +1,5 @@
 """What staff configure: who pays where tags are silent, what to look at twice, splits, exchange rates."""
 
-import re
 from decimal import Decimal
 from typing import ClassVar
 
@@ -13,15 +12,16 @@ from simple_history.models import HistoricalRecords
 
 from charges.models.payers import FundingAccount, PrincipalInvestigator, Project
 from charges.models.source import Source
+from charges.patterns import compiled
 
 HUNDRED = Decimal(100)
 
 
 def validate_pattern(pattern: str) -> None:
     try:
-        re.compile(pattern)
-    except re.error as error:
-        raise ValidationError(f"This is no regular expression: {error}.") from error
+        compiled(pattern)
+    except ValueError as error:
+        raise ValidationError(f"This is no regular expression of RE2: {error}.") from error
 
 
 class AttributionRule(models.Model):

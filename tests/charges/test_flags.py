@@ -4,10 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.exceptions import ValidationError
 
+from charges.flags import Reviewer
 from charges.importing import import_files
 from charges.models import Charge, ReviewRule
 from tests.charges.focus_files import focus_row, write_focus
+from tests.make import make_source
 
 pytestmark = pytest.mark.django_db
 
@@ -59,3 +62,19 @@ def test_names_that_match_a_pattern_are_held(tmp_path: Path, rule: dict[str, Any
     ReviewRule.objects.create(kind="pattern", **rule)
 
     assert flags(tmp_path) == expected
+
+
+def test_no_pattern_takes_for_ever():
+    ReviewRule.objects.create(kind="pattern", pattern=r"(a+)+$")
+
+    reviewer = Reviewer(make_source())
+
+    assert reviewer.pattern_in(("a" * 100_000 + "b", "", "")) == ""
+
+
+@pytest.mark.parametrize("wrong", ["(", r"(?=a)b", r"(a)\1"])
+def test_a_pattern_that_cannot_be_matched_in_bounded_time_is_refused(wrong):
+    with pytest.raises(ValidationError) as refusal:
+        ReviewRule(kind="pattern", pattern=wrong).full_clean()
+
+    assert refusal.value.messages[0].startswith("This is no regular expression of RE2: ")
