@@ -11,7 +11,9 @@ from unfold.forms import PaginationInlineFormSet
 
 from charges.admin.reference import HistoryAdmin, ReferenceAdmin
 from charges.models import AttributionRule, ExchangeRate, FundingShare, FundingSplit, ReviewRule
+from charges.money import printed
 from charges.resources import AttributionRuleResource
+from charges.trying import Effect, effects
 from periods import calendar
 from periods.errors import Refused
 from periods.models import BillingPeriod
@@ -34,8 +36,20 @@ class AttributionRuleAdmin(ReferenceAdmin):
             ("source", "sub_account_id"), ("resource_prefix", "service_name"), "tag", ("valid_from", "valid_until"),
         ]}),
         ("Who pays for them", {"fields": [("pi", "project", "funding_account")]}),
-        ("When it applies", {"fields": [("mode", "order")]}),
+        ("When it applies", {"fields": [("mode", "order"), "in_open_months"]}),
     ]  # fmt: skip
+    readonly_fields: ClassVar = ["in_open_months"]
+
+    @display(description="In the open months")
+    def in_open_months(self, rule: AttributionRule) -> str:
+        """A dry run: rules are asked when a file is read, so that nothing has happened yet."""
+        if not rule.pk:
+            return "Save it to see what it would match: it changes nothing until the next delivery."
+        try:
+            found = [_in_words(effect) for effect in effects(rule)]
+        except Refused as refusal:
+            return str(refusal)
+        return " ".join(found) or "It would match no charge."
 
     @display(description="Matches")
     def matches(self, rule: AttributionRule) -> str:
@@ -131,6 +145,13 @@ class ExchangeRateAdmin(HistoryAdmin):
             raise Refused(" ".join(error.messages)) from error
         obj.by = request.user
         super().save_model(request, obj, form, change)
+
+
+def _in_words(effect: Effect) -> str:
+    matched = (
+        f"It would match {counted(effect.charges, 'charge', 'charges')}, {printed(effect.due, effect.currency)} due"
+    )
+    return f"{matched}; {effect.changed:,} of them would change, {printed(effect.changed_due, effect.currency)} due."
 
 
 def unsealed_months(db_field: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
