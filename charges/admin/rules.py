@@ -15,6 +15,7 @@ from charges.money import printed
 from charges.resources import AttributionRuleResource
 from charges.trying import Effect, effects
 from periods import calendar
+from periods.blockers import counted
 from periods.errors import Refused
 from periods.models import BillingPeriod
 from periods.plain_admin import RefusableForm
