@@ -95,12 +95,16 @@ class Comparison:
         for place in self.staging.places.values():
             if place.late_month and not place.is_settled:
                 to = "" if place.is_kept else self.staging.places.taker(place)
-                for currency, delta in _by_currency(self._deltas(place)).items():
-                    rows = place.added + len(self.left[place.month])
+                for currency, delta in (_by_currency(self._deltas(place)) or self._unbilled(place)).items():
+                    rows = delta.rows + delta.gone
                     found.append(
                         {"month": place.month, "to": to, "currency": currency, "rows": rows, **_amounts(delta)}
                     )
         return found
+
+    def _unbilled(self, place: Place) -> dict[str, ProjectDelta]:
+        """Where all that differs is not billable: nothing for any project, but not what the month holds."""
+        return {place.currency: ProjectDelta(place.added, len(self.left[place.month]))}
 
     def _deltas(self, place: Place) -> dict[tuple[str, str], ProjectDelta]:
         """What the rows of one month add to what it holds, by currency and project."""
@@ -176,6 +180,8 @@ def _by_currency(deltas: dict[tuple[str, str], ProjectDelta]) -> dict[str, Proje
     found: dict[str, ProjectDelta] = {}
     for (key, _project), delta in deltas.items():
         sums = found.setdefault(key, ProjectDelta())
+        sums.rows += delta.rows
+        sums.gone += delta.gone
         sums.list += delta.list
         sums.due += delta.due
     return found

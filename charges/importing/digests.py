@@ -36,11 +36,15 @@ class Digests:
         self.spelt = {at[name]: self.instant for name in INSTANTS if name in at}
         if "BillingAccountId" in at:
             self.spelt[at["BillingAccountId"]] = Memo(account)
-        self.nullable = [at[column.name] for column in COLUMNS if column.nullable and column.name in at]
+        self.nullable = [
+            at[column.name]
+            for column in COLUMNS
+            if column.nullable and column.name in at and at[column.name] in header.identity
+        ]
 
-    def of(self, columns: Columns, *, has_null_words: bool) -> tuple[Sequence[int], Sequence[int]]:
+    def of(self, columns: Columns) -> tuple[Sequence[int], Sequence[int]]:
         """Of what each row is about, and of all that it says. The order of columns is of no matter."""
-        abouts = _encoded(_joined(self.identity(self._in_one_spelling(columns, has_null_words=has_null_words))))
+        abouts = _encoded(_joined(self.identity(self._in_one_spelling(columns))))
         rests = _encoded(_joined(self.rest(columns)))
         if self.read_otherwise:
             rests = map(bytes.__add__, rests, repeat(self.read_otherwise))
@@ -54,12 +58,12 @@ class Digests:
         told = "\x1f".join(filter(None, text) if has_shape else text)
         return _signed(map(xxh3_64_intdigest, _encoded([told])))[0]
 
-    def _in_one_spelling(self, columns: Columns, *, has_null_words: bool) -> Columns:
+    def _in_one_spelling(self, columns: Columns) -> Columns:
         spelt = list(columns)
         for index, memo in self.spelt.items():
             spelt[index] = [memo[text] for text in columns[index]]
-        if has_null_words:
-            for index in self.nullable:
+        for index in self.nullable:
+            if any(word in columns[index] for word in NULL_WORDS):  # quicker than to hash every cell
                 spelt[index] = without_nulls(spelt[index])
         return spelt
 

@@ -13,7 +13,7 @@ from charges.importing.assessing import late_flag
 from charges.importing.comparing import in_batches
 from charges.importing.places import Place
 from charges.importing.snapshot import Old
-from charges.importing.superseding import decided
+from charges.importing.superseding import DECIDED, PAYER, by_key, carry_payer, decided
 from charges.importing.writing import rewrite
 from charges.models import Charge, FocusImport, PrincipalInvestigator, Project
 
@@ -38,17 +38,15 @@ def _carry_payers(pairs: Mapping[int, int]) -> None:
     """Who pays by a reviewer's decision pays for the rebill too. All else is decided anew: the row is held as late."""
     by_old = {old: new for new, old in pairs.items()}
     for charges in in_batches(by_old):
-        old_ones = list(decided(charges).select_related("pi__merged_into", "project__merged_into"))
-        new_ones = Charge.objects.in_bulk([by_old[old.pk] for old in old_ones])
+        old_ones = list(decided(charges).select_related(*PAYER))
+        new_ones = by_key(by_old[old.pk] for old in old_ones)
         for old in old_ones:
             new = new_ones[by_old[old.pk]]
-            new.pi_id, new.project_id = _standing(old.pi) or new.pi_id, _standing(old.project) or new.project_id
-            if old.fund_step == Charge.FundStep.DECISION:
-                new.funding_account_id, new.fund_step = old.funding_account_id, old.fund_step
+            carry_payer(old, new)
             if old.review_status in SET_ASIDE:
                 word = old.get_review_status_display().lower()
-                new.flags = {"late": f"{new.flags.get('late', '')} What it replaces is {word}: {old.decision_reason}"}
-        rewrite(list(new_ones.values()), ("pi", "project", "funding_account", "fund_step", "flags"))
+                new.flags["late"] = f"{new.flags.get('late', '')} What it replaces is {word}: {old.decision_reason}"
+        rewrite(list(new_ones.values()), DECIDED)
 
 
 def not_loaded(month: str) -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ from typing import Any
 
 from charges.focus import COSTS, NULLABLE, NULLS, TEXTS, Header, canonical
 from charges.focus.values import ALLOWED, account
-from charges.importing.digests import NULL_WORDS, Columns, Digests, unless_usual, without_nulls
+from charges.importing.digests import Columns, Digests, unless_usual, without_nulls
 from charges.importing.errors import BadRow
 from charges.importing.memo import Memo
 from charges.importing.moments import Moment, inclusive_end, moment
@@ -28,7 +28,6 @@ from charges.pricing import Costs, amount_due
 LONGEST_ACCOUNT = 500  # characters: it is part of a key
 CURRENCY = re.compile(r"[A-Z]{3}")
 PLAIN = re.compile(r"(?:-?[0-9]{1,9}+(?:\.[0-9]{1,9}+)?+\n)*+")  # whole billionths, as nearly all amounts are
-MOSTLY_NULL = ("charge_class", "commitment_discount_id", "commitment_discount_status", "resource_id", "sku_id")
 BILLION = Decimal(1_000_000_000)
 
 
@@ -156,7 +155,7 @@ class RowReader:
         self._check_references(texts)
         nulls = {name: sum(map(columns[index].count, ("", "NULL"))) for name, index in self.header.never_null.items()}
         costs = _costs(amounts, len(chunk.rows))
-        identities, contents = self.digests.of(columns, has_null_words=self._has_null_words(columns))
+        identities, contents = self.digests.of(columns)
         rows = Rows(
             lines=chunk.lines,
             months=self._months(columns[self.header.positions["BillingPeriodStart"]]),
@@ -179,11 +178,6 @@ class RowReader:
         )
         self.nulls.update(nulls)  # only now: the rows are good
         return rows
-
-    def _has_null_words(self, columns: Columns) -> bool:
-        """By a look at a column that is mostly null: a file that writes nulls as words does so in all of them."""
-        found = (columns[index] for field, index in self.texts if field in MOSTLY_NULL)
-        return any(not NULL_WORDS.isdisjoint(column) for column in found)
 
     def _by_field(self, columns: Columns) -> dict[str, Sequence[str]]:
         """Of two columns for one field, the later one where it says something."""

@@ -1,10 +1,12 @@
 """Rows of a snapshot take the place of those that are no more as they were; what people decided goes with them."""
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from django.db.models import Q, QuerySet
 
 from charges.converting import convert, revert
+from charges.flags import PAYER_FLAGS
 from charges.funding import ProjectFunds
 from charges.importing.comparing import in_batches
 from charges.importing.snapshot import Old
@@ -14,7 +16,7 @@ from charges.models import Charge, FocusImport, Source
 from charges.review import settle_payer_flags
 
 Status = Charge.ReviewStatus
-PAYER = ("pi", "project", "funding_account")
+PAYER = ("pi__merged_into", "project__merged_into", "funding_account__merged_into")
 DECIDED = (
     "pi", "project", "funding_account", "fund_step", "flags", "review_status", "decided_by", "decided_at",
     "decision_reason", "exchange_rate", "list_amount", "contracted_amount", "due_amount",
@@ -34,7 +36,7 @@ def carry_decisions(pairs: Mapping[int, int], source: Source) -> None:
     for charges in in_batches(by_old):
         changed = []
         old_ones = decided(charges).select_related(*PAYER)
-        new_ones = _by_key(by_old[old.pk] for old in old_ones)
+        new_ones = by_key(by_old[old.pk] for old in old_ones)
         for old in old_ones:
             new = new_ones[by_old[old.pk]]
             if new.review_status != Status.NOT_BILLABLE:
@@ -50,20 +52,41 @@ def decided(charges: QuerySet[Charge]) -> QuerySet[Charge]:
     return charges.filter(~Q(review_status__in=undecided) | by_reviewer)
 
 
-def _by_key(keys: Iterable[int]) -> dict[int, Charge]:
+def carry_payer(old: Charge, new: Charge) -> None:
+    """Of a decided charge: who pays goes along as one, never a PI from here and a fund from there."""
+    if old.decided_at and _differs(old.pi, new.pi) | _differs(old.project, new.project):
+        new.pi, new.project = _standing(old.pi, new.pi), _standing(old.project, new.project)
+        if old.funding_account or old.fund_step == Charge.FundStep.SPLIT:
+            _carry_fund(old, new)
+        elif new.project:
+            ProjectFunds(new.project).apply(new)
+    elif old.fund_step == Charge.FundStep.DECISION:
+        _carry_fund(old, new)
+    settle_payer_flags(new)
+
+
+def _carry_fund(old: Charge, new: Charge) -> None:
+    new.funding_account, new.fund_step = _standing(old.funding_account, None), old.fund_step
+    kept = {flag: why for flag, why in new.flags.items() if flag not in PAYER_FLAGS}
+    new.flags = kept | {flag: why for flag, why in old.flags.items() if flag in PAYER_FLAGS}
+
+
+def _standing(old: Any, new: Any) -> Any:
+    """As it was decided, by the name that it goes by now."""
+    return old.standing if old else new
+
+
+def _differs(old: Any, new: Any) -> bool:
+    return old is not None and old.standing != new
+
+
+def by_key(keys: Iterable[int]) -> dict[int, Charge]:
     charges = Charge.objects.select_related("period", "source", *PAYER)
     return {charge.pk: charge for charge in charges.filter(pk__in=list(keys))}
 
 
 def _carry(old: Charge, new: Charge, source: Source) -> None:
-    has_moved = old.decided_at is not None and old.project is not None and old.project_id != new.project_id
-    if old.decided_at:
-        new.pi, new.project = old.pi or new.pi, old.project or new.project
-    if old.fund_step == Charge.FundStep.DECISION:
-        new.funding_account, new.fund_step = old.funding_account, old.fund_step
-    elif has_moved and new.project:
-        ProjectFunds(new.project).apply(new)
-    settle_payer_flags(new)
+    carry_payer(old, new)
     new.decided_by_id, new.decided_at, new.decision_reason = old.decided_by_id, old.decided_at, old.decision_reason
     if old.review_status in (Status.EXCLUDED, Status.DEFERRED):
         new.review_status = old.review_status

@@ -1,7 +1,7 @@
 """Foreign keys of charges on PostgreSQL, looked at once a statement.
 
 PostgreSQL itself runs a query for every row and key: fifty of the seventy microseconds that a loaded charge cost.
-These triggers do what its foreign keys do: lock the rows that new charges name, so that nobody deletes them
+These triggers do what its foreign keys do at READ COMMITTED, which Django uses: lock the rows that new charges name, so that nobody deletes them
 meanwhile, and refuse to delete a row that a charge names.
 """
 

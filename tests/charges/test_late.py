@@ -240,7 +240,8 @@ def test_a_kept_file_can_be_discarded(deliver, keeping):
 
 
 def test_who_pays_by_decision_pays_for_the_rebill_too(deliver):
-    deliver(january("a", "10"), january("b", "20"))
+    nobody = {"pi_email": "", "project_id": "", "fund_org": ""}
+    deliver(of("2025-01", "a", "10", tags=nobody), january("b", "20"))
     payer = {
         "pi": make_pi("grace@example.edu"),
         "project": make_project("compiler"),
@@ -249,27 +250,42 @@ def test_who_pays_by_decision_pays_for_the_rebill_too(deliver):
     reattribute(Charge.objects.filter(resource_id="a"), reason="Of another group", **payer)
     make_closed(BillingPeriod.objects.get())
 
-    deliver(january("a", "11"), january("b", "20"), late_to="2025-03")
+    deliver(of("2025-01", "a", "11", tags=nobody), january("b", "20"), late_to="2025-03")
 
     late = Charge.objects.filter(period__month="2025-03").order_by("due_amount")
-    assert [(c.due_amount, c.pi, c.project, c.funding_account, c.review_status) for c in late] == [
-        (Decimal(-10), *payer.values(), "held"),
-        (Decimal(11), *payer.values(), "held"),
+    assert [(c.due_amount, c.pi, c.project, c.funding_account, list(c.flags)) for c in late] == [
+        (Decimal(-10), *payer.values(), ["late"]),
+        (Decimal(11), *payer.values(), ["late"]),
     ]
 
 
-def test_the_rebill_of_what_was_excluded_says_so(deliver):
-    deliver(january("a", "10"), january("b", "20"))
+def test_the_rebill_of_what_was_excluded_says_so_and_keeps_its_other_flags(deliver):
+    of_nobody = {"tags": {"fund_org": ""}}
+    deliver(of("2025-01", "a", "10", **of_nobody), january("b", "20"))
     exclude(Charge.objects.filter(resource_id="a"), reason="Our own experiment")
     make_closed(BillingPeriod.objects.get())
 
-    deliver(january("a", "11"), january("b", "20"), late_to="2025-03")
+    deliver(of("2025-01", "a", "11", **of_nobody), january("b", "20"), late_to="2025-03")
 
     rebill = Charge.objects.get(kind=Charge.Kind.LATE)
     assert (rebill.review_status, rebill.flags) == (
         "held",
         {
+            "missing_fund": "No tag, rule or project default names a fund.",
             "late": "2025-01 was closed when this came: it is the difference to what that month holds. "
-            "What it replaces is excluded: Our own experiment"
+            "What it replaces is excluded: Our own experiment",
         },
     )
+
+
+def test_a_difference_that_bills_nobody_is_shown_all_the_same(deliver):
+    Source.objects.create(name="aws", late_policy=Source.LatePolicy.KEEP)
+    prepaid = {"ChargeCategory": "Purchase", "CommitmentDiscountId": "c-1"}
+    rows = [of("2025-01", "a", "10") | {"ChargeCategory": "Usage", "CommitmentDiscountId": ""}]
+    purchase = of("2025-01", "p", "500") | prepaid | {"EffectiveCost": "0"}
+    deliver(*rows, purchase)
+    make_closed(BillingPeriod.objects.get())
+
+    kept = deliver(*rows, purchase | {"BilledCost": "600"})
+
+    assert kept.late_months == [{"month": "2025-01", "to": "", "currency": "USD", "rows": 2, "list": "0", "due": "0"}]

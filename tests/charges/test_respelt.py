@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from charges.importing import Delivery, import_files
-from charges.models import Charge
-from charges.review import exclude, reattribute
+from charges.models import AttributionRule, Charge
+from charges.review import approve, exclude, reattribute
 from tests.charges.focus_files import focus_row, write_focus
 from tests.make import make_fund, make_pi, make_project
 
@@ -123,3 +123,38 @@ def test_a_row_that_is_another_replaces_nothing(deliver):
     assert (delivery.added, delivery.changed, delivery.removed, delivery.unchanged) == (1, 0, 1, 1)
     assert (gone.added, gone.changed, gone.removed, gone.unchanged) == (2, 0, 2, 0)
     assert [status for *_, status in current()] == ["clear", "clear"]
+
+
+def test_a_row_is_the_same_whatever_stands_beside_it(deliver):
+    rows = [
+        focus_row(ResourceId="NULL", SubAccountName="NULL", ChargeCategory="Tax"),
+        focus_row(ResourceId="b", SubAccountName="NULL", ChargeCategory="Usage"),
+    ]
+    deliver(*rows)
+    exclude(Charge.objects.filter(resource_id="b"), reason="Our own experiment")
+
+    delivery = deliver(rows[0] | {"EffectiveCost": "x"}, rows[1])
+
+    assert (delivery.added, delivery.changed, delivery.removed, delivery.unchanged) == (0, 0, 1, 1)
+    assert current() == [("b", Decimal(80), "excluded")]
+
+
+def test_who_pays_is_carried_whole_or_not_at_all(deliver):
+    deliver(focus_row(ListCost="1", EffectiveCost="80"))
+    approve(Charge.objects.all())
+    before = Charge.objects.get()
+    AttributionRule.objects.create(
+        mode="override",
+        service_name=before.service_name,
+        project=make_project("new"),
+        funding_account=make_fund("F-NEW"),
+    )
+
+    deliver(focus_row(ListCost="1", EffectiveCost="81"))
+
+    [charge] = Charge.objects.current()
+    assert (charge.project, charge.funding_account, charge.fund_step) == (
+        before.project,
+        before.funding_account,
+        before.fund_step,
+    )
