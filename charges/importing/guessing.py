@@ -13,7 +13,13 @@ from charges.models import ReceivedFile, Source
 from periods.errors import Refused
 
 PROVIDERS = {"aws": "aws", "amazon": "aws", "microsoft": "azure", "azure": "azure", "google": "gcp", "oracle": "oci"}
-CHANGING = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d+", re.IGNORECASE)
+RUN = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+DATE = r"(?<!\d)(?:19|20)\d\d[-_]?(?:0[1-9]|1[0-2])(?:[-_]?[0-3]\d)?(?!\d)"
+NUMBER = r"(?<![^\W_])\d+(?![^\W_])"  # by itself; the 2 of hpc2 is part of a name
+CHANGING = re.compile(rf"{RUN}|\d+", re.IGNORECASE)
+DATED = re.compile(rf"{RUN}|{DATE}", re.IGNORECASE)
+NUMBERED = re.compile(rf"[\W_]*(?:(?:{RUN}|{DATE}|{NUMBER})[\W_]*)+", re.IGNORECASE)
+OF_ANY_FILE = {"billing", "charge", "charges", "cost", "costs", "data", "export", "focus", "report", "usage"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +42,14 @@ def guess(path: Path, name: str) -> Guess:
 
 
 def _known_source(name: str) -> str:
-    words = _words(name)
-    known = [source for source in Source.objects.values_list("name", flat=True) if _words(source) <= words]
-    return max(known, key=len, default="")
+    """The one that the name is, without dates, then without numbers, then without what any such file is called.
+
+    A part of the name is not enough: it_storage beside storage would be one delivery of both.
+    """
+    known = {_words(source): source for source in Source.objects.values_list("name", flat=True)}
+    undated, plain = (_words(text) for text in (DATED.sub("-", _bare(name)), _without_numbers(name)))
+    said = tuple(word for word in plain if word not in OF_ANY_FILE)
+    return next((known[words] for words in (undated, plain, said) if words and words in known), "")
 
 
 def _earlier_source(name: str) -> str:
@@ -54,12 +65,19 @@ def _provider_source(provider: str) -> str:
 
 
 def _stem(name: str) -> str:
-    stem = name.partition(".")[0]
-    return re.sub(r"[\W_]*(\d+[\W_]*)+", "-", stem).strip("-_ ")[:LONGEST_SOURCE] or "unnamed"
+    return _without_numbers(name)[:LONGEST_SOURCE].strip("-_ ") or "unnamed"
 
 
-def _words(text: str) -> set[str]:
-    return set(re.split(r"[\W_]+", text.casefold())) - {""}
+def _without_numbers(name: str) -> str:
+    return NUMBERED.sub("-", _bare(name)).strip("-_ ")
+
+
+def _bare(name: str) -> str:
+    return name.partition(".")[0]
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word for word in re.split(r"[\W_]+", text.casefold()) if word)
 
 
 def _look_into(path: Path) -> tuple[str, list[str]]:

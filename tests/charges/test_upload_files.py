@@ -150,10 +150,21 @@ def test_no_file_at_all_is_asked_for_again(browser):
         ("whatever.csv", {"ServiceProviderName": "Google Cloud", "ProviderName": "x"}, "gcp"),
         ("hpc_2025-01.csv", {}, "hpc"),
         ("2025.csv", {}, "unnamed"),
+        ("it_storage_2025-01.csv", {}, "it_storage"),
+        ("storage-tape-2025-01.csv", {}, "storage-tape"),
+        ("Storage 2025-01-31.csv", {}, "storage"),
+        ("focus_storage_export_2025-01_0001.csv.gz", {}, "storage"),
+        ("our.storage.csv", {}, "our"),
+        ("hpc2_202501.csv", {}, "hpc2"),
+        ("hpc3_202501.csv", {}, "hpc3"),
+        ("lab_1_2025-02.csv", {}, "Lab 1"),
+        ("lab_2_2025-02.csv", {}, "lab"),
+        ("aws-6c1f1f0e-1111-4222-8333-0123456789ab.csv", {}, "aws"),
     ],
 )
 def test_the_source_is_guessed(tmp_path, name, columns, source):
-    make_source("cluster")
+    for known in ("cluster", "storage", "hpc2", "Lab 1"):
+        make_source(known)
 
     assert guess(write_focus(tmp_path / name, focus_row(**columns)), name).source == source
 
