@@ -17,7 +17,7 @@ from import_export.admin import ImportMixin
 from unfold.decorators import display
 
 from charges.admin.delivery_tables import change_set, control_totals, late_differences, seldom_parts
-from charges.admin.display import audit_list, table
+from charges.admin.display import audit_list, link, table
 from charges.admin.filters import SourceFilter
 from charges.admin.upload import (
     ConfirmForm,
@@ -30,8 +30,9 @@ from charges.admin.upload import (
     tell_outcome,
 )
 from charges.admin.upload_files import FilesView
-from charges.importing import discard, discard_issues, received_path
+from charges.importing import discard, discard_issues, received_path, why_not_reversed
 from charges.importing import reverse as reverse_import
+from charges.importing.recognising import follower
 from charges.models import FocusImport, ImportIssue
 from periods.blockers import counted
 from periods.errors import Refused
@@ -76,7 +77,7 @@ class FocusImportAdmin(ImportMixin, TransitionAdmin, ReadOnlyAdmin):
             states=(State.LOADED,),
             form=ReasonForm,
             icon="undo",
-            is_offered=lambda focus_import: focus_import.kind == FocusImport.Kind.DELIVERY,
+            is_offered=lambda focus_import: not why_not_reversed(focus_import),
         ),
         "discard-rows": Step(
             label="Discard the quarantined rows",
@@ -104,7 +105,7 @@ class FocusImportAdmin(ImportMixin, TransitionAdmin, ReadOnlyAdmin):
     fieldsets: ClassVar[list[Any]] = [
         (
             "Delivery",
-            {"fields": [("source", "months", "status"), ("created_at", "created_by", "loaded_at"), "focus_version", "files_kept"]},
+            {"fields": [("source", "months", "status"), ("created_at", "created_by", "loaded_at"), "focus_version", "files_kept", "followed_by"]},
         ),
         ("Rows", {"fields": ["counts", "against", "quarantine"]}),
         ("Control totals", {"fields": ["control_totals", "totals_agree"]}),
@@ -217,6 +218,13 @@ class FocusImportAdmin(ImportMixin, TransitionAdmin, ReadOnlyAdmin):
             )
             or "—"
         )
+
+    @display(description="Followed by")
+    def followed_by(self, focus_import: FocusImport) -> str:
+        """Why it is not offered to be reversed."""
+        later = follower(focus_import) if focus_import.state == State.LOADED else None
+        words = "{}, which speaks for the same months: this import can be reversed once that one is."
+        return format_html(words, link(later)) if later else "—"
 
     @display(description="In the files")
     def counts(self, focus_import: FocusImport) -> str:

@@ -3,12 +3,14 @@
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from django.db.models import Q
+from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, When
 
 from charges.importing.receiving import digest_of, holds_rows, received_path
 from charges.models import Charge, FocusImport, ImportIssue, ImportScope, ReceivedFile, Source
 from periods.errors import Refused
 from periods.models import BillingPeriod
+
+MONTH = Case(When(late_month="", then=F("period__month")), default=F("late_month"))  # of a scope
 
 
 def loaded_already(
@@ -21,7 +23,7 @@ def loaded_already(
     if earlier is None or not _is_read_alike(earlier, source):
         return None
     scopes = list(earlier.scopes.select_related("period"))
-    if any(is_overtaken(scope) for scope in scopes) or not _agrees_still(earlier) or _may_take_kept(earlier, late_to):
+    if follower(earlier) or not _agrees_still(earlier) or _may_take_kept(earlier, late_to):
         return None
     _refuse_other_month(earlier, scopes, period)
     return earlier
@@ -42,9 +44,9 @@ def settled(source: Source, hashes: Mapping[str, Path], late_to: str | None) -> 
 def _is_settled(earlier: FocusImport) -> bool:
     scopes = list(earlier.scopes.select_related("period"))
     is_open = BillingPeriod.State.OPEN
-    if any((scope.period.state == is_open and not scope.late_month) or is_overtaken(scope) for scope in scopes):
+    if any(scope.period.state == is_open and not scope.late_month for scope in scopes):
         return False
-    return _agrees_still(earlier)
+    return follower(earlier) is None and _agrees_still(earlier)
 
 
 def _agrees_still(earlier: FocusImport) -> bool:
@@ -122,13 +124,26 @@ def _refuse_other_month(earlier: FocusImport, scopes: list[ImportScope], period:
 
 def is_overtaken(scope: ImportScope) -> bool:
     """Whether a later delivery spoke for the same month and account, or loaded differences of that month."""
-    month = scope.late_month or scope.period.month
-    later = ImportScope.objects.filter(
-        Q(late_month=month) | Q(late_month="", period__month=month),
-        focus_import__source=scope.focus_import.source_id,
+    return _later(scope.focus_import, ImportScope.objects.filter(pk=scope.pk)).exists()
+
+
+def follower(focus_import: FocusImport) -> FocusImport | None:
+    """The latest of the deliveries by which this one is overtaken in any of its scopes."""
+    if focus_import.loaded_at is None:
+        return None
+    later = _later(focus_import, ImportScope.objects.filter(focus_import=focus_import)).values("focus_import")
+    return FocusImport.objects.filter(pk__in=later).select_related("source").order_by("-loaded_at", "-pk").first()
+
+
+def _later(focus_import: FocusImport, scopes: QuerySet[ImportScope]) -> QuerySet[ImportScope]:
+    same = scopes.annotate(month=MONTH).filter(
+        month=OuterRef("month"), billing_account_id=OuterRef("billing_account_id")
+    )
+    later = ImportScope.objects.annotate(month=MONTH).filter(
+        Exists(same),
+        focus_import__source=focus_import.source_id,
         focus_import__kind=FocusImport.Kind.DELIVERY,
         focus_import__state=FocusImport.State.LOADED,
-        focus_import__loaded_at__gt=scope.focus_import.loaded_at,
-        billing_account_id=scope.billing_account_id,
+        focus_import__loaded_at__gt=focus_import.loaded_at,
     )
-    return later.exclude(focus_import=scope.focus_import_id).exists()
+    return later.exclude(focus_import=focus_import)

@@ -6,7 +6,7 @@ from django.db import transaction
 from django.db.models import ProtectedError
 
 from charges.importing.liveness import is_running
-from charges.importing.recognising import is_overtaken
+from charges.importing.recognising import follower
 from charges.models import Charge, FocusImport, ImportIssue, ImportScope, Source
 from periods.errors import Refused
 from periods.lifecycle import require_reason, run_transition
@@ -32,16 +32,23 @@ def _discard(focus_import: FocusImport, *, by: Any = None, reason: str) -> Focus
     return discarded
 
 
+def why_not_reversed(focus_import: FocusImport) -> str:
+    """A sentence; empty where nothing but its months' states or a permission may stand in the way."""
+    if focus_import.kind != FocusImport.Kind.DELIVERY:
+        return f"{focus_import} carries deferred charges over: defer or exclude them instead."
+    if later := follower(focus_import):
+        return f"Only the latest delivery can be reversed; {focus_import} was followed by {later}."
+    return ""
+
+
 @transaction.atomic
 def reverse(focus_import: FocusImport, *, reason: str, by: Any = None) -> FocusImport:
     """Take the latest delivery of its months back: what it superseded is current again, and undecided again."""
-    if focus_import.kind != FocusImport.Kind.DELIVERY:
-        raise Refused(f"{focus_import} carries deferred charges over: defer or exclude them instead.")
     scopes = ImportScope.objects.filter(focus_import=focus_import)
     for pk in sorted(set(scopes.values_list("period", flat=True))):
         BillingPeriod.objects.lock_open(pk)
-    if any(is_overtaken(scope) for scope in scopes):
-        raise Refused(f"Only the latest delivery can be reversed; {focus_import} was followed by another.")
+    if sentence := why_not_reversed(focus_import):
+        raise Refused(sentence)
     reversed_import = run_transition(focus_import, "reverse", by=by, reason=require_reason(reason))
     Charge.objects.filter(superseded_by=focus_import).update(superseded_by=None)
     issues = ImportIssue.objects.all()

@@ -371,7 +371,7 @@ def test_reversing_the_latest_delivery_brings_the_earlier_one_back(folder: Path)
     first = deliver(folder, focus_row()).focus_import
     second = deliver(folder, focus_row(EffectiveCost="5")).focus_import
 
-    with pytest.raises(Refused, match="Only the latest delivery"):
+    with pytest.raises(Refused, match=f"^Only the latest delivery can be reversed; {first} was followed by {second}.$"):
         reverse(first, reason="wrong file uploaded")
     reverse(second, reason="wrong file uploaded")
 

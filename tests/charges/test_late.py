@@ -143,7 +143,7 @@ def test_the_latest_late_delivery_can_be_reversed(deliver, closed_january):
     first = deliver(january("a", "14"), *rows, late_to="2025-03").focus_import
     second = deliver(january("a", "15"), *rows, name="more.csv", late_to="2025-03").focus_import
 
-    with pytest.raises(Refused, match="followed by another"):
+    with pytest.raises(Refused, match="followed by import"):
         reverse(first, reason="The wrong file was sent")
     reverse(second, reason="The wrong file was sent")
     reverse(first, reason="The wrong file was sent")

@@ -8,7 +8,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.http import HttpResponse
 from django.test import Client
 
-from charges.importing import import_files
+from charges.importing import import_files, reverse
 from charges.models import Charge, FocusImport, ImportIssue
 from periods.lifecycle import close_period
 from periods.models import AuditEntry, BillingPeriod
@@ -177,6 +177,26 @@ def test_only_a_delivery_offers_to_be_reversed(browser: Client, kind: str, offer
     page = browser.get(f"/admin/charges/focusimport/{focus_import.pk}/change/")
 
     assert [button["step"].label for button in page.context["buttons"]] == offered
+
+
+def test_what_was_followed_by_another_is_not_offered_to_be_reversed(browser: Client, tmp_path: Path) -> None:
+    first, second, third = (
+        import_files([write_focus(tmp_path / "a.csv", focus_row(EffectiveCost=cost))], source_name="aws").focus_import
+        for cost in "123"
+    )
+    place = f"/admin/charges/focusimport/{first.pk}/"
+
+    page = browser.get(f"{place}change/")
+
+    assert page.context["buttons"] == []
+    assert f">{third}</a>, which speaks for the same months" in page.content.decode()
+    assert sentences(browser.get(f"{place}step/reverse/", follow=True)) == [
+        f"“Reverse” is not possible for {first} now."
+    ]
+
+    reverse(third, reason="The wrong file was sent")
+    page = browser.get(f"/admin/charges/focusimport/{second.pk}/change/")
+    assert [button["step"].label for button in page.context["buttons"]] == ["Reverse"]
 
 
 def test_late_differences_go_where_it_is_said(browser: Client, tmp_path: Path) -> None:
