@@ -7,6 +7,9 @@ path on, and the resource runs the engine, dry for the preview and in earnest on
 import re
 import shutil
 import time
+from collections.abc import Iterator
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -180,18 +183,29 @@ def tell_outcome(request: HttpRequest, delivery: Delivery) -> None:
     if delivery.is_repeated:
         messages.info(request, f"{whose}: nothing to do, {delivery.focus_import} holds the same already.")
         return
-    rows = (
-        f"{whose}: {counted(delivery.loaded, 'row is', 'rows are')} loaded, {delivery.flagged:,} held for review, "
-        f"{delivery.quarantined:,} in quarantine."
-    )
+    sentences = [f"{whose}: {_written(delivery)}.", *_late_outcomes(delivery.late_months)]
     tell = messages.success if delivery.loaded else messages.warning
-    tell(request, " ".join([rows, *map(_late_outcome, delivery.late_months)]))
+    tell(request, " ".join(sentences))
 
 
-def _late_outcome(late: dict[str, Any]) -> str:
-    due = f"{change(late['due'], late['currency'])} {late['currency']}"
-    became = f"is loaded into {late['to']}" if late["to"] else "is kept, not loaded"
-    return f"{late['month']} is closed: the difference of {due} due {became}."
+def _written(delivery: Delivery) -> str:
+    """Unchanged rows are apart: they stay the charges of an earlier delivery."""
+    others = {"unchanged": delivery.unchanged, "gone": delivery.removed}
+    return ", ".join([
+        f"{counted(delivery.added + delivery.changed, 'row is', 'rows are')} loaded",
+        *(f"{rows:,} {word}" for word, rows in others.items() if rows),
+        f"{delivery.flagged:,} held for review",
+        f"{delivery.quarantined:,} in quarantine",
+    ])  # fmt: skip
+
+
+def _late_outcomes(late_months: list[dict[str, Any]]) -> Iterator[str]:
+    for month, of_month in groupby(late_months, key=itemgetter("month")):
+        lates = list(of_month)
+        due = " and ".join(f"{change(late['due'], late['currency'])} {late['currency']}" for late in lates)
+        to, charges = lates[0]["to"], counted(lates[0]["rows"], "charge", "charges")
+        became = f"is loaded into {to}, as {charges}" if to else "is kept, not loaded"
+        yield f"{month} is closed: the difference of {due} due {became}."
 
 
 def uploads() -> Path:

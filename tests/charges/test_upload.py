@@ -212,10 +212,39 @@ def test_late_differences_go_where_it_is_said(browser: Client, tmp_path: Path) -
     assert sentences(page) == [
         (
             "aws, 2025-01, 2025-02: 1 row is loaded, 1 held for review, 0 in quarantine. "
-            "2025-01 is closed: the difference of +1.00 USD due is loaded into 2025-02."
+            "2025-01 is closed: the difference of +1.00 USD due is loaded into 2025-02, as 2 charges."
         )
     ]
     assert sorted(Charge.objects.filter(period__month="2025-02").values_list("kind", flat=True)) == ["late", "reversal"]
+
+
+def test_of_a_late_file_only_what_was_written_is_told_as_loaded(browser: Client, tmp_path: Path) -> None:
+    rows = [focus_row(ResourceId=f"i-{number}") for number in range(13)]
+    import_files([write_focus(tmp_path / "a.csv", *rows)], source_name="aws")
+    close_period(BillingPeriod.objects.get())
+    make_period("2025-02")
+    late = [focus_row(ResourceId="i-0", EffectiveCost="81"), *rows[2:], focus_row(ResourceId="new")]
+
+    page = confirm(browser, upload(browser, write_focus(tmp_path / "b.csv", *late), late_to="2025-02"))
+
+    assert sentences(page) == [
+        (
+            "aws, 2025-01, 2025-02: 2 rows are loaded, 11 unchanged, 1 gone, 2 held for review, 0 in quarantine. "
+            "2025-01 is closed: the difference of +1.00 USD due is loaded into 2025-02, as 4 charges."
+        )
+    ]
+    assert Charge.objects.filter(period__month="2025-02").count() == 4
+
+
+def test_of_a_restated_month_the_unchanged_rows_are_told_apart(browser: Client, tmp_path: Path) -> None:
+    rows = [focus_row(ResourceId=f"i-{number}") for number in range(3)]
+    import_files([write_focus(tmp_path / "a.csv", *rows)], source_name="aws")
+
+    page = confirm(browser, upload(browser, write_focus(tmp_path / "b.csv", focus_row(ResourceId="new"), rows[0])))
+
+    assert sentences(page) == [
+        "aws, 2025-01: 1 row is loaded, 1 unchanged, 2 gone, 0 held for review, 0 in quarantine."
+    ]
 
 
 def test_a_month_closed_meanwhile_takes_no_late_differences(browser: Client, tmp_path: Path) -> None:
