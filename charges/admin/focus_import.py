@@ -1,11 +1,12 @@
 """Imports: upload with preview and confirm, control totals, what changed, the files as they came, quarantine."""
 
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
@@ -33,8 +34,8 @@ from charges.admin.upload_files import FilesView
 from charges.importing import discard, discard_issues, received_path, why_not_reversed
 from charges.importing import reverse as reverse_import
 from charges.importing.recognising import follower
-from charges.models import FocusImport, ImportIssue
-from periods.blockers import counted
+from charges.models import Charge, FocusImport, ImportIssue
+from periods.blockers import changelist, counted
 from periods.errors import Refused
 from periods.plain_admin import ReadOnlyAdmin
 from periods.transition_admin import ReasonForm, Step, TransitionAdmin
@@ -98,7 +99,7 @@ class FocusImportAdmin(ImportMixin, TransitionAdmin, ReadOnlyAdmin):
     tmp_storage_class = UploadStorage
     import_template_name = "admin/charges/focusimport/import.html"
     list_display: ClassVar = [
-        "number", "source", "months", "status", "rows", "loaded", "flagged", "quarantined", "loaded_at",
+        "number", "whose", "months", "status", "rows", "loaded", "held", "in_quarantine", "loaded_at",
     ]  # fmt: skip
     list_filter: ClassVar = [SourceFilter, "state"]
     list_select_related: ClassVar = ["source"]
@@ -107,7 +108,7 @@ class FocusImportAdmin(ImportMixin, TransitionAdmin, ReadOnlyAdmin):
             "Delivery",
             {"fields": [("source", "months", "status"), ("created_at", "created_by", "loaded_at"), "focus_version", "files_kept", "followed_by"]},
         ),
-        ("Rows", {"fields": ["counts", "against", "quarantine"]}),
+        ("Rows", {"fields": ["counts", "against", "charges", "quarantine"]}),
         ("Control totals", {"fields": ["control_totals", "totals_agree"]}),
         ("Closed months", {"fields": ["late_differences"]}),
         ("Changes against what the months held", {"fields": ["changes"]}),
@@ -189,6 +190,18 @@ class FocusImportAdmin(ImportMixin, TransitionAdmin, ReadOnlyAdmin):
     def number(self, focus_import: FocusImport) -> str:
         return f"Import {focus_import.pk}"
 
+    @display(description="Source", ordering="source__name")
+    def whose(self, focus_import: FocusImport) -> str:
+        return format_html('<span class="ocb-name">{}</span>', focus_import.source)
+
+    @display(description="Held for review", ordering="flagged")
+    def held(self, focus_import: FocusImport) -> int:
+        return focus_import.flagged
+
+    @display(description="In quarantine", ordering="quarantined")
+    def in_quarantine(self, focus_import: FocusImport) -> int:
+        return focus_import.quarantined
+
     @display(description="Months")
     def months(self, focus_import: FocusImport) -> str:
         late = {late["month"] for late in focus_import.late_months}
@@ -236,6 +249,14 @@ class FocusImportAdmin(ImportMixin, TransitionAdmin, ReadOnlyAdmin):
         parts = {"New": "added", "Changed": "changed", "Gone": "removed", "Unchanged": "unchanged"}
         return _numbers(focus_import, parts)
 
+    @display(description="Charges")
+    def charges(self, focus_import: FocusImport) -> str:
+        """Those that it wrote; a row that came unchanged stays the charge of an earlier delivery."""
+        if focus_import.state != State.LOADED:
+            return "None"
+        links = format_html_join(", ", '<a class="ocb-link" href="{}">{}</a>', _charge_links(focus_import))
+        return links or "None: nothing in it was new"
+
     @display(description="To the last digit of the text")
     def control_totals(self, focus_import: FocusImport) -> str:
         return control_totals(focus_import.totals)
@@ -276,6 +297,27 @@ class FocusImportAdmin(ImportMixin, TransitionAdmin, ReadOnlyAdmin):
     @display(description="History")
     def history(self, focus_import: FocusImport) -> str:
         return audit_list(focus_import)
+
+
+def _charge_links(focus_import: FocusImport) -> Iterator[tuple[str, str]]:
+    """Address and words, by month: those that are current, and those that a later delivery superseded."""
+    superseded = Q(superseded_by__isnull=False)
+    written = Charge.objects.filter(loaded_by=focus_import).order_by("period__month")
+    of_month = written.values_list("period", "period__month")
+    for period, month, current, others in of_month.annotate(
+        current=Count("pk", filter=~superseded), superseded=Count("pk", filter=superseded)
+    ):
+        asked = {"period__id__exact": period, "loaded_by__id__exact": focus_import.pk}
+        if current:
+            yield (
+                changelist(Charge, **asked, review_status__exact="all"),
+                f"{counted(current, 'charge', 'charges')} of {month}",
+            )
+        if others:
+            yield (
+                changelist(Charge, **asked, review_status__exact="superseded"),
+                f"{others:,} of {month} superseded since",
+            )
 
 
 def _numbers(focus_import: FocusImport, parts: dict[str, str]) -> str:

@@ -1,5 +1,7 @@
 """The upload page is django-import-export's flow with the engine underneath: upload, preview, confirm."""
 
+import re
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ from charges.models import Charge, FocusImport, ImportIssue
 from periods.lifecycle import close_period
 from periods.models import AuditEntry, BillingPeriod
 from tests.charges.focus_files import focus_row, write_focus
-from tests.make import make_import, make_period, make_source
+from tests.make import make_finalized, make_import, make_period, make_source
 
 pytestmark = pytest.mark.django_db
 URL = "/admin/charges/focusimport/import/"
@@ -197,6 +199,47 @@ def test_what_was_followed_by_another_is_not_offered_to_be_reversed(browser: Cli
     reverse(third, reason="The wrong file was sent")
     page = browser.get(f"/admin/charges/focusimport/{second.pk}/change/")
     assert [button["step"].label for button in page.context["buttons"]] == ["Reverse"]
+
+
+def charge_lists(browser: Client, focus_import: FocusImport) -> dict[str, int]:
+    """The links of an import's page to lists of charges, and how many charges each list shows."""
+    page = browser.get(f"/admin/charges/focusimport/{focus_import.pk}/change/").content.decode()
+    links = re.findall(r'href="(/admin/charges/charge/\?[^"]+)">([^<]+)</a>', page)
+    return {words: browser.get(unescape(address)).context["cl"].result_count for address, words in links}
+
+
+def test_the_page_of_an_import_leads_to_its_charges(browser: Client, tmp_path: Path) -> None:
+    february = focus_row(BillingPeriodStart="2025-02-01")
+    rows = [focus_row(ResourceId="i-1"), focus_row(ResourceId="i-2"), focus_row(ResourceId="i-3"), february]
+    restated = [focus_row(ResourceId="i-1", EffectiveCost="1"), *rows[1:]]
+    first, second = (
+        import_files([write_focus(tmp_path / "a.csv", *of_file)], source_name="aws").focus_import
+        for of_file in (rows, restated)
+    )
+
+    assert charge_lists(browser, first) == {
+        "2 charges of 2025-01": 2,
+        "1 of 2025-01 superseded since": 1,
+        "1 charge of 2025-02": 1,
+    }
+    assert charge_lists(browser, second) == {"1 charge of 2025-01": 1}
+
+    reverse(second, reason="The wrong file was sent")
+    assert charge_lists(browser, second) == {}
+
+    make_finalized(BillingPeriod.objects.get(month="2025-02"))
+    assert charge_lists(browser, first) == {"3 charges of 2025-01": 3, "1 charge of 2025-02": 1}
+
+
+def test_the_list_says_held_for_review_as_other_pages_do(browser: Client) -> None:
+    make_import(make_period(), make_source("a" * 60), flagged=7)
+
+    page = browser.get("/admin/charges/focusimport/")
+
+    assert [page.context["cl"].model_admin.held(row) for row in page.context["cl"].result_list] == [7]
+    assert "Held for review" in page.content.decode()
+    assert "Flagged" not in page.content.decode()
+    assert f'<span class="ocb-name">{"a" * 60}</span>' in page.content.decode()
 
 
 def test_late_differences_go_where_it_is_said(browser: Client, tmp_path: Path) -> None:
