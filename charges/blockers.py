@@ -120,7 +120,7 @@ def adjustments_on_superseded_charges(period: BillingPeriod) -> Iterator[Blocker
 
 def _upload_page() -> str:
     try:
-        return reverse("admin:charges_focusimport_import")
+        return reverse("admin:charges_focusimport_files")
     except NoReverseMatch:  # as for a list: the sentence still helps
         return ""
 

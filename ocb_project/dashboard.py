@@ -21,7 +21,7 @@ def start_page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "may_view_months": may_view,
         "months": months,
         "overview": overview(chosen, by=request.user) if chosen else None,
-        "import_url": reverse("admin:charges_focusimport_import")
+        "import_url": reverse("admin:charges_focusimport_files")
         if request.user.has_perm("charges.load_focusimport")
         else "",
     }

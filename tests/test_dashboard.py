@@ -35,7 +35,7 @@ def test_an_empty_installation_is_told_the_first_step(desk):
     assert (context["overview"], context["months"], context["import_url"]) == (
         None,
         [],
-        "/admin/charges/focusimport/import/",
+        "/admin/charges/focusimport/files/",
     )
 
 
@@ -152,7 +152,7 @@ def test_a_month_without_a_delivery_asks_for_one(desk):
     assert FocusImport.objects.count() == 0
     assert overview["next"] == {
         "sentence": "Nothing is loaded for January 2025 yet. Import the files of its sources.",
-        "url": "/admin/charges/focusimport/import/",
+        "url": "/admin/charges/focusimport/files/",
         "label": "Import files",
     }
 
@@ -187,7 +187,7 @@ def test_what_stands_in_the_way_of_the_close_comes_before_it(desk):
     assert start(desk)["overview"]["next"] == {
         "sentence": "azure is expected every month and has delivered nothing: import its files, "
         "or waive it for this month.",
-        "url": "/admin/charges/focusimport/import/",
+        "url": "/admin/charges/focusimport/files/",
         "label": "Import files",
     }
 

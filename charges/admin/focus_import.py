@@ -97,6 +97,7 @@ class FocusImportAdmin(ImportMixin, TransitionAdmin, ReadOnlyAdmin):
     formats: ClassVar = [FocusFormat]
     import_formats: ClassVar = [FocusFormat]
     tmp_storage_class = UploadStorage
+    import_export_change_list_template = "admin/charges/focusimport/change_list.html"
     import_template_name = "admin/charges/focusimport/import.html"
     list_display: ClassVar = [
         "number", "whose", "months", "status", "rows", "loaded", "held", "in_quarantine", "loaded_at",
@@ -165,7 +166,10 @@ class FocusImportAdmin(ImportMixin, TransitionAdmin, ReadOnlyAdmin):
         return initial
 
     def get_import_data_kwargs(self, **kwargs: Any) -> dict[str, Any]:
-        return {name: kwargs["form"].cleaned_data[name] for name in FocusFields.base_fields}
+        form = kwargs["form"]
+        if isinstance(form, UploadForm):
+            form.guess_source()
+        return {name: form.cleaned_data[name] for name in FocusFields.base_fields}
 
     def process_import(self, request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
         try:

@@ -29,6 +29,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget, 
 
 from charges.admin.delivery_tables import Tables, change
 from charges.importing import Delivery, import_files
+from charges.importing.guessing import guess
 from charges.models import Source
 from periods import storage
 from periods.blockers import counted
@@ -163,6 +164,16 @@ class UploadForm(FocusFields, ImportForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["import_file"].widget.attrs["accept"] = ACCEPTED
+        source = self.fields["source_name"]
+        source.required = False
+        source.widget.attrs["placeholder"] = "as guessed from the file"
+        source.help_text = "Who delivers this file. A new name makes a new source. Left empty, it is guessed."
+
+    def guess_source(self) -> None:
+        """Where none is given: the preview shows it, and only what was previewed is confirmed."""
+        if not self.cleaned_data["source_name"]:
+            path = UploadStorage(name=self.cleaned_data["import_file"].tmp_storage_name).read()
+            self.cleaned_data["source_name"] = guess(path, path.name).source
 
     @property
     def known_sources(self) -> list[str]:

@@ -1,4 +1,4 @@
-"""Several files at once: each with its source and month guessed, a preview of every delivery, then loaded in turn."""
+"""The way in: one file or many, each with source and month guessed, a preview of every delivery, loaded in turn."""
 
 import hashlib
 import shutil
@@ -63,7 +63,7 @@ class FileForm(FileFields):
 
 
 class FilesView:
-    """Pages of an admin for uploads of several files; the admin says who may."""
+    """Pages of an admin for uploads; the admin says who may."""
 
     def __init__(self, model_admin: Any) -> None:
         self.admin = model_admin
@@ -81,7 +81,7 @@ class FilesView:
         if request.method != "POST" or not 0 < len(files) <= MOST:
             if request.method == "POST":
                 messages.error(request, f"Choose 1 to {MOST} files.")
-            return self._page(request, "files.html", title="Import several files", accepted=ACCEPTED)
+            return self._page(request, "files.html", title="Import files", accepted=ACCEPTED)
         purge()
         token = uuid4().hex
         for number, file in enumerate(files):

@@ -49,7 +49,7 @@ def _figures(period: BillingPeriod) -> dict[str, str]:
 
 def _button(period: BillingPeriod, step: NextStep, *, by: Any) -> dict[str, str]:
     """The sentence for everybody; the button for those who may press it."""
-    if step.link and step.link != reverse("admin:charges_focusimport_import"):
+    if step.link and step.link != reverse("admin:charges_focusimport_files"):
         return {"sentence": step.sentence, "url": step.link, "label": "Show"}
     url, label = _door(period, "import" if step.link else step.action, by=by)
     return {"sentence": step.sentence, "url": url, "label": label}
@@ -59,7 +59,7 @@ def _door(period: BillingPeriod, action: str, *, by: Any) -> tuple[str, str]:
     if action == "review" and by.has_perm("charges.review_charge"):
         return review_url(period), "Review charges"
     if action == "import" and by.has_perm("charges.load_focusimport"):
-        return reverse("admin:charges_focusimport_import"), "Import files"
+        return reverse("admin:charges_focusimport_files"), "Import files"
     if action in STEPS and by.has_perm(STEPS[action].permission):
         return reverse("admin:periods_billingperiod_step", args=[period.pk, action]), STEPS[action].label
     return "", ""

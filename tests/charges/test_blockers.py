@@ -76,7 +76,7 @@ def test_source_expected_monthly_blocks_the_close_until_it_delivers():
     expected = "aws is expected every month and has delivered nothing: import its files, or waive it for this month."
 
     assert sentences("close") == [expected]
-    assert checklist(make_period(), "close")[0].link == "/admin/charges/focusimport/import/"
+    assert checklist(make_period(), "close")[0].link == "/admin/charges/focusimport/files/"
 
     make_import(make_period(), source, kind=FocusImport.Kind.CARRIED)
     assert sentences("close") == [expected]
@@ -210,5 +210,5 @@ def test_every_link_opens_the_rows_it_speaks_of(client, superuser):
     for link in links:
         page = client.get(link)
         assert page.status_code == 200, link
-        if link != "/admin/charges/focusimport/import/":
+        if link != "/admin/charges/focusimport/files/":
             assert page.context["cl"].result_count == (0 if "statement" in link else 1), link

@@ -69,6 +69,16 @@ def test_confirming_loads_the_file_under_its_own_name_and_forgets_the_upload(
     assert list((home / "uploads").iterdir()) == []
 
 
+def test_a_source_that_is_not_given_is_guessed_and_confirmed_as_previewed(browser: Client, tmp_path: Path) -> None:
+    preview = upload(browser, write_focus(tmp_path / "hpc_2025-01.csv", focus_row()), source_name="")
+    assert preview.context["result"].delivery.source == "hpc"
+
+    make_source("hpc 2025 01")
+    page = confirm(browser, preview)
+
+    assert sentences(page) == ["hpc, 2025-01: 1 row is loaded, 0 held for review, 0 in quarantine."]
+
+
 def test_a_file_loaded_already_says_so(browser: Client, tmp_path: Path) -> None:
     path = write_focus(tmp_path / "jan.csv", focus_row())
     earlier = import_files([path], source_name="aws").focus_import

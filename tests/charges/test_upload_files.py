@@ -136,6 +136,14 @@ def test_only_those_who_may_load_may_upload(client, auditor, two):
     assert upload(client, *two).status_code == 403
 
 
+def test_the_list_of_imports_leads_here_those_who_may_load(client, auditor, billing_admin):
+    client.force_login(billing_admin)
+    assert f'href="{URL}"' in client.get("/admin/charges/focusimport/").content.decode()
+
+    client.force_login(auditor)
+    assert f'href="{URL}"' not in client.get("/admin/charges/focusimport/").content.decode()
+
+
 def test_no_file_at_all_is_asked_for_again(browser):
     response = browser.post(URL, {})
 
