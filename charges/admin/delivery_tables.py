@@ -7,7 +7,7 @@ from typing import Any
 from charges.admin.display import table
 from charges.importing import Delivery
 from charges.models import Source
-from charges.money import round_to_currency
+from charges.money import ZERO, round_to_currency
 
 SELDOM = ("late", "corrected")  # parts of the totals that most files have nothing of
 MOST_PROJECTS = 50  # of a preview
@@ -91,6 +91,14 @@ def change_set(changes: Iterable[dict[str, Any]]) -> str:
     )
     headings = ["Currency", "Project", "New or changed", "Changed or gone", "Δ list price", "Δ amount due"]
     return table(headings, rows, amounts_from=2)
+
+
+def due_change(delivery: Delivery) -> str:
+    """Of everything that would be loaded, by currency."""
+    sums: dict[str, Decimal] = {}
+    for row in [] if delivery.is_repeated else delivery.change_set:
+        sums[row["currency"]] = sums.get(row["currency"], ZERO) + Decimal(row["due"])
+    return ", ".join(f"{change(str(due), currency)} {currency}" for currency, due in sums.items()) or "0"
 
 
 def exact(amount: str) -> str:

@@ -15,9 +15,11 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
+from django.utils.html import format_html, format_html_join
 from unfold.widgets import UnfoldBooleanSwitchWidget
 
-from charges.admin.delivery_tables import Tables
+from charges.admin.delivery_tables import Tables, due_change
+from charges.admin.display import table
 from charges.admin.upload import ACCEPTED, TOKEN, FileFields, LoadFields, purge, tell_outcome, uploads
 from charges.importing import Delivery, import_files
 from charges.importing.guessing import Guess, guess
@@ -27,6 +29,9 @@ from periods.errors import Refused
 SESSION = "focus_uploads"  # the uploads that this user made
 PREVIEWED = "focus_previewed"  # what was answered for the latest preview
 MOST = 100  # files
+SUMMARY = [
+    "File", "What becomes of it", "Source", "Month", "Rows", "Held for review", "In quarantine", "Δ amount due",
+]  # fmt: skip
 
 
 class Uploaded(NamedTuple):
@@ -46,6 +51,29 @@ class Previewed:
     @property
     def tables(self) -> Tables | None:
         return Tables(self.delivery) if self.delivery else None
+
+    @property
+    def outcome(self) -> str:
+        if self.delivery is None:
+            return self.problem
+        if self.delivery.is_repeated:
+            return "Nothing: it is here already"
+        if self.delivery.fall:
+            return f"It would be refused: {self.delivery.fall}"
+        return "It would be kept, not loaded" if Tables(self.delivery).is_kept else "It can be loaded"
+
+    @property
+    def cells(self) -> list[str]:
+        """Its row of the summary."""
+        names = format_html_join("", '<div class="ocb-name">{}</div>', ((name,) for name in self.names))
+        if (found := self.delivery) is None:
+            return [names, self.outcome, *["—"] * (len(SUMMARY) - 2)]
+        counts = [f"{number:,}" for number in (found.rows, found.flagged, found.quarantined)]
+        source = format_html('<span class="ocb-name">{}</span>', found.source)
+        months = format_html_join(
+            ", ", '<span class="whitespace-nowrap">{}</span>', ((month,) for month in found.months)
+        )
+        return [names, self.outcome, source, months, *counts, due_change(found)]
 
     @property
     def is_loadable(self) -> bool:
@@ -121,6 +149,7 @@ class FilesView:
             "files": files,
             "asked": asked,
             "previews": previews,
+            "summary": table(SUMMARY, [preview.cells for preview in previews], amounts_from=4),
             "known_sources": _sources(),
             "may_load": may_load,
         }

@@ -153,7 +153,7 @@ def _nothing_to_do(earlier: FocusImport, *, dry_run: bool) -> Delivery:
 
 def _dry_run(staging: Staging, found: Sequence[Part], remarks: Sequence[str], *, force: bool) -> Delivery:
     staging.remarks.add(remarks)
-    _read(staging, dict.fromkeys(found))
+    _read(staging, {part: ReceivedFile(name=part.name, member=part.member) for part in found})
     against = Comparison(staging)
     return Delivery(
         focus_import=None,
@@ -187,7 +187,7 @@ def _run(staging: Staging, remarks: Sequence[str], *, force: bool, by: Any) -> D
     return _of(load(staging, before=before, by=by, force=force))
 
 
-def _read(staging: Staging, files: Mapping[Part, ReceivedFile | None]) -> None:
+def _read(staging: Staging, files: Mapping[Part, ReceivedFile]) -> None:
     found = filled(list(files))
     for part in found:
         staging.learn(*part)

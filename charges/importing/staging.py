@@ -282,7 +282,7 @@ class Staging:
     def _issue(
         self, reader: RowReader, file: ReceivedFile | None, bad: BadRow, line: int, cells: list[str]
     ) -> ImportIssue:
-        issue: Any = quarantine.issue(reader.header, bad, line, cells)  # in a dry run, of no import and no file
+        issue: Any = quarantine.issue(reader.header, bad, line, cells)  # in a dry run, of no import and an unsaved file
         issue.focus_import, issue.file, issue.raw_digest = self.focus_import, file, reader.digests.of_raw(cells)
         issue.counted = counted(quarantine.currency(reader, cells), bad.amounts)
         issue.billing_account_id = quarantine.account(reader, cells) or ""

@@ -5,7 +5,6 @@ from decimal import Decimal
 from typing import Any
 
 from charges.importing.delivery import Delivery
-from charges.models import ImportIssue
 from periods.blockers import counted
 
 MOST = 10  # projects, flags and rows that are named
@@ -75,7 +74,7 @@ def _flags(delivery: Delivery) -> Iterator[str]:
 
 def _issues(delivery: Delivery) -> Iterator[str]:
     for issue in delivery.issues[:MOST]:
-        yield f"  {_place(issue)}: {issue.sentence}" + (
+        yield f"  {issue.file} line {issue.line_number}: {issue.sentence}" + (
             f" It says “{issue.raw_value[:60]}”." if issue.raw_value else ""
         )
     more = delivery.quarantined - len(delivery.issues[:MOST])
@@ -83,11 +82,6 @@ def _issues(delivery: Delivery) -> Iterator[str]:
         yield f"  and {more:,} more rows in quarantine."
     if delivery.issues and delivery.focus_import:
         yield "Correct or discard them in the admin under Quarantine."
-
-
-def _place(issue: ImportIssue) -> str:
-    name = issue.file.name if issue.file_id else ""
-    return f"{name} line {issue.line_number}".strip() if name else f"Line {issue.line_number}"
 
 
 def signed(amount: str) -> str:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.utils.html import strip_tags
 
 from charges.importing import import_files
 from charges.importing.guessing import guess
@@ -73,6 +74,47 @@ def test_each_file_is_guessed_previewed_and_loaded(browser, two):
         "azure, 2025-02: 1 row is loaded, 0 held for review, 0 in quarantine.",
     ]
     assert Charge.objects.count() == 2
+
+
+def test_a_summary_says_what_becomes_of_every_file(browser, tmp_path):
+    make_source("low", fall_threshold=1)
+    here = write_focus(tmp_path / "here.csv", focus_row(ResourceId="here"))
+    import_files([here], source_name="here")
+    import_files([write_focus(tmp_path / "low.csv", focus_row(), focus_row())], source_name="low")
+    files = [
+        here,
+        write_focus(tmp_path / "low.csv", focus_row()),
+        write_focus(tmp_path / "new.csv", focus_row(tags={"fund_org": ""}), focus_row(BilledCost="x")),
+        write_focus(tmp_path / "gone.csv", focus_row(BillingPeriodStart="soon")),
+    ]
+    place = upload(browser, *files).url
+
+    page = browser.post(place, answers(browser.get(place), preview="1", **{"003-is_wanted": "on"}))
+
+    cells = [[strip_tags(str(cell)) for cell in preview.cells] for preview in page.context["previews"]]
+    assert cells == [
+        ["here.csv", "Nothing: it is here already", "here", "2025-01", "1", "0", "0", "0"],
+        [
+            "low.csv", "It would be refused: The delivery has 50 % fewer rows than the last one.", "low", "2025-01",
+            "1", "0", "0", "-80.00 USD",
+        ],
+        ["new.csv", "It can be loaded", "new", "2025-01", "2", "1", "1", "+80.00 USD"],
+        [
+            "gone.csv", "No row can be used, and none says which month it is of: is this a FOCUS file?",
+            "—", "—", "—", "—", "—", "—",
+        ],
+    ]  # fmt: skip
+
+
+def test_quarantined_rows_of_a_preview_are_named_by_file_and_line(browser, tmp_path):
+    files = [write_focus(tmp_path / f"hpc_{part}.csv", focus_row(BilledCost=cost)) for part, cost in enumerate("1x")]
+    place = upload(browser, *files).url
+
+    page = browser.post(place, answers(browser.get(place), preview="1"))
+
+    [preview] = page.context["previews"]
+    assert [(str(issue.file), issue.line_number) for issue in preview.delivery.issues] == [("hpc_1.csv", 2)]
+    assert '<span class="ocb-name">hpc_1.csv</span>' in page.content.decode()
 
 
 def test_files_of_one_source_are_one_delivery(browser, two):
