@@ -104,7 +104,8 @@ class Comparison:
 
     def _unbilled(self, place: Place) -> dict[str, ProjectDelta]:
         """Where all that differs is not billable: nothing for any project, but not what the month holds."""
-        return {place.currency: ProjectDelta(place.added, len(self.left[place.month]))}
+        delta = ProjectDelta(place.added, len(self.left[place.month]))
+        return {place.currency: delta} if delta.rows or delta.gone else {}
 
     def _deltas(self, place: Place) -> dict[tuple[str, str], ProjectDelta]:
         """What the rows of one month add to what it holds, by currency and project."""
