@@ -11,7 +11,7 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 from django.conf import settings
-from django.db.models import Aggregate, Count, Q, Sum, TextField
+from django.db.models import Aggregate, Count, Q, QuerySet, Sum, TextField
 
 from charges.models import Adjustment, Charge, FundingAccount, FundingSplit, Source
 from charges.models.rules import HUNDRED
@@ -150,9 +150,14 @@ def _sums(period: BillingPeriod, **whose: int) -> Iterable[Any]:
     )
 
 
+def standing_adjustments(period: BillingPeriod, **whose: int) -> QuerySet[Adjustment]:
+    """Those that statements carry."""
+    return Adjustment.objects.filter(period=period, withdrawn_at=None, **whose)
+
+
 def _adjustments(period: BillingPeriod, **whose: int) -> dict[Payer, list[Adjustment]]:
     found = defaultdict(list)
-    standing = Adjustment.objects.filter(period=period, withdrawn_at=None, **whose).select_related("charge", "borne_by")
+    standing = standing_adjustments(period, **whose).select_related("charge", "borne_by")
     for adjustment in standing.order_by("pk"):
         found[Payer(adjustment.pi_id, adjustment.project_id)].append(adjustment)
     return found

@@ -14,7 +14,7 @@ from charges.admin.bulk import BulkAdmin, bulk_action
 from charges.admin.decisions import STAGES, STEPS
 from charges.admin.delivered import DeliveredRow
 from charges.admin.display import audit_list, link, money_column
-from charges.admin.filters import ChosenFilter, FlagFilter, SourceFilter, StatusFilter, UnfinalizedFilter
+from charges.admin.filters import ChosenFilter, CostFilter, FlagFilter, SourceFilter, StatusFilter, UnfinalizedFilter
 from charges.flags import LABELS
 from charges.models import Charge
 from charges.money import printed, round_to_currency
@@ -37,6 +37,7 @@ class ChargeAdmin(DeliveredRow, BulkAdmin, ReadOnlyAdmin):
         StatusFilter,
         FlagFilter,
         SourceFilter,
+        CostFilter,
         ("pi", ChosenFilter),
         ("project", ChosenFilter),
     ]

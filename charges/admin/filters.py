@@ -8,6 +8,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, DropdownFilter
 
+from charges.amortising import OF_CHARGE, CostStep
 from charges.flags import LABELS
 from charges.models import Charge, ImportIssue, Source
 from periods.models import BillingPeriod
@@ -75,7 +76,14 @@ class StatusFilter(DropdownFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         held, *others = sorted(Charge.ReviewStatus.choices, key=lambda choice: choice[0] != "held")
-        return [held, ("all", "All current charges"), *others, ("superseded", "Superseded by a later delivery")]
+        billable = ("billable", "Billable: clear or approved")
+        return [
+            held,
+            ("all", "All current charges"),
+            billable,
+            *others,
+            ("superseded", "Superseded by a later delivery"),
+        ]
 
     def value(self) -> str:
         return super().value() or Charge.ReviewStatus.HELD
@@ -86,6 +94,8 @@ class StatusFilter(DropdownFilter):
         current = queryset.current()
         if self.value() == "all":
             return current
+        if self.value() == "billable":
+            return queryset.billable()
         if self.value() != Charge.ReviewStatus.CLEAR:
             current = current.not_clear()
         return current.filter(review_status=self.value())
@@ -118,3 +128,16 @@ class FlagFilter(DropdownFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return queryset.filter(flags__has_key=self.value()) if self.value() else queryset
+
+
+class CostFilter(DropdownFilter):
+    """How the effective cost of a row comes from its billed cost."""
+
+    title = "cost"
+    parameter_name = "cost"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return CostStep.choices
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.annotate(cost_step=OF_CHARGE).filter(cost_step=self.value()) if self.value() else queryset

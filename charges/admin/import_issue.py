@@ -113,7 +113,8 @@ class ImportIssueAdmin(BulkAdmin, ReadOnlyAdmin):
     ]  # fmt: skip
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
-        return lookup == "focus_import__id__exact" or super().lookup_allowed(lookup, value, request)
+        own = ("focus_import__id__exact", "focus_import__source__id__exact")
+        return lookup in own or super().lookup_allowed(lookup, value, request)
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         """Without what no one has decided yet."""

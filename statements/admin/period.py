@@ -5,15 +5,25 @@ from typing import Any, ClassVar
 from django.contrib import admin
 from django.db.models import OuterRef, QuerySet, Subquery, Sum
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from unfold.decorators import display
 
 from charges.admin.display import money_column
 from periods.models import BillingPeriod
-from periods.plain_admin import ReadOnlyAdmin
 from periods.transition_admin import TransitionAdmin
 from statements.admin.overview import history, overview
+from statements.admin.reconciliation import ReconciledAdmin
 from statements.admin.steps import STEPS
 from statements.models import Statement
+
+
+def _context(period: BillingPeriod, *, by: Any) -> dict[str, Any]:
+    reconciliation = reverse("admin:periods_billingperiod_reconciliation", args=[period.pk])
+    return {
+        "overview": overview(period, by=by),
+        "entries": history(period),
+        "links": [{"label": "Reconciliation", "icon": "balance", "url": reconciliation}],
+    }
 
 
 def _difference(period: Any) -> Any:
@@ -21,7 +31,7 @@ def _difference(period: Any) -> Any:
 
 
 @admin.register(BillingPeriod)
-class BillingPeriodAdmin(TransitionAdmin, ReadOnlyAdmin):
+class BillingPeriodAdmin(TransitionAdmin, ReconciledAdmin):
     steps = STEPS
     change_form_template = "admin/period_change_form.html"
     list_display: ClassVar = ["name", "status", "listed", "discount", "due", "finalized_at"]
@@ -45,7 +55,7 @@ class BillingPeriodAdmin(TransitionAdmin, ReadOnlyAdmin):
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         period = self.get_object(request, object_id)
-        context = {"overview": overview(period, by=request.user), "entries": history(period)} if period else {}
+        context = _context(period, by=request.user) if period else {}
         return super().change_view(request, object_id, form_url, {**context, **(extra_context or {})})
 
     @display(description="Month", ordering="month")
