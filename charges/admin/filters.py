@@ -141,3 +141,18 @@ class CostFilter(DropdownFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return queryset.annotate(cost_step=OF_CHARGE).filter(cost_step=self.value()) if self.value() else queryset
+
+
+class ReadableFilter(DropdownFilter):
+    """Rows of quarantine by whether control totals count an amount of them."""
+
+    title = "amount"
+    parameter_name = "amount"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("readable", "Readable"), ("unreadable", "Not readable")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.value() is None:
+            return queryset
+        return queryset.filter(counted={}) if self.value() == "unreadable" else queryset.exclude(counted={})

@@ -12,7 +12,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from charges.admin.bulk import BulkAdmin, bulk_action
 from charges.admin.display import corrections, link, table
-from charges.admin.filters import PeriodFilter, UndecidedFilter
+from charges.admin.filters import PeriodFilter, ReadableFilter, UndecidedFilter
 from charges.importing import correct_row, discard_issues
 from charges.importing.correcting import columns
 from charges.importing.reading import LINE_END
@@ -101,7 +101,7 @@ class ImportIssueAdmin(BulkAdmin, ReadOnlyAdmin):
     stages: ClassVar = {"discard": (discard_issues, "discarded")}
     actions: ClassVar = [bulk_action("discard", "Discard", "charges.discard_importissue")]
     list_display: ClassVar = ["place", "file", "wrong", "found", "source", "period", "state"]
-    list_filter: ClassVar = [PeriodFilter, UndecidedFilter]
+    list_filter: ClassVar = [PeriodFilter, UndecidedFilter, ReadableFilter]
     list_select_related: ClassVar = ["focus_import__source", "period", "file"]
     fields: ClassVar = [
         ("place", "file"), "wrong", "way_out", ("column", "found"), ("source", "period", "state"),

@@ -29,7 +29,8 @@ def inward(rows: Sequence[Tally], period: BillingPeriod, currency: str) -> list[
     if not rows:
         return []
     read = [row for row in rows if row.currency]
-    basis = Line(BASIS, total([row.basis for row in read]), "=", sum(row.rows for row in read))
+    where = None if any(row.is_issue for row in read) else _where(read, period)  # no list has both
+    basis = Line(BASIS, total([row.basis for row in read]), "=", _count(read), where)
     return [
         Step(
             "From the bill to the basis", list(_costs(read, period)), basis, currency, list(_unexplained(rows, period))
@@ -125,5 +126,5 @@ def _issues(rows: Sequence[Tally], period: BillingPeriod, word: str) -> Where:
         "replaced_by__isnull": "True",
     }
     undecided = {} if word else {"status__in": "open,discarded"}
-    readable = {"counted__has_key": rows[0].currency} if rows[0].currency else {"counted__exact": "{}"}
+    readable = {"counted__has_key": rows[0].currency} if rows[0].currency else {"amount": "unreadable"}
     return Where("charges_importissue", {**lookups, **undecided, **readable})

@@ -1,7 +1,7 @@
 """From what is billable to what statements and journals say; in the month's currency."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from charges.models import Charge
@@ -155,7 +155,7 @@ def _missing(scope: Scope) -> str:
 def _in_journals(statements: Step, scope: Scope) -> Step:
     """Journals credit the sources; what another fund bears is credited to one fund and debited to the other."""
     books = scope.books
-    lines = [Line(statements.result.label, statements.result.amount)]
+    lines = [replace(statements.result, sign="+")]
     borne = scope.of(books.borne if books.period.state != State.OPEN else {})
     if borne.rows:
         lines.append(Line("Written off, borne by other funds", borne.amount, "−", borne.rows))

@@ -3,6 +3,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
+from periods.blockers import counted
 from periods.commands import StageCommand
 from periods.errors import Refused
 from periods.models import BillingPeriod
@@ -27,7 +28,8 @@ class Command(StageCommand):
         else:
             self.stdout.write(found.as_csv(), ending="")
         if found.wrong:
-            raise Refused(f"{period} does not reconcile: {found.wrong} of its steps do not add up.")
+            steps = counted(found.wrong, "step does", "steps do")
+            raise Refused(f"{period} does not reconcile: {steps} not add up.")
 
 
 def _write(output: Path, found: Reconciliation) -> None:
