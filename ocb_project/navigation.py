@@ -69,6 +69,12 @@ NAVIGATION = [
             page("Audit trail", "history", "periods.auditentry"),
             page("Users", "group", "auth.user"),
             page("Groups", "admin_panel_settings", "auth.group"),
+            {
+                "title": "Access review",
+                "icon": "shield_person",
+                "link": reverse_lazy("admin:auth_user_access"),
+                "permission": may_view("auth.view_user"),
+            },
         ],
     },
 ]

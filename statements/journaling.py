@@ -18,13 +18,13 @@ from periods.calendar import last_day
 from periods.errors import Refused
 from periods.lifecycle import require_permission, require_reason, run_transition
 from periods.models import BillingPeriod
+from periods.spreadsheets import FORMULA
 from statements.issuing import stale_statements
 from statements.models import ArchivedDocument, Journal, JournalLine, Statement, StatementLine
 from statements.templating import folders, render
 
 BOOKED = (Journal.State.EXPORTED, Journal.State.ACKNOWLEDGED)
 REFERENCE_LENGTH = 200
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True, slots=True)

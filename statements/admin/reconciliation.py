@@ -17,7 +17,7 @@ from statements.reconciling.result import Line, Prepaid, Step, Verdict, Where
 
 SENTENCES = {
     Verdict.RIGHT: "Every step adds up, from the provider's bill to the journals.",
-    Verdict.WAITING: "What there is so far adds up. Some steps are still to come.",
+    Verdict.WAITING: "What there is so far adds up. The rest is still to come.",
     Verdict.WRONG: "Some steps do not add up. The difference stands beside each of them.",
 }
 

@@ -1,7 +1,5 @@
 """A reconciliation as it is read, and as CSV and JSON: nothing here computes more than a sum and its difference."""
 
-import csv
-import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -10,7 +8,7 @@ from typing import Any
 
 from charges.money import EXACT, round_to_currency, total
 from periods.models import BillingPeriod
-from statements.journaling import FORMULA
+from periods.spreadsheets import as_csv
 from statements.reconciling.tallies import Commitment
 
 COLUMNS = ("period", "source", "currency", "step", "sign", "line", "amount", "rows", "verdict", "difference")
@@ -100,7 +98,8 @@ class Reconciliation:
 
     @property
     def verdict(self) -> Verdict:
-        return Verdict.WRONG if self.wrong else Verdict.WAITING if self.waiting else Verdict.RIGHT
+        is_open = self.period.state == BillingPeriod.State.OPEN  # whose figures are not the last ones
+        return Verdict.WRONG if self.wrong else Verdict.WAITING if self.waiting or is_open else Verdict.RIGHT
 
     def _with(self, verdict: Verdict) -> int:
         return sum(step.verdict == verdict for part in self.parts for step in part.steps)
@@ -110,11 +109,7 @@ class Reconciliation:
         return {"period": self.period.month, "verdict": self.verdict.value, "lines": rows}
 
     def as_csv(self) -> str:
-        out = io.StringIO()
-        writer = csv.writer(out, lineterminator="\r\n")
-        writer.writerow(COLUMNS)
-        writer.writerows([_safe(cell) for cell in row] for row in _rows(self))
-        return out.getvalue()
+        return as_csv(COLUMNS, _rows(self))
 
 
 def exact(amount: Decimal, currency: str) -> str:
@@ -151,9 +146,3 @@ def roll_forward(commitment: Commitment) -> list[Line]:
 def _cells(line: Line, currency: str) -> list[str]:
     rows = "" if line.rows is None else str(line.rows)
     return [SIGNS[line.sign], line.label, exact(line.amount, currency), rows]
-
-
-def _safe(text: str) -> str:
-    """No spreadsheet takes it for a formula; a negative amount is none."""
-    is_amount = text.lstrip("-").replace(".", "", 1).isdecimal()
-    return f"'{text}" if text.startswith(FORMULA) and not is_amount else text

@@ -407,7 +407,7 @@ def test_what_is_left_of_a_commitment_goes_on_from_month_to_month():
 def test_an_empty_month_has_nothing_to_reconcile():
     found = reconcile(BillingPeriod.objects.create(month="2031-01"))
 
-    assert (found.parts, found.prepaid, found.verdict) == ([], [], Verdict.RIGHT)
+    assert (found.parts, found.prepaid, found.verdict) == ([], [], Verdict.WAITING)
 
 
 def test_no_journal_line_is_counted_twice():
