@@ -72,7 +72,7 @@ NAVIGATION = [
             {
                 "title": "Access review",
                 "icon": "shield_person",
-                "link": reverse_lazy("admin:auth_user_access"),
+                "link": reverse_lazy("access"),
                 "permission": may_view("auth.view_user"),
             },
         ],

@@ -12,7 +12,7 @@ from tests.conftest import person
 
 pytestmark = pytest.mark.django_db
 
-PAGES = ("/admin/auth/user/access/", "/admin/auth/user/access.csv")
+PAGES = ("/admin/access/", "/admin/access.csv")
 
 
 def grant(user, codename):
