@@ -12,7 +12,7 @@ from periods.models import BillingPeriod
 from statements.reconciling.inward import converted, inward
 from statements.reconciling.outward import Books, outward, read_books
 from statements.reconciling.result import Part, Prepaid, Reconciliation, Step, Where
-from statements.reconciling.tallies import Commitment, Tally, commitments, tallies
+from statements.reconciling.tallies import Commitment, Tally, commitments, read_tallies
 
 __all__ = ["Reconciliation", "reconcile"]
 EVERY_SOURCE, NO_SOURCE = "All sources", "Without a source"
@@ -29,7 +29,7 @@ class _Month:
 
 def reconcile(period: BillingPeriod) -> Reconciliation:
     """By source and currency; in the month's currency on to statements and journals, and for all sources together."""
-    found = tallies(period)
+    found = read_tallies(period)
     month = _Month(
         period=period,
         found=found,

@@ -81,7 +81,7 @@ class Commitment(NamedTuple):
 BySource = dict[int | None, Amount]
 
 
-def tallies(period: BillingPeriod) -> list[Tally]:
+def read_tallies(period: BillingPeriod) -> list[Tally]:
     """Everything that the month holds, and the rows of its deliveries that could not be used."""
     return [*_charges(period), *_issues(period)]
 
