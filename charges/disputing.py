@@ -1,16 +1,25 @@
 """A PI objects; staff uphold with an adjustment, or answer. Until then the amount stays due, marked in dispute."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
+from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
 
 from charges.adjusting import adjust
+from charges.attaching import attach
+from charges.disputed import Amounts, at_stake, shares
 from charges.models import Adjustment, Charge, Dispute, FundingAccount, PrincipalInvestigator, Project, Source
+from charges.money import EXACT, ZERO, printed, round_to_currency
+from charges.noticing import tell_pi, tell_staff
 from periods import audit
-from periods.errors import NotPermitted, Refused
-from periods.lifecycle import require_reason, run_transition
+from periods.errors import NotPermitted, Refused, WrongState
+from periods.lifecycle import require_permission, require_reason, run_transition
 from periods.models import BillingPeriod
+
+LONGEST = 10_000
+Files = Sequence[UploadedFile]
 
 
 @transaction.atomic
@@ -24,13 +33,14 @@ def open_dispute(
     source: Source | None = None,
     service_name: str = "",
     funding_account: FundingAccount | None = None,
+    files: Files = (),
     by: Any = None,
 ) -> Dispute:
-    """On a charge, or on the line of a source and service. The caller has checked that `by` may see it."""
+    """On a charge, or on the line of a source, service and fund. The caller has checked that `by` may see it."""
     if charge is None and source is None:
         raise Refused("Say what is disputed: a charge, or a line of a source.")
     locked = BillingPeriod.objects.lock_unsealed(period.pk)
-    dispute = Dispute.objects.create(
+    dispute = Dispute(
         period=locked,
         pi=pi,
         project=project,
@@ -40,40 +50,64 @@ def open_dispute(
         funding_account=funding_account,
         opened_by=by,
     )
-    dispute.messages.create(by=by, text=require_reason(text))
-    audit.record(by=by, action="dispute", subject=dispute, period=locked, reason=text)
+    _require_alone(dispute)
+    dispute.list_amount, dispute.due_amount = at_stake(dispute)
+    dispute.save()
+    _write(dispute, require_reason(text), files, by=by)
+    after = {"about": dispute.subject, "list": str(dispute.list_amount), "due": str(dispute.due_amount)}
+    audit.record(by=by, action="dispute", subject=dispute, period=locked, after=after, reason=text)
+    tell_staff(dispute, text)
     return dispute
 
 
 @transaction.atomic
-def uphold(dispute: Dispute, *, due_amount: Decimal, list_amount: Decimal, text: str, by: Any = None) -> Dispute:
-    """Correct by the signed amounts given: “not our usage” takes list and due, “price” due only."""
-    charge = dispute.charge
-    is_current = charge is not None and Charge.objects.current().filter(pk=charge.pk).exists()
-    adjustment = adjust(
-        by=by,
-        period=dispute.period,
-        kind=Adjustment.Kind.CORRECTION,
-        pi=dispute.pi,
-        project=dispute.project,
-        description=f"Upheld dispute {dispute.pk}",
-        reason=text,
-        due_amount=due_amount,
-        list_amount=list_amount,
-        charge=charge if is_current else None,  # a replaced charge takes no adjustment any more, its month does
-        source=dispute.source or (charge.source if charge else None),
-        funding_account=dispute.funding_account or (charge.funding_account if charge else None),
+def write_to_staff(dispute: Dispute, *, text: str, files: Files = (), by: Any) -> Dispute:
+    """The PI's side adds to an open dispute. The caller has checked that `by` may see it."""
+    locked = _lock_open(dispute)
+    _write(locked, text, files, by=by)
+    audit.record(by=by, action="write", subject=locked, period=locked.period, reason=text)
+    tell_staff(locked, text)
+    return locked
+
+
+@transaction.atomic
+def answer(dispute: Dispute, *, text: str, files: Files = (), by: Any = None) -> Dispute:
+    """Staff write to the PI; nothing is decided by it."""
+    require_permission(by, "charges.answer_dispute", "answer a dispute")
+    locked = _lock_open(dispute)
+    _write(locked, text, files, by=by, is_staff=True)
+    audit.record(by=by, action="answer", subject=locked, period=locked.period, reason=text)
+    tell_pi(locked, text)
+    return locked
+
+
+@transaction.atomic
+def uphold(
+    dispute: Dispute, *, ground: str, text: str, amount: Decimal | None = None, files: Files = (), by: Any = None
+) -> Dispute:
+    """Take off what is wrong, all of it unless an amount is given.
+
+    “Not their usage” takes list price and amount due in proportion, a wrong price the amount due only. The amount
+    is positive and of what is due; where nothing is due, of the list price.
+    """
+    require_permission(by, "charges.uphold_dispute", "uphold a dispute")
+    locked = _lock_open(dispute)
+    granted = _granted(at_stake(locked), Dispute.Ground(ground), amount, locked.period.currency)
+    made = [_correct(locked, fund, part, text, by=by) for fund, part in shares(locked, granted)]
+    decided = run_transition(
+        locked, "uphold", by=by, reason=require_reason(text), adjustment=made[0], ground=ground, granted=granted
     )
-    decided = run_transition(dispute, "uphold", by=by, reason=text, adjustment=adjustment)
-    decided.messages.create(by=by, text=text)
+    _write(decided, text, files, by=by, is_staff=True)
+    tell_pi(decided, text)
     return decided
 
 
 @transaction.atomic
-def deny(dispute: Dispute, *, text: str, by: Any = None) -> Dispute:
+def deny(dispute: Dispute, *, text: str, files: Files = (), by: Any = None) -> Dispute:
     BillingPeriod.objects.lock_unsealed(dispute.period_id)
     decided = run_transition(dispute, "deny", by=by, reason=require_reason(text))
-    decided.messages.create(by=by, text=text)
+    _write(decided, text, files, by=by, is_staff=True)
+    tell_pi(decided, text)
     return decided
 
 
@@ -84,3 +118,70 @@ def withdraw_dispute(dispute: Dispute, *, by: Any) -> Dispute:
         raise NotPermitted("Only the person who opened a dispute withdraws it.")
     BillingPeriod.objects.lock_unsealed(dispute.period_id)
     return run_transition(dispute, "withdraw", by=by)
+
+
+def _lock_open(dispute: Dispute) -> Dispute:
+    """The month first, as every stage locks it."""
+    BillingPeriod.objects.lock_unsealed(dispute.period_id)
+    locked = Dispute.objects.select_for_update().get(pk=dispute.pk)
+    if locked.state != Dispute.State.OPEN:
+        raise WrongState(f"This dispute is {locked.get_state_display().lower()}: nothing is added to it any more.")
+    return locked
+
+
+def _require_alone(dispute: Dispute) -> None:
+    """The month is locked, so that of two at once the second finds the first."""
+    same = Dispute.objects.filter(period=dispute.period, state=Dispute.State.OPEN, charge=dispute.charge)
+    if dispute.charge is None:
+        payer = {"pi": dispute.pi, "project": dispute.project, "source": dispute.source}
+        same = same.filter(**payer, service_name=dispute.service_name, funding_account=dispute.funding_account)
+    if found := same.first():
+        raise Refused(f"It is in dispute already: write to dispute {found.pk}.")
+
+
+def _write(dispute: Dispute, text: str, files: Files, *, by: Any, is_staff: bool = False) -> None:
+    text = text.strip()
+    if not text:
+        raise Refused("Write a message.")
+    if len(text) > LONGEST:
+        raise Refused(f"Write at most {LONGEST:,} characters; attach what is longer as a file.")
+    attach(dispute.messages.create(by=by, text=text, is_staff=is_staff), files)
+
+
+def _granted(left: Amounts, ground: Dispute.Ground, amount: Decimal | None, currency: str) -> Amounts:
+    """The change of list price and amount due: never more than is left, and towards zero."""
+    is_usage = ground == Dispute.Ground.USAGE
+    whole = left.due or (left.list if is_usage else ZERO)
+    if not whole:
+        raise Refused("Nothing of it is charged to them any more, so nothing can be taken off: deny it and say so.")
+    taken = abs(whole) if amount is None else amount
+    if taken <= 0 or round_to_currency(taken, currency) != taken:
+        raise Refused("Give an amount above zero, of whole coins; or none, to take off all of it.")
+    if taken > abs(whole):
+        raise Refused(f"At most {printed(abs(whole), currency)} is left to take off, after earlier adjustments.")
+    change = -taken if whole > 0 else taken
+    if not is_usage:
+        return Amounts(ZERO, change)
+    if not left.due:
+        return Amounts(change, ZERO)
+    in_proportion = EXACT.divide(EXACT.multiply(-left.list, taken), abs(left.due))
+    return Amounts(round_to_currency(in_proportion, currency), change)
+
+
+def _correct(dispute: Dispute, fund: FundingAccount | None, part: Amounts, text: str, *, by: Any) -> Adjustment:
+    charge = dispute.charge
+    is_current = charge is not None and Charge.objects.current().filter(pk=charge.pk).exists()
+    return adjust(
+        by=by,
+        period=dispute.period,
+        kind=Adjustment.Kind.CORRECTION,
+        pi=dispute.pi,
+        project=dispute.project,
+        description=f"Upheld dispute {dispute.pk}",
+        reason=text,
+        due_amount=part.due,
+        list_amount=part.list,
+        charge=charge if is_current else None,  # a replaced charge takes no adjustment any more, its month does
+        source=dispute.source or (charge.source if charge else None),
+        funding_account=fund,
+    )

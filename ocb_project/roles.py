@@ -13,7 +13,9 @@ REVIEW = (
     "charges.reattribute_charge",
     "charges.add_adjustment",
     "charges.withdraw_adjustment",
-    "charges.decide_dispute",
+    "charges.answer_dispute",
+    "charges.uphold_dispute",
+    "charges.deny_dispute",
     "charges.discard_importissue",
     "charges.correct_importissue",
 )

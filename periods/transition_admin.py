@@ -112,7 +112,7 @@ class TransitionAdmin(ModelAdmin):
         blockers = checklist(document, name) if isinstance(document, BillingPeriod) else []
         is_overridable = any(blocker.is_overridable for blocker in blockers)
         form_class = OverrideForm if is_overridable else step.form_of(document) if step.form_of else step.form
-        form = form_class(request.POST if request.method == "POST" else None)
+        form = form_class(request.POST, request.FILES) if request.method == "POST" else form_class()
         if request.method == "POST" and form.is_valid():
             try:
                 messages.success(request, step.run(document, by=request.user, **form.cleaned_data))

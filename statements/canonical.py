@@ -95,7 +95,7 @@ SECOND = FIRST | {
     ),
 }
 
-# With quarantined rows that know the closed month they belong to, and the tags that say who pays.
+# With quarantined rows that know the closed month they belong to, the tags that say who pays, and what is disputed.
 THIRD = SECOND | {
     "charges.ImportIssue": (
         "id focus_import_id period_id late_month file_id billing_account_id line_number column raw_value sentence raw_row "
@@ -112,6 +112,12 @@ THIRD = SECOND | {
         "project_id funding_account_id fund_step rule_id account_code funder subsidy_fund reference_1 reference_2 "
         "flags review_status decided_by_id decided_at decision_reason"
     ),
+    "charges.Dispute": (
+        "id period_id pi_id project_id charge_id source_id service_name funding_account_id list_amount due_amount state "
+        "ground granted_list granted_due adjustment_id opened_at opened_by_id decided_at"
+    ),
+    "charges.DisputeMessage": "id dispute_id at by_id is_staff text",
+    "charges.DisputeAttachment": "id message_id name content_type path sha256 size",
 }
 
 FOLDER, SUFFIX = "seals", ".jsonl"

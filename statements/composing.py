@@ -84,24 +84,24 @@ def _provider_credits(charges: ChargeQuerySet, currency: str) -> Decimal:
 
 def folded(lines: Sequence[StatementLine]) -> list[Line]:
     """By source, service and fund: account codes and funders are for finance, and divide what a PI sees as one."""
-    ordered = sorted(lines, key=_place)
-    return [_fold(place, list(same)) for place, same in groupby(ordered, key=_place)]
+    ordered = sorted(lines, key=place)
+    return [_fold(where, list(same)) for where, same in groupby(ordered, key=place)]
 
 
-def _place(line: StatementLine) -> tuple[str, str, str]:
+def place(line: StatementLine) -> tuple[str, str, str]:
     share = "" if line.percent == HUNDRED else f" ({line.percent.normalize():f} %)"
     fund = f"{line.funding_account.code}{share}" if line.funding_account else ""
     return (line.source.name if line.source else "", line.description or line.service_name, fund)
 
 
-def _fold(place: tuple[str, str, str], lines: Sequence[StatementLine]) -> Line:
-    source, service, fund = place
+def _fold(where: tuple[str, str, str], lines: Sequence[StatementLine]) -> Line:
+    source, service, fund = where
     list_amount = total([line.list_amount for line in lines])
     return Line(source, service, fund, list_amount=list_amount, due_amount=total([line.due_amount for line in lines]))
 
 
 def adjustment_line(line: StatementLine) -> Line:
-    _, description, fund = _place(line)
+    _, description, fund = place(line)
     given = line.adjustment
     return Line(
         source=given.get_kind_display() if given else "",

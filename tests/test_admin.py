@@ -136,6 +136,7 @@ MAY = {
     "charges/adjustment/{adjustment}/step/withdraw/": {"superuser", "billing_admin", "reviewer"},
     "charges/dispute/{dispute}/step/uphold/": {"superuser", "billing_admin", "reviewer"},
     "charges/dispute/{dispute}/step/deny/": {"superuser", "billing_admin", "reviewer"},
+    "charges/dispute/{dispute}/step/answer/": {"superuser", "billing_admin", "reviewer"},
     "statements/emaildelivery/{delivery}/step/retry/": {"superuser", "billing_admin"},
     "statements/journal/{journal}/step/void/": {"superuser", "billing_admin", "finance"},
     "periods/billingperiod/{open}/step/close/": {"superuser", "billing_admin"},

@@ -1,6 +1,6 @@
 from charges.models.adjustment import Adjustment
 from charges.models.charge import Charge
-from charges.models.dispute import Dispute, DisputeMessage
+from charges.models.dispute import Dispute, DisputeAttachment, DisputeMessage
 from charges.models.focus_import import FocusImport, ImportIssue, ImportScope, ReceivedFile
 from charges.models.payers import FundingAccount, PIAddress, PrincipalInvestigator, Project, ProjectDelegate
 from charges.models.rules import AttributionRule, ExchangeRate, FundingShare, FundingSplit, ReviewRule
@@ -11,6 +11,7 @@ __all__ = [
     "AttributionRule",
     "Charge",
     "Dispute",
+    "DisputeAttachment",
     "DisputeMessage",
     "ExchangeRate",
     "FocusImport",

@@ -1,5 +1,7 @@
 """A PI's objection. It points at a charge or at a line's key, never at a statement: reissuing must not lose it."""
 
+import hashlib
+from decimal import Decimal
 from typing import Any, ClassVar
 
 from django.conf import settings
@@ -10,6 +12,9 @@ from charges.models.adjustment import Adjustment
 from charges.models.charge import Charge
 from charges.models.payers import FundingAccount, PrincipalInvestigator, Project
 from charges.models.source import Source
+from charges.money import MoneyField
+from periods import storage
+from periods.errors import Refused
 from periods.states import Document, StateField, known_states, transition
 
 
@@ -20,6 +25,10 @@ class Dispute(Document):
         DENIED = "denied", "Denied"
         WITHDRAWN = "withdrawn", "Withdrawn"
 
+    class Ground(models.TextChoices):
+        USAGE = "usage", "Not their usage"
+        PRICE = "price", "The price is wrong"
+
     period = models.ForeignKey("periods.BillingPeriod", models.PROTECT, related_name="+")
     pi = models.ForeignKey(PrincipalInvestigator, models.PROTECT, related_name="+")
     project = models.ForeignKey(Project, models.PROTECT, related_name="+")
@@ -27,31 +36,62 @@ class Dispute(Document):
     source = models.ForeignKey(Source, models.PROTECT, null=True, blank=True, related_name="+")
     service_name = models.TextField(blank=True)
     funding_account = models.ForeignKey(FundingAccount, models.PROTECT, null=True, blank=True, related_name="+")
+    list_amount = MoneyField("list price", default=0, editable=False, help_text="Of what is disputed, when opened")
+    due_amount = MoneyField("amount due", default=0, editable=False, help_text="Of what is disputed, when opened")
     state = StateField(choices=State.choices, default=State.OPEN, editable=False)
-    adjustment = models.OneToOneField(Adjustment, models.PROTECT, null=True, editable=False, related_name="+")
+    ground = models.CharField(max_length=5, choices=Ground.choices, blank=True, editable=False)
+    granted_list = MoneyField("off the list price", default=0, editable=False)
+    granted_due = MoneyField("off the amount due", default=0, editable=False)
+    adjustment = models.OneToOneField(
+        Adjustment, models.PROTECT, null=True, editable=False, related_name="+", help_text="Of a split, the first"
+    )
     opened_at = models.DateTimeField(default=timezone.now, editable=False)
     opened_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, editable=False, related_name="+")
     decided_at = models.DateTimeField(null=True, editable=False)
 
     class Meta:
         ordering: ClassVar = ["-pk"]
-        permissions: ClassVar = [("decide_dispute", "Can uphold or deny a dispute")]
+        permissions: ClassVar = [
+            ("answer_dispute", "Can write to the PI of a dispute"),
+            ("uphold_dispute", "Can uphold a dispute"),
+            ("deny_dispute", "Can deny a dispute"),
+        ]
         constraints: ClassVar = [
             known_states(["open", "upheld", "denied", "withdrawn"], "dispute_state_known"),
             models.CheckConstraint(
                 condition=models.Q(charge__isnull=False) | models.Q(source__isnull=False),
                 name="dispute_names_charge_or_line",
             ),
+            models.UniqueConstraint(
+                fields=["period", "charge"],
+                condition=models.Q(state="open", charge__isnull=False),
+                name="one_open_dispute_a_charge",
+            ),
         ]
 
     def __str__(self) -> str:
         return f"dispute {self.pk} of {self.pi}"
 
-    @transition("state", source=State.OPEN, target=State.UPHELD, permission="charges.decide_dispute")
-    def uphold(self, *, by: Any, adjustment: Adjustment) -> None:
-        self.adjustment, self.decided_at = adjustment, timezone.now()
+    @property
+    def subject(self) -> str:
+        """The charge or line in words that a PI knows."""
+        charge = self.charge
+        if charge is None:
+            return " · ".join(str(part) for part in (self.source, self.service_name, self.funding_account) if part)
+        what = charge.resource_name or charge.resource_id or charge.charge_description or str(charge)
+        return " · ".join(part for part in (what, charge.service_name) if part)
 
-    @transition("state", source=State.OPEN, target=State.DENIED, permission="charges.decide_dispute")
+    @property
+    def days(self) -> int:
+        """How long it has been open, or was."""
+        return ((self.decided_at or timezone.now()) - self.opened_at).days
+
+    @transition("state", source=State.OPEN, target=State.UPHELD, permission="charges.uphold_dispute")
+    def uphold(self, *, by: Any, adjustment: Adjustment, ground: str, granted: tuple[Decimal, Decimal]) -> None:
+        self.adjustment, self.ground, self.decided_at = adjustment, ground, timezone.now()
+        self.granted_list, self.granted_due = granted
+
+    @transition("state", source=State.OPEN, target=State.DENIED, permission="charges.deny_dispute")
     def deny(self, *, by: Any) -> None:
         self.decided_at = timezone.now()
 
@@ -64,6 +104,7 @@ class DisputeMessage(models.Model):
     dispute = models.ForeignKey(Dispute, models.PROTECT, related_name="messages")
     at = models.DateTimeField(default=timezone.now)
     by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+    is_staff = models.BooleanField(default=False, help_text="Written by those who bill, not by the PI's side")
     text = models.TextField()
 
     class Meta:
@@ -71,3 +112,30 @@ class DisputeMessage(models.Model):
 
     def __str__(self) -> str:
         return self.text
+
+
+class DisputeAttachment(models.Model):
+    """A file that somebody added to a message: kept by the hash of its bytes, given out as a download only."""
+
+    message = models.ForeignKey(DisputeMessage, models.PROTECT, related_name="attachments")
+    name = models.CharField(max_length=150)
+    content_type = models.CharField(max_length=100)
+    path = models.CharField(max_length=300, help_text="Within OCB_HOME")
+    sha256 = models.CharField("SHA-256", max_length=64)
+    size = models.PositiveIntegerField()
+
+    class Meta:
+        ordering: ClassVar = ["pk"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def read(self) -> bytes:
+        """The bytes as they were kept; the only way to them. Raises Refused where they are not."""
+        try:
+            content = storage.locate(self.path).read_bytes()
+        except OSError:
+            content = b""
+        if hashlib.sha256(content).hexdigest() != self.sha256:
+            raise Refused(f"The file {self.name} is missing or not what was kept.")
+        return content

@@ -3,7 +3,7 @@ from typing import Any, ClassVar
 from django.contrib import admin
 from django.contrib.admin.utils import flatten_fieldsets
 from django.core.exceptions import PermissionDenied
-from django.db.models import F, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html, format_html_join
@@ -12,6 +12,7 @@ from unfold.decorators import display
 
 from charges.admin.display import audit_list, link, money_column
 from charges.admin.filters import PeriodFilter
+from charges.models import Charge, Dispute
 from periods.errors import Refused
 from periods.plain_admin import ReadOnlyAdmin, ReadOnlyInline
 from statements.models import Statement, StatementLine
@@ -32,11 +33,12 @@ class LineInline(ReadOnlyInline):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         lines = super().get_queryset(request).select_related("source", "funding_account", "statement")
-        return lines.annotate(currency=F("statement__currency"))
+        return lines.annotate(currency=F("statement__currency"), is_disputed=Exists(_disputes()))
 
     @display(description="What")
-    def what(self, line: StatementLine) -> str:
-        return " · ".join(str(part) for part in (line.source, line.description or line.service_name) if part)
+    def what(self, line: Any) -> str:
+        mark = "in dispute" if line.is_disputed and line.kind == StatementLine.Kind.CHARGES else ""
+        return " · ".join(str(part) for part in (line.source, line.description or line.service_name, mark) if part)
 
 
 @admin.register(Statement)
@@ -132,6 +134,15 @@ class StatementAdmin(ReadOnlyAdmin):
     @display(description="History")
     def history(self, statement: Statement) -> str:
         return audit_list(statement)
+
+
+def _disputes() -> QuerySet[Dispute]:
+    """Open ones of a line, or of a charge that it sums. A split divides a charge over lines of all its funds."""
+    line = Q(charge=None, **{name: OuterRef(name) for name in ("source", "service_name", "funding_account")})
+    charge = Q(charge__source=OuterRef("source"), charge__service_name=OuterRef("service_name"))
+    fund = Q(charge__funding_account=OuterRef("funding_account")) | Q(charge__fund_step=Charge.FundStep.SPLIT)
+    payer = {name: OuterRef(f"statement__{name}") for name in ("period", "pi", "project")}
+    return Dispute.objects.filter(line | (charge & fund), state=Dispute.State.OPEN, **payer)
 
 
 def _pdf(statement: Statement) -> bytes:

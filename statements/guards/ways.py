@@ -22,6 +22,7 @@ WAYS: dict[type[Model], str] = {
     charges.Adjustment: "period",
     charges.Dispute: "period",
     charges.DisputeMessage: "dispute__period",
+    charges.DisputeAttachment: "message__dispute__period",
     statements.Statement: "period",
     statements.StatementLine: "statement__period",
     statements.ArchivedDocument: "period",

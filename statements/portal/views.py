@@ -1,10 +1,7 @@
-"""Read-only pages for PIs and delegates. Whatever they show comes through `Statement.objects.visible_to(user)`."""
+"""Read-only pages for PIs and delegates; `disputes` holds those that write. Whatever they show comes through `Statement.objects.visible_to(user)`."""
 
 import logging
-from typing import Any
 
-from django.core.paginator import Page, Paginator
-from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 
@@ -13,29 +10,29 @@ from periods.errors import Refused
 from statements import composing
 from statements.issuing import says_what_is_now
 from statements.models import ArchivedDocument, Statement, StatementLine
-from statements.portal.pages import portal_page
+from statements.portal.marks import Marks, marked
+from statements.portal.pages import page_of, portal_page, visible_statement
 from statements.portal.project_summaries import summarize
 
 logger = logging.getLogger(__name__)
-ROWS = 50
 
 
 @portal_page
 def home(request: HttpRequest) -> HttpResponse:
     statements = Statement.objects.visible_to(request.user).select_related("period", "document")
     newest_first = statements.order_by("-period__month", "project_code", "number")
-    return render(request, "portal/home.html", {"here": "statements", "page": _page(request, newest_first)})
+    return render(request, "portal/home.html", {"here": "statements", "page": page_of(request, newest_first)})
 
 
 @portal_page
 def statement(request: HttpRequest, number: int) -> HttpResponse:
-    shown = _visible(request, number)
+    shown = visible_statement(request, number)
     lines = list(shown.lines.select_related("source", "funding_account", "adjustment"))
     usage = [line for line in lines if line.kind == StatementLine.Kind.CHARGES]
     adjustments = [line for line in lines if line.kind == StatementLine.Kind.ADJUSTMENT]
     billable = Charge.objects.billable().select_related("source", "exchange_rate")
     charges = billable.filter(period=shown.period, pi=shown.pi_id, project=shown.project_id)
-    is_current = says_what_is_now(shown)
+    is_current, marks = says_what_is_now(shown), Marks(shown)
     return render(
         request,
         "portal/statement.html",
@@ -44,10 +41,11 @@ def statement(request: HttpRequest, number: int) -> HttpResponse:
             "statement": shown,
             "discounts": list(composing.discounts(lines)),
             "funds": composing.fund_totals(lines),
-            "lines": composing.folded(usage),
+            "lines": list(marked(usage, marks)),
             "adjustments": [composing.adjustment_line(line) for line in adjustments],
             "is_current": is_current,
-            "page": _page(request, charges.order_by("pk") if is_current else charges.none()),
+            "marks": marks,
+            "page": page_of(request, charges.order_by("pk") if is_current else charges.none()),
         },
     )
 
@@ -55,7 +53,7 @@ def statement(request: HttpRequest, number: int) -> HttpResponse:
 @portal_page
 def pdf(request: HttpRequest, number: int) -> HttpResponse:
     """The archived bytes: nothing is rendered for a download, and nothing else is passed off as them."""
-    shown = _visible(request, number)
+    shown = visible_statement(request, number)
     document = get_object_or_404(ArchivedDocument, statement=shown)
     try:
         content = document.read()
@@ -71,16 +69,6 @@ def pdf(request: HttpRequest, number: int) -> HttpResponse:
 def projects(request: HttpRequest) -> HttpResponse:
     statements = Statement.objects.visible_to(request.user)
     mine = Project.objects.filter(pk__in=statements.values("project")).prefetch_related("delegates")
-    page = _page(request, mine)
+    page = page_of(request, mine)
     summaries = summarize(page.object_list, statements)
     return render(request, "portal/projects.html", {"here": "projects", "page": page, "summaries": summaries})
-
-
-def _visible(request: HttpRequest, number: int) -> Statement:
-    """Not there and not yours are the same answer."""
-    statements = Statement.objects.visible_to(request.user).select_related("period", "document")
-    return get_object_or_404(statements, number=number)
-
-
-def _page(request: HttpRequest, rows: QuerySet[Any]) -> Page[Any]:
-    return Paginator(rows, ROWS).get_page(request.GET.get("page"))

@@ -76,11 +76,11 @@ def test_an_amount_that_cannot_be_kept_is_refused_on_every_form(desk, payer, amo
 
     added = desk.post(ADD, filled_in(payer, list_amount=amount))
     changed = desk.post(f"/admin/charges/source/{source.pk}/change/", {"approval_threshold": amount})
-    upheld = desk.post(f"/admin/charges/dispute/{dispute.pk}/step/uphold/", {"due_amount": amount})
+    upheld = desk.post(f"/admin/charges/dispute/{dispute.pk}/step/uphold/", {"amount": amount})
 
     assert added.context["adminform"].form.errors == {"list_amount": [sentence]}
     assert changed.context["adminform"].form.errors["approval_threshold"] == [sentence]
-    assert upheld.context["form"].errors["due_amount"] == [sentence]
+    assert upheld.context["form"].errors["amount"] == [sentence]
 
 
 def test_finalized_months_are_not_offered(desk, payer):

@@ -4,10 +4,10 @@ import pytest
 from django.contrib import admin
 from django.contrib.messages import get_messages
 
-from charges.admin.dispute import DisputeAdmin
 from periods.models import AuditEntry, BillingPeriod
 from periods.states import Document
 from periods.transition_admin import TransitionAdmin
+from statements.admin.dispute import DisputeAdmin
 from statements.admin.journal import JournalAdmin
 from statements.admin.period import BillingPeriodAdmin
 from tests.make import make_charge, make_closed, make_period, make_source

@@ -8,6 +8,7 @@ from django.db.models import Model
 from charges.models import (
     Adjustment,
     Dispute,
+    DisputeAttachment,
     DisputeMessage,
     ExchangeRate,
     ImportIssue,
@@ -52,7 +53,11 @@ def make_full_month(month: str, name: str) -> BillingPeriod:
         period=period, kind="credit", description="Agreed", due_amount="0", reason="agreed by mail", **payer
     )
     dispute = Dispute.objects.create(period=period, charge=charge, adjustment=adjustment, state="upheld", **payer)
-    DisputeMessage.objects.create(dispute=dispute, text="These nodes are not ours.")
+    message = DisputeMessage.objects.create(dispute=dispute, text="These nodes are not ours.")
+    kept = storage.keep([b"our nodes"], folder="disputes", suffix=".txt")
+    DisputeAttachment.objects.create(
+        message=message, name="nodes.txt", content_type="text/plain", path=kept.path, sha256=kept.sha256, size=kept.size
+    )
     _make_documents(period, name, fund, payer)
     return period
 

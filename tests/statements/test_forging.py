@@ -9,7 +9,16 @@ from django.apps import apps
 from django.db import DatabaseError, connection, transaction
 from django.db.models import Field
 
-from charges.models import Adjustment, Charge, Dispute, DisputeMessage, ExchangeRate, ImportIssue, SourceWaiver
+from charges.models import (
+    Adjustment,
+    Charge,
+    Dispute,
+    DisputeAttachment,
+    DisputeMessage,
+    ExchangeRate,
+    ImportIssue,
+    SourceWaiver,
+)
 from periods import storage
 from statements import canonical, guards
 from statements.archiving import finalize_period, verify_ledger
@@ -20,7 +29,7 @@ pytestmark = pytest.mark.django_db
 
 COLUMNS = [
     (table, field.column)
-    for table in (*canonical.FIRST, "statements.Seal")
+    for table in (*canonical.THIRD, "statements.Seal")
     for field in apps.get_model(table)._meta.concrete_fields
 ]
 UNSEALED = {  # of no weight for what a month says
@@ -53,7 +62,11 @@ def sealed_month(_no_checks: None) -> Seal:
     text = {"description": "Agreed", "reason": "agreed by mail"}
     adjustment = Adjustment.objects.create(**payer, kind="credit", due_amount=0, **text)
     dispute = Dispute.objects.create(**payer, charge=charge, adjustment=adjustment, state="upheld")
-    DisputeMessage.objects.create(dispute=dispute, text="These nodes are not ours.")
+    message = DisputeMessage.objects.create(dispute=dispute, text="These nodes are not ours.")
+    kept = storage.keep([b"our nodes"], folder="disputes", suffix=".txt")
+    DisputeAttachment.objects.create(
+        message=message, name="nodes.txt", content_type="text/plain", path=kept.path, sha256=kept.sha256, size=kept.size
+    )
     seal = finalize_period(period)
     guards.lift()
     return seal

@@ -1,0 +1,54 @@
+"""Mail about a dispute, sent once the change is committed: a mail server that is down undoes no decision."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.mail import EmailMessage
+from django.db import transaction
+from django.template.loader import render_to_string
+from django.urls import reverse
+
+from charges.models import Dispute, ProjectDelegate
+
+
+def tell_pi(dispute: Dispute, text: str) -> None:
+    """The PI, and the delegate who opened it. A failure is logged: the same words stand in the portal."""
+    reply_to = [settings.REPLY_TO_EMAIL] if settings.REPLY_TO_EMAIL else None
+    url = reverse("portal:dispute", args=[dispute.pk])
+    _send("pi", _context(dispute, text, url), to=_readers(dispute), reply_to=reply_to)
+
+
+def tell_staff(dispute: Dispute, text: str) -> None:
+    url = reverse("admin:charges_dispute_change", args=[dispute.pk])
+    _send("staff", _context(dispute, text, url), to=[settings.REPLY_TO_EMAIL or settings.DEFAULT_FROM_EMAIL])
+
+
+def _readers(dispute: Dispute) -> list[str]:
+    opener = dispute.opened_by.email.lower() if dispute.opened_by else ""
+    is_delegate = ProjectDelegate.objects.filter(project=dispute.project_id, email=opener).exists()
+    return [dispute.pi.email, *([opener] if is_delegate and opener != dispute.pi.email else [])]
+
+
+def _context(dispute: Dispute, text: str, url: str) -> dict[str, Any]:
+    return {
+        "dispute": dispute,
+        "text": text,
+        "month": str(dispute.period),
+        "url": settings.SITE_URL + url,
+        "house": settings.INSTITUTION_NAME,
+    }
+
+
+def _send(whom: str, context: dict[str, Any], **addresses: Any) -> None:
+    message = EmailMessage(
+        subject=_one_line(render_to_string(f"disputes/{whom}-subject.txt", context)),
+        body=render_to_string(f"disputes/{whom}-body.txt", context),
+        headers={"Auto-Submitted": "auto-generated"},
+        **addresses,
+    )
+    transaction.on_commit(message.send, robust=True)
+
+
+def _one_line(text: str) -> str:
+    """Names come from tags: a line break in one must not begin another header."""
+    return " ".join("".join(char if char.isprintable() else " " for char in text).split())

@@ -1,0 +1,243 @@
+"""The queue of disputes: what is at stake, how long it waits, until when it can be raised; answered and decided here."""
+
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db.models import OuterRef, QuerySet, Subquery
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html, format_html_join
+from unfold.contrib.filters.admin import DropdownFilter
+from unfold.decorators import display
+from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminFileFieldWidget, UnfoldAdminSelectWidget
+
+from charges.admin.display import audit_list, link, money_column
+from charges.admin.filters import PeriodFilter
+from charges.attaching import ACCEPTED, HINT
+from charges.disputed import at_stake
+from charges.disputing import answer, deny, uphold
+from charges.models import Dispute, DisputeAttachment, DisputeMessage
+from charges.money import AmountField
+from periods.errors import Refused
+from periods.models import BillingPeriod
+from periods.plain_admin import ReadOnlyAdmin, ReadOnlyInline
+from periods.transition_admin import Step, TransitionAdmin, reason_field
+from statements.downloading import download
+from statements.models import Statement
+from statements.templating import day, money
+
+State = Dispute.State
+
+
+class AnswerForm(forms.Form):
+    text = reason_field("Message to the PI", help_text="The PI reads this here and by e-mail. At least 10 characters.")
+    file = forms.FileField(
+        label="Attachment",
+        required=False,
+        widget=UnfoldAdminFileFieldWidget(attrs={"accept": ACCEPTED}),
+        help_text=HINT.replace("Up to 5 files of at", "One file of at").replace("each: ", ": "),
+    )
+
+
+class UpholdForm(AnswerForm):
+    ground = forms.ChoiceField(
+        label="What is wrong",
+        choices=Dispute.Ground.choices,
+        widget=UnfoldAdminSelectWidget(),
+        help_text="“Not their usage” takes off list price and amount due in proportion, a wrong price the amount due only.",
+    )
+    amount = AmountField(
+        label="Amount to take off",
+        required=False,
+        widget=UnfoldAdminDecimalFieldWidget(),
+        help_text="Of the amount due; where nothing is due, of the list price. Empty: all of it.",
+    )
+    field_order = ("ground", "amount", "text", "file")
+
+
+def _files(answers: dict[str, Any]) -> dict[str, Any]:
+    file = answers.pop("file")
+    return {**answers, "files": [file] if file else []}
+
+
+def _answer(dispute: Dispute, **answers: Any) -> str:
+    return f"Sent: {answer(dispute, **_files(answers))} has your message."
+
+
+def _uphold(dispute: Dispute, **answers: Any) -> str:
+    upheld = uphold(dispute, **_files(answers))
+    taken = money(upheld.granted_due or upheld.granted_list, upheld.period.currency)
+    return f"Upheld: {taken}, by {upheld.adjustment}. Reissue the statements."
+
+
+def _deny(dispute: Dispute, **answers: Any) -> str:
+    return f"Denied: {deny(dispute, **_files(answers))}."
+
+
+def _can_change(dispute: Dispute) -> bool:
+    return dispute.period.state != BillingPeriod.State.FINALIZED
+
+
+def _step(label: str, run: Any, explanation: str, **kwargs: Any) -> Step:
+    kwargs = {"form": AnswerForm, "is_offered": _can_change, **kwargs}
+    return Step(label=label, run=run, explanation=explanation, states=(State.OPEN,), **kwargs)
+
+
+class StateFilter(DropdownFilter):
+    """Open disputes unless others are asked for: the list is a work queue."""
+
+    title = "state"
+    parameter_name = "state__exact"
+    all_option = None
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        first, *others = State.choices
+        return [first, ("all", "All disputes"), *others]
+
+    def value(self) -> str:
+        return super().value() or State.OPEN
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset if self.value() == "all" else queryset.filter(state=self.value())
+
+
+class MessageInline(ReadOnlyInline):
+    model = DisputeMessage
+    fields: ClassVar = ["at", "side", "by", "text", "files"]
+    readonly_fields = fields
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).select_related("by").prefetch_related("attachments")
+
+    @display(description="From", label={"Staff": "info", "PI": "warning"})
+    def side(self, message: DisputeMessage) -> str:
+        return "Staff" if message.is_staff else "PI"
+
+    @display(description="Files")
+    def files(self, message: DisputeMessage) -> str:
+        found = (
+            (reverse("admin:charges_dispute_file", args=[message.dispute_id, file.pk]), file.name)
+            for file in message.attachments.all()
+        )
+        return format_html_join(", ", '<a href="{}" class="ocb-link">{}</a>', found) or "—"
+
+
+@admin.register(Dispute)
+class DisputeAdmin(TransitionAdmin, ReadOnlyAdmin):
+    steps: ClassVar = {
+        "uphold": _step(
+            "Uphold",
+            _uphold,
+            "The PI is right, wholly or in part: a correction takes off what is wrong.",
+            permission="charges.uphold_dispute",
+            form=UpholdForm,
+            icon="check",
+            is_primary=True,
+        ),
+        "deny": _step(
+            "Deny",
+            _deny,
+            "The amount stays due; your answer goes to the PI.",
+            permission="charges.deny_dispute",
+            icon="close",
+        ),
+        "answer": _step(
+            "Write to the PI",
+            _answer,
+            "Ask or explain. The dispute stays open.",
+            permission="charges.answer_dispute",
+            icon="reply",
+        ),
+    }
+    list_display: ClassVar = ["number", "pi", "project", "disputed", "period", "due", "listed", "status", "age",
+                              "until"]  # fmt: skip
+    list_filter: ClassVar = [PeriodFilter, StateFilter]
+    list_select_related: ClassVar = ["period", "pi", "project", "source", "charge", "funding_account"]
+    search_fields: ClassVar = ["pi__email__startswith", "pi__name__startswith", "project__code__startswith", "=pk"]
+    search_help_text = "The beginning of a PI's name or address or of a project, or a dispute's number"
+    fieldsets: ClassVar[Any] = [
+        (None, {"fields": [
+            ("pi", "project"), ("period", "status"), ("what", "statement"), ("due", "listed"), ("left", "outcome"),
+            ("age", "until"), ("opened_by", "opened_at"), "history",
+        ]}),
+    ]  # fmt: skip
+    readonly_fields: ClassVar = ["status", "what", "statement", "due", "listed", "left", "outcome", "age", "until",
+                                 "history"]  # fmt: skip
+    inlines: ClassVar = [MessageInline]
+
+    due = money_column("due_amount", "Due in dispute")
+    listed = money_column("list_amount", "List in dispute")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        mine = {name: OuterRef(name) for name in ("period", "pi", "project")}
+        issued = Statement.objects.current().filter(**mine)
+        return super().get_queryset(request).annotate(
+            deadline=Subquery(issued.values("dispute_until")[:1]), issued=Subquery(issued.values("pk")[:1])
+        )  # fmt: skip
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.file_view)
+        return [path("<int:object_id>/file/<int:file>/", view, name="charges_dispute_file"), *super().get_urls()]
+
+    def file_view(self, request: HttpRequest, object_id: int, file: int) -> HttpResponse:
+        dispute = self.get_object(request, str(object_id))
+        if dispute is None:
+            raise Http404
+        if not self.has_view_permission(request, dispute):
+            raise PermissionDenied
+        try:
+            return download(get_object_or_404(DisputeAttachment, message__dispute=dispute, pk=file))
+        except Refused as refusal:
+            return HttpResponse(str(refusal), status=409, content_type="text/plain")
+
+    @display(description="Dispute", ordering="pk")
+    def number(self, dispute: Dispute) -> int:
+        return dispute.pk
+
+    @display(description="About")
+    def disputed(self, dispute: Dispute) -> str:
+        return dispute.subject
+
+    @display(description="About")
+    def what(self, dispute: Dispute) -> str:
+        return link(dispute.charge, dispute.subject) if dispute.charge else dispute.subject
+
+    @display(description="Statement")
+    def statement(self, dispute: Any) -> str:
+        found = Statement.objects.filter(pk=dispute.issued).first()
+        return link(found, found.printed_number) if found else "—"
+
+    @display(description="State", label={"Open": "warning", "Upheld": "success"})
+    def status(self, dispute: Dispute) -> str:
+        return dispute.get_state_display()
+
+    @display(description="Can be taken off now")
+    def left(self, dispute: Dispute) -> str:
+        """The month may have changed since; an earlier adjustment counts."""
+        if dispute.state != State.OPEN:
+            return "—"
+        left, currency = at_stake(dispute), dispute.period.currency
+        return f"{money(left.due, currency)} due, {money(left.list, currency)} list price"
+
+    @display(description="Outcome")
+    def outcome(self, dispute: Dispute) -> str:
+        if dispute.adjustment is None:
+            return "—"
+        amounts = (money(amount, dispute.period.currency) for amount in (dispute.granted_due, dispute.granted_list))
+        what = "{} due, {} list price: ".format(*amounts)
+        return format_html("{}{}", what, link(dispute.adjustment, dispute.get_ground_display()))
+
+    @display(description="Age", ordering="-opened_at")
+    def age(self, dispute: Dispute) -> str:
+        return f"{dispute.days} day{'' if dispute.days == 1 else 's'}"
+
+    @display(description="Until", ordering="deadline")
+    def until(self, dispute: Any) -> str:
+        return day(dispute.deadline) if dispute.deadline else "—"
+
+    @display(description="History")
+    def history(self, dispute: Dispute) -> str:
+        return audit_list(dispute)

@@ -1,0 +1,54 @@
+"""What of a statement is in dispute, and what can be disputed: the marks beside its lines and charges."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from charges.models import Dispute
+from periods.models import BillingPeriod
+from statements import composing
+from statements.context import Line
+from statements.models import Statement, StatementLine
+
+Key = tuple[int | None, str, int | None]
+
+
+@dataclass(frozen=True, slots=True)
+class MarkedLine:
+    """A folded line; `pk` of one that it folds says what a dispute would be about, none where none can be."""
+
+    line: Line
+    pk: int | None
+    dispute: int | None
+
+
+class Marks:
+    """The open disputes of a statement, read once."""
+
+    def __init__(self, statement: Statement) -> None:
+        self.may_dispute = statement.period.state != BillingPeriod.State.FINALIZED
+        found = Dispute.objects.filter(
+            period=statement.period_id, pi=statement.pi_id, project=statement.project_id, state=Dispute.State.OPEN
+        )
+        names = ("pk", "charge", "source", "service_name", "funding_account")
+        self.charges: dict[int, int] = {}
+        self.lines: dict[Key, int] = {}
+        for pk, charge, *key in found.values_list(*names):
+            if charge:
+                self.charges[charge] = pk
+            else:
+                self.lines[tuple(key)] = pk
+
+
+def is_disputable(line: StatementLine) -> bool:
+    """Corrections of earlier months are disputed charge by charge: their line has no key of its own."""
+    return line.kind == StatementLine.Kind.CHARGES and line.source_id is not None and not line.description
+
+
+def marked(usage: Sequence[StatementLine], marks: Marks) -> Iterator[MarkedLine]:
+    by_place = {composing.place(line): line for line in usage}
+    for line in composing.folded(usage):
+        one: Any = by_place[line.source, line.service, line.fund]
+        key = (one.source_id, one.service_name, one.funding_account_id)
+        is_offered = marks.may_dispute and is_disputable(one)
+        yield MarkedLine(line, one.pk if is_offered else None, None if one.description else marks.lines.get(key))
