@@ -66,8 +66,9 @@ def test_one_row_goes_from_the_file_to_the_seal(file, home, settings):
     pdf = (home / statement.document.path).read_bytes()
     assert pdf.startswith(b"%PDF-")
 
+    before = set((home / "mail").iterdir())  # of the dispute
     assert emailing.email_statements(period).sent == 1
-    [mail] = (home / "mail").iterdir()
+    [mail] = {*(home / "mail").iterdir()} - before
     [attachment] = [part for part in message_from_bytes(mail.read_bytes()).walk() if part.get_filename()]
     assert attachment.get_payload(decode=True) == pdf
 

@@ -467,13 +467,14 @@ def test_projects_page_asks_eight_questions(django_assert_num_queries, rows):
 
 
 @pytest.mark.parametrize("rows", [1, 3])
-def test_statement_asks_eleven_questions(django_assert_num_queries, rows):
+def test_statement_asks_twelve_questions(django_assert_num_queries, rows):
     statement = make_statement()
     for number in range(rows):
         make_line(statement, funding_account=make_fund(f"F-{number}"), source=make_source(f"source-{number}"))
         make_charge()
     make_current(statement)
     client = browser("ada@example.edu")
-    with django_assert_num_queries(11):  # session, user, statement, lines, five to see if it is current, count, charges
+    # session, user, statement, lines, five to see if it is current, disputes, count, charges
+    with django_assert_num_queries(12):
         page = client.get(f"/statements/{statement.number}/")
     assert (len(page.context["lines"]), len(page.context["page"]), Charge.objects.count()) == (rows, rows, rows)
