@@ -34,7 +34,8 @@ KINDS = {
     "txt": Kind("text/plain; charset=utf-8"),
 }
 ACCEPTED = ",".join(f".{suffix}" for suffix in KINDS)
-HINT = f"Up to {MOST} files of at most {LARGEST // 1024 // 1024} MB each: {', '.join(KINDS)}."
+SIZE = f"{LARGEST // 1024 // 1024} MB"
+HINT = f"Up to {MOST} files of at most {SIZE} each: {', '.join(KINDS)}."
 
 
 def attach(message: DisputeMessage, files: Sequence[UploadedFile]) -> None:

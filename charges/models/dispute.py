@@ -30,7 +30,7 @@ class Dispute(Document):
         PRICE = "price", "The price is wrong"
 
     period = models.ForeignKey("periods.BillingPeriod", models.PROTECT, related_name="+")
-    pi = models.ForeignKey(PrincipalInvestigator, models.PROTECT, related_name="+")
+    pi = models.ForeignKey(PrincipalInvestigator, models.PROTECT, related_name="+", verbose_name="PI")
     project = models.ForeignKey(Project, models.PROTECT, related_name="+")
     charge = models.ForeignKey(Charge, models.PROTECT, null=True, blank=True, related_name="+")
     source = models.ForeignKey(Source, models.PROTECT, null=True, blank=True, related_name="+")
@@ -82,9 +82,10 @@ class Dispute(Document):
         return " · ".join(part for part in (what, charge.service_name) if part)
 
     @property
-    def days(self) -> int:
+    def age(self) -> str:
         """How long it has been open, or was."""
-        return ((self.decided_at or timezone.now()) - self.opened_at).days
+        days = ((self.decided_at or timezone.now()) - self.opened_at).days
+        return f"{days} day{'' if days == 1 else 's'}" if days else "less than a day"
 
     @transition("state", source=State.OPEN, target=State.UPHELD, permission="charges.uphold_dispute")
     def uphold(self, *, by: Any, adjustment: Adjustment, ground: str, granted: tuple[Decimal, Decimal]) -> None:

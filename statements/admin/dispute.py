@@ -16,7 +16,7 @@ from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminFileFieldWi
 
 from charges.admin.display import audit_list, link, money_column
 from charges.admin.filters import PeriodFilter
-from charges.attaching import ACCEPTED, HINT
+from charges.attaching import ACCEPTED, KINDS, SIZE
 from charges.disputed import at_stake
 from charges.disputing import answer, deny, uphold
 from charges.models import Dispute, DisputeAttachment, DisputeMessage
@@ -38,7 +38,7 @@ class AnswerForm(forms.Form):
         label="Attachment",
         required=False,
         widget=UnfoldAdminFileFieldWidget(attrs={"accept": ACCEPTED}),
-        help_text=HINT.replace("Up to 5 files of at", "One file of at").replace("each: ", ": "),
+        help_text=f"One file, of at most {SIZE}: {', '.join(KINDS)}.",
     )
 
 
@@ -53,9 +53,26 @@ class UpholdForm(AnswerForm):
         label="Amount to take off",
         required=False,
         widget=UnfoldAdminDecimalFieldWidget(),
-        help_text="Of the amount due; where nothing is due, of the list price. Empty: all of it.",
     )
     field_order = ("ground", "amount", "text", "file")
+
+
+def _uphold_form(dispute: Dispute) -> type[forms.Form]:
+    """Says what there is to take off, so that nobody has to look it up."""
+    amount, listed = _left(dispute)
+    text = f"Of {amount} due, or of {listed} list price where nothing is due. Empty: all of it."
+
+    class Form(UpholdForm):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            self.fields["amount"].help_text = text
+
+    return Form
+
+
+def _left(dispute: Dispute) -> tuple[str, str]:
+    left, currency = at_stake(dispute), dispute.period.currency
+    return money(left.due, currency), money(left.list, currency)
 
 
 def _files(answers: dict[str, Any]) -> dict[str, Any]:
@@ -133,7 +150,7 @@ class DisputeAdmin(TransitionAdmin, ReadOnlyAdmin):
             _uphold,
             "The PI is right, wholly or in part: a correction takes off what is wrong.",
             permission="charges.uphold_dispute",
-            form=UpholdForm,
+            form_of=_uphold_form,
             icon="check",
             is_primary=True,
         ),
@@ -219,8 +236,7 @@ class DisputeAdmin(TransitionAdmin, ReadOnlyAdmin):
         """The month may have changed since; an earlier adjustment counts."""
         if dispute.state != State.OPEN:
             return "—"
-        left, currency = at_stake(dispute), dispute.period.currency
-        return f"{money(left.due, currency)} due, {money(left.list, currency)} list price"
+        return "{} due, {} list price".format(*_left(dispute))
 
     @display(description="Outcome")
     def outcome(self, dispute: Dispute) -> str:
@@ -232,7 +248,7 @@ class DisputeAdmin(TransitionAdmin, ReadOnlyAdmin):
 
     @display(description="Age", ordering="-opened_at")
     def age(self, dispute: Dispute) -> str:
-        return f"{dispute.days} day{'' if dispute.days == 1 else 's'}"
+        return dispute.age
 
     @display(description="Until", ordering="deadline")
     def until(self, dispute: Any) -> str:

@@ -1,6 +1,7 @@
 """Disputes in the portal: the one thing that it writes, and only for those who see the statement."""
 
 import re
+from decimal import Decimal
 from html import unescape
 from typing import Any
 
@@ -222,14 +223,14 @@ def test_a_finalized_month_offers_no_dispute_and_refuses_one_with_a_sentence(dis
 def test_a_page_tells_the_whole_story(dispute):
     Statement.objects.filter(number=1).update(dispute_until="2025-03-01")
     answer(dispute, text="Which machine is it then?")
-    uphold(dispute, ground="usage", amount=20, text="Indeed, half of it is not.")
+    uphold(dispute, ground="usage", amount=Decimal(20), text="Indeed, half of it is not.")
 
     page = words(browser("dora@example.edu").get(f"/disputes/{dispute.pk}/"))
 
     told = [
         "node-1 · HPC Cluster", "objections until March 1, 2025", "Upheld",
         "List price in dispute $100.00 Amount due in dispute $40.00 Taken off the amount due −$20.00",
-        "Not their usage: −$50.00 of the list price is taken off too.",
+        "It was not your usage: the list price changes by −$50.00.",
         OBJECTION, "log.txt", "Billing office", "Which machine is it then?", "Indeed, half of it is not.",
     ]  # fmt: skip
     assert [part for part in told if part not in page] == []
@@ -277,7 +278,7 @@ def test_a_file_of_another_dispute_or_that_was_changed_is_not_found(dispute, cap
 
     storage.locate(file.path).write_bytes(b"forged")
     assert browser().get(f"/disputes/{dispute.pk}/file/{file.pk}/").status_code == 404
-    assert caplog.messages[0] == f"Attachment {file.pk} was asked for and cannot be given."
+    assert caplog.messages[1] == f"Attachment {file.pk} was asked for and cannot be given."
 
 
 def test_a_reader_without_disputes_is_told_how(statement):
