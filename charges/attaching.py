@@ -30,8 +30,8 @@ KINDS = {
     "jpg": Kind("image/jpeg", b"\xff\xd8\xff"),
     "jpeg": Kind("image/jpeg", b"\xff\xd8\xff"),
     "xlsx": Kind("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", b"PK\x03\x04"),
-    "csv": Kind("text/csv; charset=utf-8"),
-    "txt": Kind("text/plain; charset=utf-8"),
+    "csv": Kind("text/csv"),
+    "txt": Kind("text/plain"),
 }
 ACCEPTED = ",".join(f".{suffix}" for suffix in KINDS)
 SIZE = f"{LARGEST // 1024 // 1024} MB"

@@ -90,6 +90,14 @@ def shares(dispute: Dispute, amounts: Amounts) -> list[tuple[FundingAccount | No
     return [(fund, Amounts(*part)) for fund, part in _divided(line_of(dispute), amounts) if any(part)]
 
 
+def account_code(dispute: Dispute) -> str:
+    """The tag's, so that the journal takes it off where it was put; none where the charges of a line differ."""
+    if dispute.charge:
+        return dispute.charge.account_code
+    codes = _billable(line_of(dispute)).order_by().values_list("account_code", flat=True).distinct()
+    return codes[0] if len(codes) == 1 else ""
+
+
 def _is_theirs(charge: Charge, dispute: Dispute) -> bool:
     """Billed to them, or replaced by a later delivery: what that one bills is the limit then."""
     if (charge.pi_id, charge.project_id) != (dispute.pi_id, dispute.project_id):

@@ -9,7 +9,7 @@ from django.db import transaction
 
 from charges.adjusting import adjust
 from charges.attaching import attach
-from charges.disputed import Amounts, at_stake, shares
+from charges.disputed import Amounts, account_code, at_stake, shares
 from charges.models import Adjustment, Charge, Dispute, FundingAccount, PrincipalInvestigator, Project, Source
 from charges.money import EXACT, ZERO, printed, round_to_currency
 from charges.noticing import tell_pi, tell_staff
@@ -184,4 +184,5 @@ def _correct(dispute: Dispute, fund: FundingAccount | None, part: Amounts, text:
         charge=charge if is_current else None,  # a replaced charge takes no adjustment any more, its month does
         source=dispute.source or (charge.source if charge else None),
         funding_account=fund,
+        account_code=account_code(dispute),
     )

@@ -40,13 +40,18 @@ def _context(dispute: Dispute, text: str, url: str) -> dict[str, Any]:
 
 
 def _send(whom: str, context: dict[str, Any], **addresses: Any) -> None:
-    message = EmailMessage(
-        subject=_one_line(render_to_string(f"disputes/{whom}-subject.txt", context)),
-        body=render_to_string(f"disputes/{whom}-body.txt", context),
-        headers={"Auto-Submitted": "auto-generated"},
-        **addresses,
-    )
-    transaction.on_commit(message.send, robust=True)
+    """Composed after the commit too: a template of the institution that is broken undoes no decision either."""
+
+    def send() -> None:
+        message = EmailMessage(
+            subject=_one_line(render_to_string(f"disputes/{whom}-subject.txt", context)),
+            body=render_to_string(f"disputes/{whom}-body.txt", context),
+            headers={"Auto-Submitted": "auto-generated"},
+            **addresses,
+        )
+        message.send()
+
+    transaction.on_commit(send, robust=True)
 
 
 def _one_line(text: str) -> str:

@@ -33,8 +33,8 @@ GOOD = {
     "Screen.PNG": (b"\x89PNG\r\n\x1a\n pixels", "image/png"),
     "photo.jpeg": (b"\xff\xd8\xff\xe0 pixels", "image/jpeg"),
     "photo.jpg": (b"\xff\xd8\xff\xe1 pixels", "image/jpeg"),
-    "jobs.csv": ("job,user\n1,Zoë\n".encode(), "text/csv; charset=utf-8"),
-    "old.txt": ("Zoë\r\n".encode("cp1252"), "text/plain; charset=utf-8"),
+    "jobs.csv": ("job,user\n1,Zoë\n".encode(), "text/csv"),
+    "old.txt": ("Zoë\r\n".encode("cp1252"), "text/plain"),
     "jobs.xlsx": (
         archive("[Content_Types].xml", "xl/workbook.xml"),
         "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",

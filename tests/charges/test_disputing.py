@@ -180,6 +180,16 @@ def test_a_split_charge_is_corrected_fund_by_fund() -> None:
     assert at_stake(of_charge(dispute.charge)) == (0, 0)
 
 
+@pytest.mark.parametrize(("codes", "expected"), [(("61400", "61400"), "61400"), (("61400", "61420"), "")])
+def test_the_correction_is_posted_where_the_charge_was(codes, expected) -> None:
+    charges = [make_charge(list_amount="100", due_amount="50", account_code=code) for code in codes]
+
+    uphold(of_charge(charges[0]), ground="usage", amount=Decimal(1), text=YES)
+    uphold(of_line(), ground="usage", amount=Decimal(1), text=YES)
+
+    assert list(Adjustment.objects.order_by("pk").values_list("account_code", flat=True)) == ["61400", expected]
+
+
 def test_denying_answers_and_changes_no_amount(dispute: Dispute) -> None:
     deny(dispute, text="Your group started it on the 3rd.")
 
@@ -338,6 +348,18 @@ def test_a_mail_server_that_is_down_undoes_no_decision(posted, dispute: Dispute,
     settings.EMAIL_BACKEND, settings.EMAIL_HOST, settings.EMAIL_PORT = (
         "django.core.mail.backends.smtp.EmailBackend", "127.0.0.1", 9,
     )  # fmt: skip
+
+    assert posted(lambda: deny(dispute, text="Your group started it.")) == []
+
+    assert Dispute.objects.get().state == "denied"
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+
+
+def test_a_broken_template_undoes_no_decision_either(posted, dispute: Dispute, settings, home, caplog) -> None:
+    (home / "templates" / "disputes").mkdir(parents=True)
+    (home / "templates" / "disputes" / "pi-body.txt").write_text("{% nonsense %}")
+    engine = {**settings.TEMPLATES[0], "DIRS": [home / "templates", *settings.TEMPLATES[0]["DIRS"]]}
+    settings.TEMPLATES = [engine]
 
     assert posted(lambda: deny(dispute, text="Your group started it.")) == []
 

@@ -263,7 +263,7 @@ def test_a_file_is_a_download_and_nothing_else(dispute):
 
     assert response.content == b"node-2"
     assert {name: response.headers[name] for name in ("Content-Type", "Content-Disposition", "Cache-Control")} == {
-        "Content-Type": "text/plain; charset=utf-8",
+        "Content-Type": "text/plain",
         "Content-Disposition": 'attachment; filename="log.txt"',
         "Cache-Control": "no-store, private",
     }

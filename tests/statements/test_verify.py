@@ -1,9 +1,11 @@
 from io import StringIO
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
 
-from charges.models import Charge, FundingAccount
+from charges.attaching import attach
+from charges.models import Charge, Dispute, DisputeAttachment, FundingAccount
 from periods import storage
 from periods.errors import Refused
 from periods.models import BillingPeriod
@@ -206,6 +208,24 @@ def test_changed_document_is_found(seal, kind):
     assert findings() == [f"{name} was changed: its hash is not the recorded one."]
     storage.locate(document.path).unlink()
     assert findings() == [f"{name} cannot be read: No such file or directory."]
+
+
+def test_changed_attachment_of_a_dispute_is_found(home):
+    period = make_ready()
+    charge = Charge.objects.get()
+    dispute = Dispute.objects.create(
+        period=period, pi=charge.pi, project=charge.project, charge=charge, state="denied"
+    )  # fmt: skip
+    attach(dispute.messages.create(text="See there"), [SimpleUploadedFile("log.txt", b"node-2")])
+    finalize_period(period)
+    assert verify_ledger() == []
+
+    kept = DisputeAttachment.objects.get()
+    (home / kept.path).write_bytes(b"forged")
+
+    assert verify_ledger() == [
+        f"Attachment {kept.pk} of a dispute, log.txt, was changed: its hash is not the recorded one."
+    ]
 
 
 def test_changed_received_file_is_found(seal, home):
