@@ -7,14 +7,18 @@ from pathlib import Path
 
 import pytest
 from django.core.cache import cache
+from django.test import Client
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.expected_conditions import url_matches
 from selenium.webdriver.support.wait import WebDriverWait
 
+from charges.models import Dispute
 from periods import storage
 from statements.models import ArchivedDocument, Statement
+from statements.portal.sign_in import user_of
 from tests.make import make_charge, make_line, make_pi, make_project, make_statement
+from tests.statements.sealed import make_current
 
 DRIVER = Path("/usr/bin/chromedriver")
 OPTIONS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage")
@@ -90,3 +94,35 @@ def pdf_bytes(browser: Chrome) -> str:
 def complaints(browser: Chrome) -> list[str]:
     """What the browser had to say, such as a style that the content security policy forbids."""
     return [entry["message"] for entry in browser.get_log("browser")]
+
+
+def test_pi_disputes_a_charge_with_a_file(browser, live_server, statement, tmp_path):
+    make_current(statement)
+    log = tmp_path / "jobs.csv"
+    log.write_text("job,user\n4711,grace\n")
+    browser.get(f"{live_server.url}/favicon.ico")
+    browser.add_cookie({"name": "sessionid", "value": signed_in(statement.pi.email)})
+
+    browser.get(f"{live_server.url}/statements/{statement.number}/#charges")
+    browser.find_element(By.CSS_SELECTOR, "#charges ~ table").find_element(By.LINK_TEXT, "Dispute").click()
+    browser.find_element(By.NAME, "files").send_keys(str(log))
+    type_into(browser, "text", "These jobs are of another group.")
+
+    dispute = Dispute.objects.get()
+    assert browser.current_url == f"{live_server.url}/disputes/{dispute.pk}/"
+    assert browser.find_element(By.CSS_SELECTOR, ".head .state").text == "Open"
+    assert [item.text.split("\n")[1:] for item in browser.find_elements(By.CSS_SELECTOR, ".thread li")] == [
+        ["These jobs are of another group.", "jobs.csv 20 bytes"]
+    ]
+    browser.get(f"{live_server.url}/statements/{statement.number}/")
+    assert [mark.get_attribute("href") for mark in browser.find_elements(By.LINK_TEXT, "In dispute")] == [
+        f"{live_server.url}/disputes/{dispute.pk}/"
+    ]
+    assert complaints(browser) == []
+
+
+def signed_in(address: str) -> str:
+    """The key of a session that a mailed code opened."""
+    client = Client()
+    client.force_login(user_of(address), backend="statements.portal.sign_in.MailedCodeBackend")
+    return client.cookies["sessionid"].value
