@@ -7,6 +7,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 
+from charges.approving import needs_approval
 from charges.models import Adjustment, Charge, FundingAccount, PrincipalInvestigator, Project, Source
 from charges.money import ZERO
 from periods import audit
@@ -33,7 +34,11 @@ def adjust(
     account_code: str = "",
     by: Any = None,
 ) -> Adjustment:
-    """A signed amount in an open or closed month. A credit is negative; a manual charge states list and due."""
+    """A signed amount in an open or closed month. A credit is negative; a manual charge states list and due.
+
+    On a charge whose project is split it needs no fund: it is divided as the charge is. Above the institution's
+    limit it counts once somebody else has approved it.
+    """
     require_permission(by, "charges.add_adjustment", "adjust")
     adjustment = Adjustment(
         period=BillingPeriod.objects.lock_unsealed(period.pk),
@@ -51,6 +56,7 @@ def adjust(
         reason=require_reason(reason),
         created_by=by,
     )
+    adjustment.needs_approval = needs_approval(due_amount)
     _validate(adjustment)
     adjustment.save()
     after = {"kind": kind, "list": str(list_amount), "due": str(due_amount), "pi": pi.email, "project": project.code}
@@ -78,12 +84,18 @@ CREDITS = (Adjustment.Kind.CREDIT, Adjustment.Kind.WRITE_OFF)
 def _validate(adjustment: Adjustment) -> None:
     if adjustment.charge:
         _require_own(adjustment, adjustment.charge)
+        if adjustment.due_amount and not (adjustment.funding_account or _is_split(adjustment.charge)):
+            raise Refused("An adjustment with an amount due needs a funding account.")
     try:
         adjustment.full_clean()
     except ValidationError as error:
         raise Refused(" ".join(error.messages)) from error
     if adjustment.kind in CREDITS and adjustment.due_amount >= 0:
         raise Refused("A credit or write-off lowers the amount due: give a negative amount.")
+
+
+def _is_split(charge: Charge) -> bool:
+    return charge.fund_step == Charge.FundStep.SPLIT
 
 
 def _require_own(adjustment: Adjustment, charge: Charge) -> None:

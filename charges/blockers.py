@@ -8,7 +8,17 @@ from django.urls import NoReverseMatch, reverse
 
 from charges.importing.late import not_loaded
 from charges.importing.summary import signed
-from charges.models import Adjustment, Charge, Dispute, FocusImport, ImportIssue, ImportScope, Source, SourceWaiver
+from charges.models import (
+    Adjustment,
+    Charge,
+    CreditCampaign,
+    Dispute,
+    FocusImport,
+    ImportIssue,
+    ImportScope,
+    Source,
+    SourceWaiver,
+)
 from periods.blockers import Blocker, changelist, counted, register
 from periods.models import BillingPeriod
 
@@ -116,6 +126,30 @@ def adjustments_on_superseded_charges(period: BillingPeriod) -> Iterator[Blocker
             ),
             changelist(Adjustment, period__id__exact=period.pk),
         )
+
+
+@register("finalize")
+def adjustments_not_approved(period: BillingPeriod) -> Iterator[Blocker]:
+    """They are on no statement: somebody approves them, or refuses them with a reason."""
+    number = Adjustment.objects.pending().filter(period=period, campaign=None).count()
+    if number:
+        yield Blocker(
+            counted(number, "adjustment awaits approval", "adjustments await approval"),
+            changelist(Adjustment, period__id__exact=period.pk, standing="pending"),
+        )
+    number = CreditCampaign.objects.pending().filter(period=period).count()
+    if number:
+        yield Blocker(
+            counted(number, "credit campaign awaits approval", "credit campaigns await approval"),
+            changelist(CreditCampaign, period__id__exact=period.pk, standing="pending"),
+        )
+
+
+@register("close")
+def adjustments_to_approve(period: BillingPeriod) -> Iterator[Blocker]:
+    """A warning: a closed month still takes approvals."""
+    for blocker in adjustments_not_approved(period):
+        yield replace(blocker, is_warning=True)
 
 
 def _upload_page() -> str:

@@ -5,6 +5,7 @@ import re
 import secrets
 import tempfile
 from contextlib import suppress
+from decimal import Decimal
 from email.utils import parseaddr
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,14 @@ def whole_number(name: str, *, default: int) -> int:
     if not value.isdecimal():
         raise ImproperlyConfigured(f"{name} is {value!r}: set it to a whole number, 0 or more.")
     return int(value)
+
+
+def amount(name: str) -> Decimal | None:
+    """An amount of money; none where the setting is empty."""
+    value = env.str(name, default="").strip()
+    if not re.fullmatch(r"([0-9]{1,12}(\.[0-9]{1,9})?)?", value):
+        raise ImproperlyConfigured(f"{name} is {value!r}: set it to an amount such as 500 or 499.99, or to nothing.")
+    return Decimal(value) if value else None
 
 
 def matching(name: str, *, default: str, pattern: str, example: str) -> str:

@@ -34,6 +34,7 @@ NAVIGATION = [
             page("Quarantine", "report", "charges.importissue"),
             page("Review", "fact_check", "charges.charge"),
             page("Adjustments", "tune", "charges.adjustment"),
+            page("Credit campaigns", "redeem", "charges.creditcampaign"),
             page("Disputes", "gavel", "charges.dispute"),
         ],
     },

@@ -16,9 +16,12 @@ REVIEW = (
     "charges.answer_dispute",
     "charges.uphold_dispute",
     "charges.deny_dispute",
+    "charges.add_creditcampaign",
+    "charges.withdraw_creditcampaign",
     "charges.discard_importissue",
     "charges.correct_importissue",
 )
+APPROVAL = ("charges.approve_adjustment", "charges.approve_creditcampaign")  # of what somebody else entered
 JOURNALS = ("statements.export_journal", "statements.acknowledge_journal", "statements.void_journal")
 IMPORTS = (
     "charges.add_focusimport",
@@ -53,9 +56,19 @@ SETTINGS = maintain("source", "sourcewaiver", "reviewrule", "exchangerate")
 REMOVABLE = ("charges.delete_piaddress", "charges.delete_projectdelegate", "charges.delete_fundingshare")
 
 ROLES: dict[str, tuple[str, ...]] = {
-    "Billing administrators": (*IMPORTS, *REVIEW, *MONTH_END, *JOURNALS, *PAYERS, *FUNDS, *SETTINGS, *REMOVABLE),
+    "Billing administrators": (
+        *IMPORTS,
+        *REVIEW,
+        *APPROVAL,
+        *MONTH_END,
+        *JOURNALS,
+        *PAYERS,
+        *FUNDS,
+        *SETTINGS,
+        *REMOVABLE,
+    ),
     "Reviewers": (*REVIEW, *PAYERS, "charges.delete_piaddress", "charges.delete_projectdelegate"),
-    "Finance": (*JOURNALS, *FUNDS, "charges.delete_fundingshare"),
+    "Finance": (*APPROVAL, *JOURNALS, *FUNDS, "charges.delete_fundingshare"),
     "Auditors": ACCOUNTS,
 }
 

@@ -35,6 +35,9 @@ ADJUSTMENT_ACCOUNT = environment.matching(
     "ADJUSTMENT_ACCOUNT", default="ADJUSTMENTS", pattern=".{1,100}", example="RC-ADJUSTMENTS"
 )
 
+# Adjustments of a larger amount due, whatever its sign, wait for the approval of a second person; None: none do
+ADJUSTMENT_APPROVAL_ABOVE = environment.amount("ADJUSTMENT_APPROVAL_ABOVE")
+
 # Django
 SECRET_KEY = environment.secret_key(OCB_HOME)
 DEBUG = environment.boolean("DEBUG", default=False)

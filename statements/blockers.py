@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from django.db.models import Max
 from django.utils import timezone
 
+from charges.ledger import UNASSIGNED
 from periods.blockers import Blocker, changelist, counted, register
 from periods.models import BillingPeriod
 from statements.issuing import stale_statements
 from statements.journaling import outstanding
-from statements.lines import UNASSIGNED
 from statements.models import EmailDelivery, Journal, Statement, StatementLine
 
 

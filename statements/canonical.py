@@ -95,7 +95,8 @@ SECOND = FIRST | {
     ),
 }
 
-# With quarantined rows that know the closed month they belong to, the tags that say who pays, and what is disputed.
+# With quarantined rows that know the closed month they belong to, the tags that say who pays, what is disputed, and
+# approvals.
 THIRD = SECOND | {
     "charges.ImportIssue": (
         "id focus_import_id period_id late_month file_id billing_account_id line_number column raw_value sentence raw_row "
@@ -118,6 +119,16 @@ THIRD = SECOND | {
     ),
     "charges.DisputeMessage": "id dispute_id at by_id is_staff text",
     "charges.DisputeAttachment": "id message_id name content_type path sha256 size",
+    "charges.Adjustment": (
+        "id period_id kind source_id pi_id project_id funding_account_id borne_by_id account_code charge_id campaign_id "
+        "description list_amount due_amount reason created_at created_by_id needs_approval approved_at approved_by_id "
+        "withdrawn_at"
+    ),
+    "charges.CreditCampaign": (
+        "id period_id code description reason source_id service_name first_day last_day pi_id project_id method percent "
+        "amount cap charges projects due_amount created_at created_by_id needs_approval approved_at approved_by_id "
+        "withdrawn_at"
+    ),
 }
 
 FOLDER, SUFFIX = "seals", ".jsonl"

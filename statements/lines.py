@@ -11,15 +11,13 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 from django.conf import settings
-from django.db.models import Aggregate, Count, Q, QuerySet, Sum, TextField
+from django.db.models import Aggregate, Count, F, Min, QuerySet, Sum, TextField
 
-from charges.models import Adjustment, Charge, FundingAccount, FundingSplit, Source
-from charges.models.rules import HUNDRED
+from charges.ledger import Ledger, LineKey
+from charges.models import Adjustment, Charge, FundingAccount, Source
 from charges.money import ZERO, divide, round_to_currency
 from periods.models import BillingPeriod
 from statements.models import Statement, StatementLine
-
-UNASSIGNED = "UNASSIGNED"
 
 
 class IdList(Aggregate):
@@ -73,7 +71,7 @@ def lines_by_payer(period: BillingPeriod, **whose: int) -> Iterator[PayerLines]:
     `whose`: of this `pi` and `project` alone.
     """
     books = Books(period, **whose)
-    adjusted = _adjustments(period, **whose)
+    adjusted = _adjusted(period, books, **whose)
     for ids, rows in groupby(_sums(period, **whose), key=attrgetter("pi_id", "project_id")):
         payer = Payer(*ids)
         yield from _of_payer(payer, list(rows), adjusted.pop(payer, []), books)
@@ -81,31 +79,14 @@ def lines_by_payer(period: BillingPeriod, **whose: int) -> Iterator[PayerLines]:
         yield from _of_payer(payer, [], adjustments, books)
 
 
-class Books:
-    """What lines refer to, read once. `whose` as in `lines_by_payer`."""
+class Books(Ledger):
+    """With what statements say besides. `whose` as in `lines_by_payer`."""
 
     def __init__(self, period: BillingPeriod, **whose: int) -> None:
+        super().__init__(period.month)
         self.currency = period.currency
-        self.sources = Source.objects.in_bulk()
-        self.funds = FundingAccount.objects.in_bulk()
-        self.month = period.month
-        self._splits = {period.month: _splits(period.month)}
         self._whose = whose
         self._numbers: dict[str, dict[Payer, int]] = {}
-
-    def account_code(self, given: str, fund: FundingAccount | None, source: Source | None) -> str:
-        """The first that says: tag, account, source, institution."""
-        of_fund = fund.account_code if fund else ""
-        of_source = source.account_code if source else ""
-        return given or of_fund or of_source or settings.DEFAULT_ACCOUNT_CODE or UNASSIGNED
-
-    def split(self, project: int, service_name: str, late_month: str) -> FundingSplit | None:
-        """The version in force in the month that the charge belongs to."""
-        month = late_month or self.month
-        if month not in self._splits:
-            self._splits[month] = _splits(month)
-        splits = self._splits[month]
-        return splits.get((project, service_name)) or splits.get((project, ""))
 
     def corrected(self, payer: Payer, late_month: str) -> str:
         """The closed month and the statement that the payer had for it: revisions share its number, void ones too."""
@@ -115,16 +96,22 @@ class Books:
         return f"Correction of {late_month}" + (f", statement S-{number:06d}" if number else "")
 
 
-class _Key(NamedTuple):
-    """What one line is about."""
+@dataclass(slots=True)
+class _Adjusted:
+    """One adjustment, or the sum of those that a campaign made of the charges of one line: the first stands for all."""
 
-    source: int
-    service_name: str
-    account_code: str
-    funder: str
-    fund: int | None
-    is_split: bool
-    late_month: str
+    adjustment: int
+    description: str
+    key: LineKey
+    list_amount: Decimal = ZERO
+    due_amount: Decimal = ZERO
+    charges: int = 0
+    bearer: FundingAccount | None = None
+    is_manual: bool = False
+
+    def add(self, row: Any) -> None:
+        self.due_amount += row.due_sum
+        self.charges += row.charges
 
 
 @dataclass(slots=True)
@@ -152,22 +139,51 @@ def _sums(period: BillingPeriod, **whose: int) -> Iterable[Any]:
 
 def standing_adjustments(period: BillingPeriod, **whose: int) -> QuerySet[Adjustment]:
     """Those that statements carry."""
-    return Adjustment.objects.filter(period=period, withdrawn_at=None, **whose)
+    return Adjustment.objects.in_force().filter(period=period, **whose)
 
 
-def _adjustments(period: BillingPeriod, **whose: int) -> dict[Payer, list[Adjustment]]:
+def _adjusted(period: BillingPeriod, books: Books, **whose: int) -> dict[Payer, list["_Adjusted"]]:
+    """Adjustments one by one; the credits of a campaign summed as the charges are, one to a line of these."""
     found = defaultdict(list)
-    standing = standing_adjustments(period, **whose).select_related("charge", "borne_by")
-    for adjustment in standing.order_by("pk"):
-        found[Payer(adjustment.pi_id, adjustment.project_id)].append(adjustment)
+    standing = standing_adjustments(period, **whose)
+    for adjustment in standing.filter(campaign=None).select_related("charge", "borne_by").order_by("pk"):
+        found[Payer(adjustment.pi_id, adjustment.project_id)].append(_of_adjustment(adjustment, books))
+    credited: dict[tuple[Payer, int, LineKey], _Adjusted] = {}
+    for row in _campaign_sums(standing):
+        payer, key = Payer(row.pi_id, row.project_id), books.key(row)
+        if (payer, row.campaign_id, key) not in credited:
+            what = f"{row.description}, {row.service_name}".removesuffix(", ")
+            credited[payer, row.campaign_id, key] = credit = _Adjusted(row.first, what, key._replace(funder=""))
+            found[payer].append(credit)
+        credited[payer, row.campaign_id, key].add(row)
     return found
 
 
-def _splits(month: str) -> dict[tuple[int, str], FundingSplit]:
-    """By project and service, those that hold in the month; of two, the one that began later."""
-    holding = FundingSplit.objects.filter(Q(last_month="") | Q(last_month__gte=month), first_month__lte=month)
-    chosen = holding.select_related("remainder_account").prefetch_related("shares__funding_account")
-    return {(split.project_id, split.service_name): split for split in chosen.order_by("first_month")}
+def _of_adjustment(adjustment: Adjustment, books: Books) -> "_Adjusted":
+    """What a manual charge leaves off its list price is a subsidy."""
+    charge, is_manual = adjustment.charge, adjustment.kind == Adjustment.Kind.MANUAL
+    source = books.sources.get(adjustment.source_id or (charge.source_id if charge else 0))
+    key = LineKey(
+        source=source.pk if source else 0,
+        service_name=charge.service_name if charge else "",
+        account_code=adjustment.account_code,
+        funder=source.funder if source and is_manual else "",
+        fund=adjustment.funding_account_id,
+        is_split=adjustment.funding_account_id is None and charge is not None,
+        late_month=charge.late_month if charge else "",
+    )
+    bearer = adjustment.borne_by if adjustment.kind == Adjustment.Kind.WRITE_OFF else None
+    amounts = adjustment.list_amount, adjustment.due_amount
+    return _Adjusted(adjustment.pk, adjustment.description, key, *amounts, bearer=bearer, is_manual=is_manual)
+
+
+def _campaign_sums(standing: Any) -> Iterable[Any]:
+    """One aggregate; what a line is about comes from the charges."""
+    names = {name: F(f"charge__{name}") for name in ("service_name", "funder", "fund_step", "late_month")}
+    known = ("pi_id", "project_id", "campaign_id", "source_id", "account_code", "funding_account_id", "description")
+    sums = {"due_sum": Sum("due_amount"), "charges": Count("pk"), "first": Min("pk")}
+    grouped = standing.exclude(campaign=None).values(*known, **names).annotate(**sums)
+    return grouped.values_list(*known, *names, *sums, named=True).order_by("first")
 
 
 def _numbers(month: str, **whose: int) -> dict[Payer, int]:
@@ -175,9 +191,9 @@ def _numbers(month: str, **whose: int) -> dict[Payer, int]:
     return {Payer(pi, project): number for pi, project, number in given.order_by()}
 
 
-def _of_payer(payer: Payer, rows: list[Any], adjustments: list[Adjustment], books: Books) -> Iterator[PayerLines]:
+def _of_payer(payer: Payer, rows: list[Any], adjusted: list[_Adjusted], books: Books) -> Iterator[PayerLines]:
     lines = sorted(_charge_lines(payer, rows, books), key=_order)
-    lines += [line for adjustment in adjustments for line in _adjustment_lines(adjustment, books)]
+    lines += [line for given in adjusted for line in _adjustment_lines(payer, given, books)]
     if lines:
         # Details are printed too: another set of charges with the same sums is another statement.
         charges = sorted(pk for row in rows for pk in row.ids.split(","))
@@ -185,34 +201,18 @@ def _of_payer(payer: Payer, rows: list[Any], adjustments: list[Adjustment], book
 
 
 def _charge_lines(payer: Payer, rows: list[Any], books: Books) -> Iterator[StatementLine]:
-    sums: dict[_Key, _Sum] = defaultdict(_Sum)
+    sums: dict[LineKey, _Sum] = defaultdict(_Sum)
     for row in rows:
-        sums[_key(row, books)].add(row)
+        sums[books.key(row)].add(row)
     for key, total in sums.items():
         description = books.corrected(payer, key.late_month) if key.late_month else ""
-        for line in _shares(key, total, _parts(payer, key, books), books):
+        for line in _shares(key, total, books.parts(payer.project, key), books):
             line.description = description
             yield line
 
 
-def _key(row: Any, books: Books) -> _Key:
-    """The account code of a split is resolved per share: each fund may have its own."""
-    is_split = row.fund_step == Charge.FundStep.SPLIT
-    fund = None if is_split else row.funding_account_id
-    code = row.account_code
-    if not is_split:
-        code = books.account_code(code, books.funds.get(fund), books.sources[row.source_id])
-    return _Key(row.source_id, row.service_name, code, row.funder, fund, is_split, row.late_month)
-
-
-def _parts(payer: Payer, key: _Key, books: Books) -> list[tuple[FundingAccount | None, Decimal]]:
-    """Funds and percents, the one that takes the remainder last. A split that has ended leaves no fund."""
-    split = books.split(payer.project, key.service_name, key.late_month) if key.is_split else None
-    return [*split.parts()] if split else [(books.funds.get(key.fund) if key.fund else None, HUNDRED)]
-
-
 def _shares(
-    key: _Key, total: _Sum, parts: list[tuple[FundingAccount | None, Decimal]], books: Books
+    key: LineKey, total: _Sum, parts: list[tuple[FundingAccount | None, Decimal]], books: Books
 ) -> Iterator[StatementLine]:
     source = books.sources[key.source]
     percents = [percent for _, percent in parts]
@@ -238,34 +238,34 @@ def _shares(
             )
 
 
-def _adjustment_lines(adjustment: Adjustment, books: Books) -> Iterator[StatementLine]:
-    """One line, or none for 0.00. What a manual charge leaves off its list price is a subsidy."""
-    list_amount = round_to_currency(adjustment.list_amount, books.currency)
-    due = round_to_currency(adjustment.due_amount, books.currency)
-    if not (list_amount or due):
-        return
-    charge, is_manual = adjustment.charge, adjustment.kind == Adjustment.Kind.MANUAL
-    bearer = adjustment.borne_by if adjustment.kind == Adjustment.Kind.WRITE_OFF else None
-    source = books.sources.get(adjustment.source_id or (charge.source_id if charge else 0))
-    fund = books.funds.get(adjustment.funding_account_id or 0)
-    yield StatementLine(
-        kind=StatementLine.Kind.ADJUSTMENT,
-        source=source,
-        service_name=charge.service_name if charge else "",
-        description=adjustment.description,
-        account_code=books.account_code(adjustment.account_code, fund, source),
-        funder=source.funder if source and is_manual else "",
-        funding_account=fund,
-        percent=HUNDRED,
-        credit_account=_counter_account(bearer, source),
-        credit_fund=bearer,
-        adjustment=adjustment,
-        list_amount=list_amount,
-        provider_discount=ZERO,
-        subsidy=due - list_amount if is_manual else ZERO,
-        adjustments=ZERO if is_manual else due - list_amount,
-        due_amount=due,
-    )
+def _adjustment_lines(payer: Payer, given: _Adjusted, books: Books) -> Iterator[StatementLine]:
+    """One line for each fund, or none for 0.00."""
+    key, source = given.key, books.sources.get(given.key.source)
+    parts = books.parts(payer.project, key)
+    percents = [percent for _, percent in parts]
+    rounded = (round_to_currency(amount, books.currency) for amount in (given.list_amount, given.due_amount))
+    divided = (divide(amount, percents, len(parts) - 1, books.currency) for amount in rounded)
+    for (fund, percent), (list_amount, due) in zip(parts, zip(*divided, strict=True), strict=True):
+        if list_amount or due:
+            yield StatementLine(
+                kind=StatementLine.Kind.ADJUSTMENT,
+                source=source,
+                service_name=key.service_name,
+                description=given.description,
+                account_code=books.account_code(key.account_code, fund, source),
+                funder=key.funder,
+                funding_account=fund,
+                percent=percent,
+                credit_account=_counter_account(given.bearer, source),
+                credit_fund=given.bearer,
+                adjustment_id=given.adjustment,
+                charges=given.charges,
+                list_amount=list_amount,
+                provider_discount=ZERO,
+                subsidy=due - list_amount if given.is_manual else ZERO,
+                adjustments=ZERO if given.is_manual else due - list_amount,
+                due_amount=due,
+            )
 
 
 def _counter_account(bearer: FundingAccount | None, source: Source | None) -> str:

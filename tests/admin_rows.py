@@ -11,6 +11,7 @@ from django.utils import timezone
 from charges.models import (
     Adjustment,
     AttributionRule,
+    CreditCampaign,
     Dispute,
     ExchangeRate,
     FundingSplit,
@@ -44,7 +45,7 @@ def _payer(number: int) -> dict[str, Any]:
     return {"pi": make_pi(f"pi-{number}@example.edu"), "project": make_project(f"project-{number}")}
 
 
-def _charge(number: int) -> Model:
+def _charge(number: int) -> Any:
     return make_charge(
         source=make_source(f"source-{number}"),
         funding_account=make_fund(f"fund-{number}"),
@@ -59,6 +60,19 @@ def _adjustment(number: int) -> Model:
         period=make_period(), kind="credit", description=f"Credit {number}", due_amount="-5", reason="Agreed by mail",
         funding_account=make_fund(), **_payer(number),
     )  # fmt: skip
+
+
+def _campaign(number: int) -> Model:
+    campaign = CreditCampaign.objects.create(
+        period=make_period(), code=f"OUTAGE-{number}", description="Outage", reason="Agreed by mail", percent=10,
+        charges=1, projects=1, due_amount="-5", needs_approval=True,
+    )  # fmt: skip
+    charge = _charge(number)
+    Adjustment.objects.create(
+        campaign=campaign, period=charge.period, kind="credit", charge=charge, source=charge.source, pi=charge.pi,
+        project=charge.project, description="Outage", reason="Agreed by mail", due_amount="-5", needs_approval=True,
+    )  # fmt: skip
+    return campaign
 
 
 def _split(number: int) -> Model:
@@ -121,6 +135,7 @@ MAKERS: dict[str, Any] = {
         source=make_source(f"source-{number}"), project=make_project(f"project-{number}")
     ),
     "charges.charge": _charge,
+    "charges.creditcampaign": _campaign,
     "charges.dispute": _dispute,
     "charges.exchangerate": lambda number: ExchangeRate.objects.create(
         source=make_source(f"source-{number}"), period=make_period(), currency="EUR", rate="1.1",

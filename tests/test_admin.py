@@ -12,7 +12,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from charges.models import Adjustment, Charge, Dispute
+from charges.models import Adjustment, Charge, CreditCampaign, Dispute
 from statements.models import EmailDelivery, Journal, Statement
 from tests.admin_rows import MAKERS, make_row
 from tests.make import make_closed, make_finalized, make_period
@@ -21,9 +21,10 @@ REGISTERED = sorted(admin.site._registry, key=lambda model: model._meta.label_lo
 QUERIES = {
     "auth.group": 4,
     "auth.user": 5,
-    "charges.adjustment": 5,
+    "charges.adjustment": 6,
     "charges.attributionrule": 4,
     "charges.charge": 7,
+    "charges.creditcampaign": 5,
     "charges.dispute": 5,
     "charges.exchangerate": 4,
     "charges.focusimport": 7,
@@ -134,6 +135,12 @@ MAY = {
     "charges/charge/{charge}/step/exclude/": {"superuser", "billing_admin", "reviewer"},
     "charges/charge/{charge}/step/defer/": {"superuser", "billing_admin", "reviewer"},
     "charges/adjustment/{adjustment}/step/withdraw/": {"superuser", "billing_admin", "reviewer"},
+    "charges/adjustment/{pending}/step/approve/": {"superuser", "billing_admin", "finance"},
+    "charges/adjustment/{pending}/step/refuse/": {"superuser", "billing_admin", "finance"},
+    "charges/creditcampaign/add/": {"superuser", "billing_admin", "reviewer"},
+    "charges/creditcampaign/{campaign}/step/approve/": {"superuser", "billing_admin", "finance"},
+    "charges/creditcampaign/{campaign}/step/refuse/": {"superuser", "billing_admin", "finance"},
+    "charges/creditcampaign/{campaign}/step/withdraw/": {"superuser", "billing_admin", "reviewer"},
     "charges/dispute/{dispute}/step/uphold/": {"superuser", "billing_admin", "reviewer"},
     "charges/dispute/{dispute}/step/deny/": {"superuser", "billing_admin", "reviewer"},
     "charges/dispute/{dispute}/step/answer/": {"superuser", "billing_admin", "reviewer"},
@@ -163,10 +170,13 @@ def test_each_role_may_do_exactly_its_own(client, db, request, role):
         "closed": make_closed(make_period("2031-02")).pk,
         "charge": make_row(Charge).pk,
         "adjustment": make_row(Adjustment).pk,
+        "campaign": make_row(CreditCampaign).pk,
         "dispute": make_row(Dispute).pk,
         "delivery": make_row(EmailDelivery).pk,
         "journal": make_row(Journal).pk,
     }
+    names["pending"] = make_row(Adjustment).pk
+    Adjustment.objects.filter(pk=names["pending"]).update(needs_approval=True)
     client.force_login(request.getfixturevalue(role))
     denied = 302 if role == "outsider" else 403
 

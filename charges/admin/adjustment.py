@@ -6,10 +6,11 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminDecimalFieldWidget
 
 from charges.adjusting import adjust, withdraw
-from charges.admin.display import audit_list, money_column
-from charges.admin.filters import PeriodFilter
+from charges.admin.display import audit_list, link, money_column
+from charges.admin.filters import CampaignFilter, PeriodFilter, StandingFilter
 from charges.admin.reference import SpreadsheetAdmin
 from charges.admin.rules import unsealed_months
+from charges.approving import approve_adjustment, refuse_adjustment
 from charges.models import Adjustment
 from charges.money import MoneyField
 from charges.resources import AdjustmentResource
@@ -17,13 +18,31 @@ from periods.models import BillingPeriod
 from periods.plain_admin import StageAdmin
 from periods.transition_admin import ReasonForm, Step, TransitionAdmin
 
+STANDINGS = {"In force": "success", "Awaits approval": "warning", "Withdrawn": "danger"}
+
 
 def _withdraw(adjustment: Adjustment, **answers: Any) -> str:
     return f"Withdrawn: {withdraw(adjustment, **answers)}."
 
 
-def _is_in_force(adjustment: Adjustment) -> bool:
-    return adjustment.withdrawn_at is None and adjustment.period.state != BillingPeriod.State.FINALIZED
+def _approve(adjustment: Adjustment, **answers: Any) -> str:
+    return f"Approved: {approve_adjustment(adjustment, **answers)}. Reissue the statements."
+
+
+def _refuse(adjustment: Adjustment, **answers: Any) -> str:
+    return f"Refused: {refuse_adjustment(adjustment, **answers)}."
+
+
+def is_standing(row: Any) -> bool:
+    return row.withdrawn_at is None and row.period.state != BillingPeriod.State.FINALIZED
+
+
+def is_to_approve(row: Any) -> bool:
+    return row.is_pending and row.period.state != BillingPeriod.State.FINALIZED
+
+
+def _is_alone(adjustment: Adjustment) -> bool:
+    return adjustment.campaign_id is None and is_to_approve(adjustment)
 
 
 @admin.register(Adjustment)
@@ -31,6 +50,24 @@ class AdjustmentAdmin(SpreadsheetAdmin, TransitionAdmin, StageAdmin):
     """Credits, corrections, write-offs and manual charges: entered once, never edited, taken back with a reason."""
 
     steps: ClassVar = {
+        "approve": Step(
+            label="Approve",
+            run=_approve,
+            permission="charges.approve_adjustment",
+            explanation="It is above the amount that one person may enter alone, and counts once somebody else approves it.",
+            icon="check",
+            is_primary=True,
+            is_offered=_is_alone,
+        ),
+        "refuse": Step(
+            label="Refuse",
+            run=_refuse,
+            permission="charges.approve_adjustment",
+            explanation="A refused adjustment is withdrawn: it stays on record and never counts.",
+            form=ReasonForm,
+            icon="block",
+            is_offered=_is_alone,
+        ),
         "withdraw": Step(
             label="Withdraw",
             run=_withdraw,
@@ -38,13 +75,13 @@ class AdjustmentAdmin(SpreadsheetAdmin, TransitionAdmin, StageAdmin):
             explanation="A withdrawn adjustment stays on record and counts no more. Reissue the statements afterwards.",
             form=ReasonForm,
             icon="undo",
-            is_offered=_is_in_force,
-        )
+            is_offered=is_standing,
+        ),
     }
     resource_classes: ClassVar = [AdjustmentResource]
     formfield_overrides: ClassVar = {MoneyField: {"widget": UnfoldAdminDecimalFieldWidget}}
     list_display: ClassVar = ["description", "kind", "period", "pi", "project", "listed", "due", "state", "created_by"]
-    list_filter: ClassVar = [PeriodFilter, "kind"]
+    list_filter: ClassVar = [PeriodFilter, StandingFilter, "kind", CampaignFilter]
     list_select_related: ClassVar = ["period", "pi", "project", "created_by"]
     search_fields: ClassVar = ["description__startswith", "pi__email__startswith", "project__code__startswith"]
     autocomplete_fields: ClassVar = ["pi", "project", "funding_account", "borne_by"]
@@ -66,11 +103,11 @@ class AdjustmentAdmin(SpreadsheetAdmin, TransitionAdmin, StageAdmin):
         if obj is None:
             return super().get_fieldsets(request, obj)
         what = ("What", {"fields": [("kind", "period"), "description", ("listed", "due"), "reason"]})
-        known = ("On record", {"fields": [("state", "created_by", "created_at"), "history"]})
+        known = ("On record", {"fields": [("state", "created_by", "created_at"), "part_of", "history"]})
         return [what, *self.fieldsets[1:], known]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        return ["listed", "due", "state", "created_by", "created_at", "history"] if obj else []
+        return ["listed", "due", "state", "created_by", "created_at", "part_of", "history"] if obj else []
 
     def formfield_for_foreignkey(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
         return super().formfield_for_foreignkey(db_field, request, **unsealed_months(db_field, kwargs))
@@ -81,9 +118,13 @@ class AdjustmentAdmin(SpreadsheetAdmin, TransitionAdmin, StageAdmin):
     def get_import_resource_kwargs(self, request: HttpRequest, **kwargs: Any) -> dict[str, Any]:
         return {**super().get_import_resource_kwargs(request, **kwargs), "by": request.user}
 
-    @display(description="State", label={"In force": "success", "Withdrawn": "warning"})
+    @display(description="State", label=STANDINGS)
     def state(self, adjustment: Adjustment) -> str:
-        return "Withdrawn" if adjustment.withdrawn_at else "In force"
+        return adjustment.standing
+
+    @display(description="Credit campaign")
+    def part_of(self, adjustment: Adjustment) -> str:
+        return link(adjustment.campaign, adjustment.campaign.code) if adjustment.campaign else "—"
 
     @display(description="History")
     def history(self, adjustment: Adjustment) -> str:

@@ -153,7 +153,8 @@ class ChargeAdmin(DeliveredRow, BulkAdmin, ReadOnlyAdmin):
     @display(description="Adjustments")
     def adjusted(self, charge: Charge) -> str:
         found = charge.adjustments.filter(withdrawn_at=None)
-        return format_html_join(", ", "{}", ((link(adjustment),) for adjustment in found)) or "None"
+        named = ((link(adjustment), " (awaits approval)" if adjustment.is_pending else "") for adjustment in found)
+        return format_html_join(", ", "{}{}", named) or "None"
 
     @display(description="History")
     def history(self, charge: Charge) -> str:

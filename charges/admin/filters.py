@@ -10,7 +10,7 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter, DropdownFilte
 
 from charges.amortising import OF_CHARGE, CostStep
 from charges.flags import LABELS
-from charges.models import Charge, ImportIssue, Source
+from charges.models import Charge, CreditCampaign, ImportIssue, Source
 from periods.models import BillingPeriod
 
 KEY = re.compile(r"[0-9]{1,18}")  # what a database takes for the number of a row
@@ -156,3 +156,31 @@ class ReadableFilter(DropdownFilter):
         if self.value() is None:
             return queryset
         return queryset.filter(counted={}) if self.value() == "unreadable" else queryset.exclude(counted={})
+
+
+class StandingFilter(DropdownFilter):
+    """What counts, what waits for a second person, what was taken back."""
+
+    title = "state"
+    parameter_name = "standing"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("in_force", "In force"), ("pending", "Awaits approval"), ("withdrawn", "Withdrawn")]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> QuerySet[Any]:
+        if self.value() == "withdrawn":
+            return queryset.exclude(withdrawn_at=None)
+        if self.value() == "pending":
+            return queryset.pending()
+        return queryset.in_force() if self.value() == "in_force" else queryset
+
+
+class CampaignFilter(KeyFilter):
+    title = "credit campaign"
+    parameter_name = "campaign__id__exact"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(str(pk), code) for pk, code in CreditCampaign.objects.values_list("pk", "code")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(campaign=self.value()) if self.value() else queryset

@@ -1,4 +1,5 @@
 from charges.models.adjustment import Adjustment
+from charges.models.campaign import CreditCampaign
 from charges.models.charge import Charge
 from charges.models.dispute import Dispute, DisputeAttachment, DisputeMessage
 from charges.models.focus_import import FocusImport, ImportIssue, ImportScope, ReceivedFile
@@ -10,6 +11,7 @@ __all__ = [
     "Adjustment",
     "AttributionRule",
     "Charge",
+    "CreditCampaign",
     "Dispute",
     "DisputeAttachment",
     "DisputeMessage",

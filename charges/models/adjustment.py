@@ -2,13 +2,13 @@
 
 from typing import ClassVar
 
-from django.conf import settings
 from django.core.validators import MinLengthValidator
 from django.db import models
 from django.db.models.functions import Length
 from django.db.models.lookups import GreaterThanOrEqual
-from django.utils import timezone
 
+from charges.models.approval import Approvable, ApprovableManager, approval_constraints
+from charges.models.campaign import CreditCampaign
 from charges.models.charge import Charge
 from charges.models.payers import FundingAccount, PrincipalInvestigator, Project
 from charges.models.source import Source
@@ -16,7 +16,7 @@ from charges.money import MoneyField
 from periods.states import known_states
 
 
-class Adjustment(models.Model):
+class Adjustment(Approvable):
     class Kind(models.TextChoices):
         CREDIT = "credit", "Adjustment credit"
         CORRECTION = "correction", "Correction"
@@ -45,15 +45,16 @@ class Adjustment(models.Model):
     list_amount = MoneyField("list price", default=0)
     due_amount = MoneyField("amount due")
     reason = models.TextField(validators=[MinLengthValidator(10)], help_text="At least ten characters")
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
-    created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, null=True, editable=False, related_name="+"
-    )
-    withdrawn_at = models.DateTimeField(null=True, editable=False)
+    campaign = models.ForeignKey(CreditCampaign, models.PROTECT, null=True, editable=False, related_name="adjustments")
+
+    objects = ApprovableManager()
 
     class Meta:
         ordering: ClassVar = ["-pk"]
-        permissions: ClassVar = [("withdraw_adjustment", "Can withdraw an adjustment")]
+        permissions: ClassVar = [
+            ("withdraw_adjustment", "Can withdraw an adjustment"),
+            ("approve_adjustment", "Can approve or refuse an adjustment of somebody else"),
+        ]
         constraints: ClassVar = [
             known_states(["credit", "correction", "write_off", "manual"], "adjustment_kind_known", "kind"),
             models.CheckConstraint(
@@ -72,11 +73,18 @@ class Adjustment(models.Model):
                 violation_error_message="A write-off names the account that bears it.",
             ),
             models.CheckConstraint(
-                condition=models.Q(due_amount=0) | models.Q(funding_account__isnull=False),
+                condition=models.Q(due_amount=0)
+                | models.Q(funding_account__isnull=False)
+                | models.Q(charge__isnull=False),  # whose split divides it
                 name="adjustment_with_due_has_fund",
                 violation_error_message="An adjustment with an amount due needs a funding account.",
             ),
             models.CheckConstraint(condition=GreaterThanOrEqual(Length("reason"), 10), name="adjustment_reason_given"),
+            models.CheckConstraint(
+                condition=models.Q(campaign=None) | models.Q(charge__isnull=False, source__isnull=False),
+                name="credit_of_campaign_names_charge",
+            ),
+            *approval_constraints("adjustment"),
         ]
 
     def __str__(self) -> str:

@@ -49,6 +49,11 @@ def read(name: str, *, home: Path, **environment: str) -> str:
         ("DEBUG", "maybe", "DEBUG is 'maybe': set it to on or off."),
         ("BEHIND_PROXY", "2", "BEHIND_PROXY is '2': set it to on or off."),
         ("DISPUTE_DAYS", "-3", "DISPUTE_DAYS is '-3': set it to a whole number, 0 or more."),
+        (
+            "ADJUSTMENT_APPROVAL_ABOVE",
+            "$500",
+            "ADJUSTMENT_APPROVAL_ABOVE is '$500': set it to an amount such as 500 or 499.99, or to nothing.",
+        ),
         ("CURRENCY", "dollars", "CURRENCY is 'dollars': set it to an ISO 4217 code such as USD."),
         ("LOCALE", "xx_QQ", "LOCALE is 'xx_QQ': set it to a value such as en_US."),
         ("TIME_ZONE", "Mars", "TIME_ZONE is 'Mars': set it to a name such as America/Chicago."),

@@ -7,6 +7,7 @@ from django.db.models import Model
 
 from charges.models import (
     Adjustment,
+    CreditCampaign,
     Dispute,
     DisputeAttachment,
     DisputeMessage,
@@ -49,6 +50,9 @@ def make_full_month(month: str, name: str) -> BillingPeriod:
     )
     SourceWaiver.objects.create(source=source, period=period, reason="not delivered")
     charge = make_charge(period=period, source=source, due_amount="10", funding_account=fund, **payer)
+    CreditCampaign.objects.create(
+        period=period, code="OUTAGE", description="Outage", reason="agreed by mail", percent=10
+    )
     adjustment = Adjustment.objects.create(
         period=period, kind="credit", description="Agreed", due_amount="0", reason="agreed by mail", **payer
     )

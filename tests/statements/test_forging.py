@@ -12,6 +12,7 @@ from django.db.models import Field
 from charges.models import (
     Adjustment,
     Charge,
+    CreditCampaign,
     Dispute,
     DisputeAttachment,
     DisputeMessage,
@@ -60,7 +61,9 @@ def sealed_month(_no_checks: None) -> Seal:
     ExchangeRate.objects.create(source=charge.source, period=period, **rate)
     SourceWaiver.objects.create(source=charge.source, period=period, reason="not delivered")
     text = {"description": "Agreed", "reason": "agreed by mail"}
-    adjustment = Adjustment.objects.create(**payer, kind="credit", due_amount=0, **text)
+    campaign = CreditCampaign.objects.create(period=period, code="OUTAGE", percent=10, **text)
+    of_campaign = {"campaign": campaign, "charge": charge, "source": charge.source}
+    adjustment = Adjustment.objects.create(**payer, kind="credit", due_amount=0, **of_campaign, **text)
     dispute = Dispute.objects.create(**payer, charge=charge, adjustment=adjustment, state="upheld")
     message = DisputeMessage.objects.create(dispute=dispute, text="These nodes are not ours.")
     kept = storage.keep([b"our nodes"], folder="disputes", suffix=".txt")

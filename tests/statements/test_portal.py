@@ -474,7 +474,7 @@ def test_statement_asks_twelve_questions(django_assert_num_queries, rows):
         make_charge()
     make_current(statement)
     client = browser("ada@example.edu")
-    # session, user, statement, lines, five to see if it is current, disputes, count, charges
-    with django_assert_num_queries(12):
+    # session, user, statement, lines, six to see if it is current, disputes, count, charges
+    with django_assert_num_queries(13):
         page = client.get(f"/statements/{statement.number}/")
     assert (len(page.context["lines"]), len(page.context["page"]), Charge.objects.count()) == (rows, rows, rows)
