@@ -1,5 +1,6 @@
 """Spreadsheets in and out, with a preview: adjustments, and the reference data that staff keep."""
 
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -10,6 +11,7 @@ from charges.adjusting import adjust
 from charges.models import (
     Adjustment,
     AttributionRule,
+    Charge,
     FundingAccount,
     PrincipalInvestigator,
     Project,
@@ -19,6 +21,9 @@ from charges.money import parse_amount
 from periods.errors import Refused
 from periods.models import BillingPeriod
 
+NUMBER = re.compile(r"[0-9]{1,18}")
+READ_ONLY = ("campaign", "state")
+WITHDRAWN = "Withdrawn"  # as `Adjustment.standing` says it
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -35,6 +40,19 @@ class AmountWidget(widgets.Widget):
 
     def render(self, value: Any, obj: Any = None, **kwargs: Any) -> str:
         return "" if value in (None, "") else f"{Decimal(value).normalize():f}"
+
+
+class ChargeWidget(widgets.ForeignKeyWidget):
+    """A charge by its number, which the review list shows."""
+
+    def clean(self, value: Any, row: Any = None, **kwargs: Any) -> Any:
+        text = str(value or "").strip()
+        if not text:
+            return None
+        charge = Charge.objects.filter(pk=text).first() if NUMBER.fullmatch(text) else None
+        if charge is None:
+            raise ValueError(f"There is no charge {text!r}.")
+        return charge
 
 
 class NamedWidget(widgets.ForeignKeyWidget):
@@ -67,7 +85,10 @@ class Spreadsheet(resources.ModelResource):
 
 
 class AdjustmentResource(Spreadsheet):
-    """Each row goes through `adjust`, in the preview too: what the stage would refuse, the preview shows."""
+    """Each row goes through `adjust`, in the preview too: what the stage would refuse, the preview shows.
+
+    What was withdrawn leaves with its state and does not come back; the credits of a campaign are the campaign's.
+    """
 
     period = named("period", BillingPeriod, "month")
     source = named("source", Source, "name")
@@ -77,14 +98,18 @@ class AdjustmentResource(Spreadsheet):
     borne_by = named("borne_by", FundingAccount, "code")
     list_amount = fields.Field("list_amount", "list_amount", widget=AmountWidget())
     due_amount = fields.Field("due_amount", "due_amount", widget=AmountWidget())
+    charge = fields.Field("charge", "charge", widget=ChargeWidget(Charge))
+    campaign = fields.Field("campaign__code", "campaign", readonly=True)
+    state = fields.Field("standing", "state", readonly=True)
 
     class Meta:
         model = Adjustment
         fields = (
             "period", "kind", "pi", "project", "funding_account", "source", "account_code", "borne_by",
-            "description", "list_amount", "due_amount", "reason",
+            "description", "list_amount", "due_amount", "reason", "charge", "campaign", "state",
         )  # fmt: skip
         import_id_fields = ()
+        skip_unchanged = True
         force_init_instance = True
         store_instance = True
 
@@ -92,8 +117,17 @@ class AdjustmentResource(Spreadsheet):
         super().__init__(**kwargs)
         self.by = by
 
+    def get_queryset(self) -> Any:
+        related = ("period", "source", "pi", "project", "funding_account", "borne_by", "charge", "campaign")
+        return super().get_queryset().select_related(*related)
+
+    def skip_row(self, instance: Any, original: Any, row: Any, import_validation_errors: Any = None) -> bool:
+        return row.get("state") == WITHDRAWN or bool(row.get("campaign"))
+
     def do_instance_save(self, instance: Adjustment, is_create: bool) -> None:  # noqa: FBT001
-        answers: dict[str, Any] = {name: getattr(instance, name, None) for name in self.Meta.fields}
+        answers: dict[str, Any] = {
+            name: getattr(instance, name, None) for name in self.Meta.fields if name not in READ_ONLY
+        }
         missing = [name for name in ("period", "pi", "project") if answers[name] is None]
         if missing:
             raise ValidationError(f"Give {' and '.join(missing)}.")

@@ -45,8 +45,16 @@ def _is_alone(adjustment: Adjustment) -> bool:
     return adjustment.campaign_id is None and is_to_approve(adjustment)
 
 
+class ApprovableAdmin(TransitionAdmin, StageAdmin):
+    def buttons(self, request: HttpRequest, document: Any) -> list[dict[str, Any]]:
+        """Without those that only somebody else may press."""
+        is_author = document.created_by_id == request.user.pk
+        others = [self.steps[name] for name in ("approve", "refuse")] if is_author else []
+        return [button for button in super().buttons(request, document) if button["step"] not in others]
+
+
 @admin.register(Adjustment)
-class AdjustmentAdmin(SpreadsheetAdmin, TransitionAdmin, StageAdmin):
+class AdjustmentAdmin(SpreadsheetAdmin, ApprovableAdmin):
     """Credits, corrections, write-offs and manual charges: entered once, never edited, taken back with a reason."""
 
     steps: ClassVar = {

@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count, Sum
+from django.db.models import Count, Sum, TextField
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
@@ -12,9 +12,9 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
 from unfold.decorators import display
-from unfold.widgets import UnfoldAdminDecimalFieldWidget
+from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminTextareaWidget
 
-from charges.admin.adjustment import STANDINGS, is_standing, is_to_approve
+from charges.admin.adjustment import STANDINGS, ApprovableAdmin, is_standing, is_to_approve
 from charges.admin.display import audit_list, money_column, table
 from charges.admin.filters import PeriodFilter, StandingFilter
 from charges.admin.rules import unsealed_months
@@ -24,8 +24,7 @@ from charges.models import CreditCampaign
 from charges.money import MoneyField, printed, round_to_currency
 from periods.blockers import counted
 from periods.errors import Refused
-from periods.plain_admin import StageAdmin
-from periods.transition_admin import ReasonForm, Step, TransitionAdmin
+from periods.transition_admin import ReasonForm, Step
 
 MOST_SHOWN = 100  # projects
 
@@ -43,7 +42,7 @@ def _withdraw(campaign: CreditCampaign, **answers: Any) -> str:
 
 
 @admin.register(CreditCampaign)
-class CreditCampaignAdmin(TransitionAdmin, StageAdmin):
+class CreditCampaignAdmin(ApprovableAdmin):
     steps: ClassVar = {
         "approve": Step(
             label="Approve",
@@ -73,7 +72,10 @@ class CreditCampaignAdmin(TransitionAdmin, StageAdmin):
             is_offered=is_standing,
         ),
     }
-    formfield_overrides: ClassVar = {MoneyField: {"widget": UnfoldAdminDecimalFieldWidget}}
+    formfield_overrides: ClassVar = {
+        MoneyField: {"widget": UnfoldAdminDecimalFieldWidget},
+        TextField: {"widget": UnfoldAdminTextareaWidget(attrs={"rows": 3})},
+    }
     list_display: ClassVar = ["code", "description", "period", "charges", "projects", "credited", "state", "created_by"]
     list_filter: ClassVar = [PeriodFilter, StandingFilter]
     list_select_related: ClassVar = ["period", "created_by"]

@@ -4,13 +4,14 @@ import re
 from typing import Any
 
 from django.contrib.admin.options import IncorrectLookupParameters
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, DropdownFilter
 
 from charges.amortising import OF_CHARGE, CostStep
 from charges.flags import LABELS
 from charges.models import Charge, CreditCampaign, ImportIssue, Source
+from charges.models.approval import IN_FORCE, PENDING
 from periods.models import BillingPeriod
 
 KEY = re.compile(r"[0-9]{1,18}")  # what a database takes for the number of a row
@@ -168,11 +169,8 @@ class StandingFilter(DropdownFilter):
         return [("in_force", "In force"), ("pending", "Awaits approval"), ("withdrawn", "Withdrawn")]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> QuerySet[Any]:
-        if self.value() == "withdrawn":
-            return queryset.exclude(withdrawn_at=None)
-        if self.value() == "pending":
-            return queryset.pending()
-        return queryset.in_force() if self.value() == "in_force" else queryset
+        wanted = {"in_force": IN_FORCE, "pending": PENDING, "withdrawn": ~Q(withdrawn_at=None)}
+        return queryset.filter(wanted.get(self.value() or "", Q()))
 
 
 class CampaignFilter(KeyFilter):

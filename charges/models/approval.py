@@ -7,19 +7,17 @@ from django.db import models
 from django.utils import timezone
 
 PENDING = models.Q(withdrawn_at=None, needs_approval=True, approved_at=None)
+IN_FORCE = models.Q(withdrawn_at=None) & ~PENDING
 
 
-class ApprovableQuerySet(models.QuerySet[Any]):
-    def in_force(self) -> Any:
+class ApprovableManager(models.Manager[Any]):
+    def in_force(self) -> models.QuerySet[Any]:
         """What counts: not withdrawn, and approved where it must be."""
-        return self.filter(~PENDING, withdrawn_at=None)
+        return self.filter(IN_FORCE)
 
-    def pending(self) -> Any:
+    def pending(self) -> models.QuerySet[Any]:
         """What somebody else has to approve before it counts."""
         return self.filter(PENDING)
-
-
-ApprovableManager = models.Manager.from_queryset(ApprovableQuerySet)
 
 
 class Approvable(models.Model):

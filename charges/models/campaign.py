@@ -27,7 +27,9 @@ class CreditCampaign(Approvable):
     period = models.ForeignKey("periods.BillingPeriod", models.PROTECT, related_name="+", verbose_name="month")
     code = models.CharField(
         max_length=30,
-        validators=[RegexValidator(r"^[A-Z0-9][A-Z0-9._-]*\Z", "Write the code in letters, digits, dots and dashes.")],
+        validators=[
+            RegexValidator(r"^[A-Za-z0-9][A-Za-z0-9._-]*\Z", "Write the code in letters, digits, dots and dashes.")
+        ],
         help_text="Once a month, printed on every statement that is credited: OUTAGE-0103",
     )
     description = models.CharField(max_length=150, help_text="As printed on statements, after the code")
@@ -106,5 +108,5 @@ class CreditCampaign(Approvable):
             given = getattr(self, name)
             if given is not None and given <= 0:
                 raise ValidationError({name: "Give an amount above zero: it is credited."})
-            if given is not None and given != round_to_currency(given, self.period.currency):
+            if given is not None and self.period_id and given != round_to_currency(given, self.period.currency):
                 raise ValidationError({name: f"Give an amount that {self.period.currency} has coins for."})

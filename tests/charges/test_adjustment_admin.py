@@ -6,9 +6,29 @@ from io import BytesIO
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
-from charges.models import Adjustment, AttributionRule, Dispute, FundingSplit, Project, Source, SourceWaiver
+from charges.adjusting import adjust, withdraw
+from charges.crediting import make_campaign
+from charges.models import (
+    Adjustment,
+    AttributionRule,
+    CreditCampaign,
+    Dispute,
+    FundingSplit,
+    Project,
+    Source,
+    SourceWaiver,
+)
 from periods.models import AuditEntry
-from tests.make import make_closed, make_finalized, make_fund, make_period, make_pi, make_project, make_source
+from tests.make import (
+    make_charge,
+    make_closed,
+    make_finalized,
+    make_fund,
+    make_period,
+    make_pi,
+    make_project,
+    make_source,
+)
 
 ADD = "/admin/charges/adjustment/add/"
 REASON = "Handed down from the old cluster"
@@ -174,6 +194,75 @@ def test_the_preview_says_what_would_be_refused(desk, payer, row, sentence):
     found = [message for invalid in result.invalid_rows for message in invalid.error.messages]
     assert found == [sentence]
     assert (Adjustment.objects.count(), AuditEntry.objects.count()) == (0, 0)
+
+
+EXPORTED = [
+    "period", "kind", "pi", "project", "funding_account", "source", "account_code", "borne_by", "description",
+    "list_amount", "due_amount", "reason", "charge", "campaign", "state",
+]  # fmt: skip
+
+
+def exported(desk, format_number="0"):
+    answers = {f"adjustmentresource_{name}": "on" for name in EXPORTED}
+    return desk.post("/admin/charges/adjustment/export/", {"format": format_number, "resource": "0", **answers})
+
+
+def as_entered():
+    names = [field.attname for field in Adjustment._meta.concrete_fields if field.name not in {"id", "created_at"}]
+    return list(Adjustment.objects.order_by("pk").values(*names))
+
+
+def test_what_is_exported_comes_back_as_it_was(desk, billing_admin):
+    payer = {"period": make_period(), "pi": make_pi(), "project": make_project(), "by": billing_admin}
+    split = make_charge(funding_account=None, fund_step="split", due_amount="50")
+    adjust(**payer, kind="credit", charge=split, due_amount=Decimal("-1.5"), description="=1+1", reason=REASON)
+    adjust(
+        **payer, kind="write_off", due_amount=Decimal("-2.000000001"), description="Lost", reason="-" + REASON,
+        funding_account=make_fund(), borne_by=make_fund("DEAN"), account_code="54000",
+    )  # fmt: skip
+    adjust(**payer, kind="manual", source=make_source(), list_amount=Decimal(40), due_amount=Decimal(0),
+           description="960 GB SSD", reason=REASON)  # fmt: skip
+    before, sheet = as_entered(), exported(desk).content.decode()
+    Adjustment.objects.all().delete()
+
+    confirm(desk, "adjustment", upload(desk, "adjustment", sheet))
+
+    assert sorted(as_entered(), key=lambda row: row["kind"]) == sorted(before, key=lambda row: row["kind"])
+
+
+def test_what_was_withdrawn_and_what_a_campaign_made_does_not_come_back(desk, payer, billing_admin):
+    make_charge(due_amount="100")
+    terms = {"period": make_period(), "code": "OUTAGE", "description": "Outage", "reason": REASON, "percent": 10}
+    make_campaign(CreditCampaign(**terms))
+    desk.post(ADD, filled_in(payer))
+    withdraw(Adjustment.objects.get(kind="manual"), reason="Entered for the wrong lab")
+
+    preview = upload(desk, "adjustment", exported(desk).content.decode())
+
+    assert preview.context["result"].totals["skip"] == 2
+    assert preview.context["result"].totals["new"] == 0
+
+
+def test_a_spreadsheet_waits_for_approval_as_the_form_does(desk, payer, settings):
+    settings.ADJUSTMENT_APPROVAL_ABOVE = Decimal(50)
+    make_period()
+    rows = [f"2025-01,credit,ada@example.edu,engine,NSF-1,,,,Outage,0,-{due},{REASON}" for due in (50, 51)]
+
+    confirm(desk, "adjustment", upload(desk, "adjustment", "\n".join([HEADER, *rows])))
+
+    found = Adjustment.objects.order_by("-due_amount").values_list("due_amount", "needs_approval")
+    assert list(found) == [(Decimal(-50), False), (Decimal(-51), True)]
+
+
+@pytest.mark.parametrize("name", ["0", "x", "=1"])
+def test_a_spreadsheet_that_names_no_charge_is_told_so(desk, payer, name):
+    make_period()
+    row = f"2025-01,credit,ada@example.edu,engine,NSF-1,,,,Outage,0,-1,{REASON},{name}"
+
+    result = upload(desk, "adjustment", f"{HEADER},charge\n{row}\n").context["result"]
+
+    found = [message for invalid in result.invalid_rows for message in invalid.error.messages]
+    assert found == [f"There is no charge '{name}'."]
 
 
 def test_an_xlsx_keeps_its_amounts_exact(desk, payer):
