@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from django.db.models import Q, Sum
 
 from charges.apportioning import apportion
-from charges.ledger import Ledger
+from charges.ledger import Ledger, campaign_sums
 from charges.models import Adjustment, Charge, CreditCampaign
 from charges.models.charge import ChargeQuerySet
 from charges.models.rules import HUNDRED
@@ -91,6 +91,19 @@ def effect(campaign: CreditCampaign) -> Effect:
         projects=[_project(campaign, code, by_project[code, pk], ledger) for code, pk in sorted(by_project)],
         held=sum(1 for _ in _within(matching.held().values_list(*FIELDS, named=True), campaign)),
     )
+
+
+def credited_projects(campaign: CreditCampaign) -> list[tuple[str, int, Decimal]]:
+    """Of a campaign that was made: code, credits and sum, as statements print it."""
+    ledger, currency = Ledger(campaign.period.month), campaign.period.currency
+    lines, charges = defaultdict[Any, Decimal](Decimal), defaultdict[str, int](int)
+    for row in campaign_sums(campaign.adjustments.all()):
+        lines[row.project__code, row.pi_id, ledger.key(row)] += row.due_sum
+        charges[row.project__code] += row.charges
+    sums = defaultdict[str, Decimal](Decimal)
+    for (code, *_), due in lines.items():
+        sums[code] += round_to_currency(due, currency)
+    return [(code, charges[code], sums[code]) for code in sorted(sums)]
 
 
 def _matching(campaign: CreditCampaign) -> ChargeQuerySet:

@@ -14,7 +14,7 @@ from charges.approving import needs_approval, require_another
 from charges.credit_effect import Effect, effect
 from charges.models import Adjustment, CreditCampaign
 from periods import audit
-from periods.errors import Refused
+from periods.errors import PeriodLocked, Refused
 from periods.lifecycle import require_permission, require_reason
 from periods.models import BillingPeriod
 
@@ -24,6 +24,8 @@ BATCH = 1000
 def preview_campaign(campaign: CreditCampaign, *, by: Any = None) -> Effect:
     """What an unsaved campaign would do; refused as making it would be."""
     require_permission(by, "charges.add_creditcampaign", "make a credit campaign")
+    if campaign.period.state == BillingPeriod.State.FINALIZED:
+        raise PeriodLocked(f"{campaign.period} is finalized: nothing in it changes.")
     _validate(campaign)
     return effect(campaign)
 

@@ -1,15 +1,20 @@
 """What is one line of a statement and of a journal: the same for charges and for the credits on them."""
 
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any, NamedTuple
 
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import Count, F, Min, Q, Sum
 
 from charges.models import Charge, FundingAccount, FundingSplit, Source
 from charges.models.rules import HUNDRED
 
 UNASSIGNED = "UNASSIGNED"
+CREDITED = (
+    "pi_id", "project_id", "campaign_id", "source_id", "account_code", "funding_account_id", "description",
+    "project__code",
+)  # fmt: skip
 
 
 class LineKey(NamedTuple):
@@ -60,6 +65,14 @@ class Ledger:
             self._splits[month] = _splits(month)
         splits = self._splits[month]
         return splits.get((project, service_name)) or splits.get((project, ""))
+
+
+def campaign_sums(adjustments: Any) -> Iterable[Any]:
+    """Credits of campaigns by what their lines are about, which the charges say; one aggregate."""
+    names = {name: F(f"charge__{name}") for name in ("service_name", "funder", "fund_step", "late_month")}
+    sums = {"due_sum": Sum("due_amount"), "charges": Count("pk"), "first": Min("pk")}
+    grouped = adjustments.exclude(campaign=None).order_by().values(*CREDITED, **names).annotate(**sums)
+    return grouped.values_list(*CREDITED, *names, *sums, named=True).order_by("first")
 
 
 def _splits(month: str) -> dict[tuple[int, str], FundingSplit]:

@@ -11,9 +11,9 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 from django.conf import settings
-from django.db.models import Aggregate, Count, F, Min, QuerySet, Sum, TextField
+from django.db.models import Aggregate, Count, QuerySet, Sum, TextField
 
-from charges.ledger import Ledger, LineKey
+from charges.ledger import Ledger, LineKey, campaign_sums
 from charges.models import Adjustment, Charge, FundingAccount, Source
 from charges.money import ZERO, divide, round_to_currency
 from periods.models import BillingPeriod
@@ -149,7 +149,7 @@ def _adjusted(period: BillingPeriod, books: Books, **whose: int) -> dict[Payer, 
     for adjustment in standing.filter(campaign=None).select_related("charge", "borne_by").order_by("pk"):
         found[Payer(adjustment.pi_id, adjustment.project_id)].append(_of_adjustment(adjustment, books))
     credited: dict[tuple[Payer, int, LineKey], _Adjusted] = {}
-    for row in _campaign_sums(standing):
+    for row in campaign_sums(standing):
         payer, key = Payer(row.pi_id, row.project_id), books.key(row)
         if (payer, row.campaign_id, key) not in credited:
             what = f"{row.description}, {row.service_name}".removesuffix(", ")
@@ -175,15 +175,6 @@ def _of_adjustment(adjustment: Adjustment, books: Books) -> "_Adjusted":
     bearer = adjustment.borne_by if adjustment.kind == Adjustment.Kind.WRITE_OFF else None
     amounts = adjustment.list_amount, adjustment.due_amount
     return _Adjusted(adjustment.pk, adjustment.description, key, *amounts, bearer=bearer, is_manual=is_manual)
-
-
-def _campaign_sums(standing: Any) -> Iterable[Any]:
-    """One aggregate; what a line is about comes from the charges."""
-    names = {name: F(f"charge__{name}") for name in ("service_name", "funder", "fund_step", "late_month")}
-    known = ("pi_id", "project_id", "campaign_id", "source_id", "account_code", "funding_account_id", "description")
-    sums = {"due_sum": Sum("due_amount"), "charges": Count("pk"), "first": Min("pk")}
-    grouped = standing.exclude(campaign=None).values(*known, **names).annotate(**sums)
-    return grouped.values_list(*known, *names, *sums, named=True).order_by("first")
 
 
 def _numbers(month: str, **whose: int) -> dict[Payer, int]:

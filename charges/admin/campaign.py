@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count, Sum, TextField
+from django.db.models import TextField
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
@@ -18,7 +18,7 @@ from charges.admin.adjustment import STANDINGS, ApprovableAdmin, is_standing, is
 from charges.admin.display import audit_list, money_column, table
 from charges.admin.filters import PeriodFilter, StandingFilter
 from charges.admin.rules import unsealed_months
-from charges.credit_effect import Effect, ProjectEffect
+from charges.credit_effect import Effect, ProjectEffect, credited_projects
 from charges.crediting import approve_campaign, make_campaign, preview_campaign, refuse_campaign, withdraw_campaign
 from charges.models import CreditCampaign
 from charges.money import MoneyField, printed, round_to_currency
@@ -174,12 +174,8 @@ class CreditCampaignAdmin(ApprovableAdmin):
 
     @display(description="By project")
     def by_project(self, campaign: CreditCampaign) -> str:
-        found = campaign.adjustments.order_by("project__code").values_list("project__code")
-        currency = campaign.period.currency
-        rows = [
-            (code, f"{charges:,}", printed(round_to_currency(due, currency), currency))
-            for code, charges, due in found.annotate(Count("pk"), Sum("due_amount"))[:MOST_SHOWN]
-        ]
+        found = credited_projects(campaign)[:MOST_SHOWN]
+        rows = [(code, f"{charges:,}", printed(due, campaign.period.currency)) for code, charges, due in found]
         return table(["Project", "Charges", "Credited"], rows, amounts_from=1)
 
     @display(description="History")

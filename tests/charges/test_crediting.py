@@ -10,6 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from charges.adjusting import adjust
+from charges.credit_effect import credited_projects
 from charges.crediting import approve_campaign, make_campaign, preview_campaign, refuse_campaign, withdraw_campaign
 from charges.models import Adjustment, Charge, CreditCampaign, FundingSplit
 from periods.blockers import checklist
@@ -192,6 +193,18 @@ def test_the_cap_holds_to_the_cent_over_several_lines() -> None:
     assert (made.due_amount, sum(credits_made(made))) == (Decimal("-99.99"), Decimal("-99.99"))
 
 
+def test_preview_campaign_page_and_statement_name_one_sum() -> None:
+    for service in ("A", "B", "C"):
+        make_charge(due_amount="33.35", service_name=service)
+    effect = preview_campaign(campaign())
+
+    made = make_campaign(campaign())
+
+    assert (effect.total, made.due_amount) == (Decimal("10.02"), Decimal("-10.02"))
+    assert credited_projects(made) == [("engine", 3, Decimal("-10.02"))]
+    assert sum(due for _, _, due in credit_lines()) == Decimal("-10.02")
+
+
 def test_a_cap_is_divided_over_the_lines_and_used_up() -> None:
     for service, due in (("A", "500"), ("B", "100"), ("C", "100")):
         make_charge(due_amount=due, service_name=service)
@@ -297,8 +310,9 @@ def test_a_closed_month_takes_a_campaign_and_a_finalized_one_none() -> None:
     make_campaign(campaign(period=make_closed(make_period())))
 
     make_finalized(make_period())
-    with pytest.raises(PeriodLocked):
-        make_campaign(campaign(code="OUTAGE-2"))
+    for stage in (preview_campaign, make_campaign):
+        with pytest.raises(PeriodLocked):
+            stage(campaign(code="OUTAGE-2", period=make_period()))
 
 
 def test_the_sum_counts_for_the_limit_and_one_approval_is_for_all(settings: Any, reviewer: User, finance: User) -> None:
