@@ -3,7 +3,7 @@
 from datetime import date
 
 from charges.flags import PAYER_FLAGS, Reviewer
-from charges.models import Charge, FundingAccount, Project
+from charges.models import Charge, FundingAccount, FundingSplit, Project
 from periods.calendar import institution_day
 
 Step = Charge.FundStep
@@ -23,7 +23,7 @@ class ProjectFunds:
         """Set fund, step and the flags about them."""
         if charge.fund_step in LASTING:
             return
-        is_split, expired_on = self._is_split(charge), None
+        is_split, expired_on = self.split(charge) is not None, None
         if is_split:
             charge.funding_account, charge.fund_step = None, Step.SPLIT
         else:
@@ -31,23 +31,25 @@ class ProjectFunds:
         kept = {flag: why for flag, why in charge.flags.items() if flag not in PAYER_FLAGS}
         charge.flags = kept | ({} if is_split or not charge.due_amount else self._flags(charge, expired_on))
 
-    def _is_split(self, charge: Charge) -> bool:
-        return any(
-            split.pays_for(charge.service_name) and split.is_in_force(charge.period.month) for split in self.splits
-        )
+    def split(self, charge: Charge) -> FundingSplit | None:
+        """The version in force in the month that the charge belongs to; of one service before of all."""
+        month = charge.late_month or charge.period.month
+        found = [split for split in self.splits if split.pays_for(charge.service_name) and split.is_in_force(month)]
+        return max(found, key=lambda split: (split.service_name, split.first_month), default=None)
 
     def _choose(self, charge: Charge) -> date | None:
         """Set the fund that is stated, else the project's; return the day on which it expired, if it did."""
         if charge.fund_step not in STATED:
             charge.funding_account = self.project.default_fund
             charge.fund_step = Step.PROJECT if charge.funding_account else Step.NONE
-        expired_on = self._expired_on(charge, charge.funding_account)
+        expired_on = self.expired_on(charge, charge.funding_account)
         if expired_on and self.project.fallback_fund:
             charge.funding_account, charge.fund_step = self.project.fallback_fund, Step.FALLBACK
             return None
         return expired_on
 
-    def _expired_on(self, charge: Charge, fund: FundingAccount | None) -> date | None:
+    def expired_on(self, charge: Charge, fund: FundingAccount | None) -> date | None:
+        """The date that keeps project and fund from bearing the charge; None where both were valid."""
         if charge.charge_period_start is None or fund is None:
             return None
         day, last = institution_day(charge.charge_period_start), self.project.end_date

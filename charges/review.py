@@ -22,6 +22,7 @@ from periods.models import BillingPeriod
 Status = Charge.ReviewStatus
 UNDECIDED = (Status.CLEAR, Status.HELD)
 DECIDED = (Status.APPROVED, Status.EXCLUDED, Status.DEFERRED)
+COPIED = (Charge.Kind.REVERSAL, Charge.Kind.REBILL)  # their amounts are those of their original, not of a file
 BATCH = 500
 LACKS_PAYER = (
     Q(pi=None) | Q(project=None) | (~Q(due_amount=0) & Q(funding_account=None) & ~Q(fund_step=Charge.FundStep.SPLIT))
@@ -137,7 +138,7 @@ def _approve(charge: Charge) -> None:
 
 
 def _reset(charge: Charge) -> None:
-    if charge.exchange_rate_id:
+    if charge.exchange_rate_id and charge.kind not in COPIED:
         revert(charge)
     charge.review_status = Status.HELD if charge.flags else Status.CLEAR
 

@@ -29,6 +29,7 @@ IMPORTS = (
     "charges.discard_focusimport",
     "charges.reverse_focusimport",
 )
+CORRECTIONS = ("charges.correct_charge",)
 MONTH_END = (
     "periods.close_billingperiod",
     "periods.reopen_billingperiod",
@@ -60,6 +61,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         *IMPORTS,
         *REVIEW,
         *APPROVAL,
+        *CORRECTIONS,
         *MONTH_END,
         *JOURNALS,
         *PAYERS,

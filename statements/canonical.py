@@ -95,8 +95,8 @@ SECOND = FIRST | {
     ),
 }
 
-# With quarantined rows that know the closed month they belong to, the tags that say who pays, what is disputed, and
-# approvals.
+# With quarantined rows that know the closed month they belong to, the tags that say who pays, what is disputed,
+# approvals, and corrections.
 THIRD = SECOND | {
     "charges.ImportIssue": (
         "id focus_import_id period_id late_month file_id billing_account_id line_number column raw_value sentence raw_row "
@@ -128,6 +128,10 @@ THIRD = SECOND | {
         "id period_id code description reason source_id service_name first_day last_day pi_id project_id method percent "
         "amount cap charges projects due_amount created_at created_by_id needs_approval approved_at approved_by_id "
         "withdrawn_at"
+    ),
+    "charges.Correction": (
+        "id period_id original_id reversal_id rebill_id cause explanation certifier justification is_fund_certified "
+        "created_at created_by_id"
     ),
 }
 

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from charges.models import (
     Charge,
+    Correction,
     ExchangeRate,
     FocusImport,
     FundingAccount,
@@ -112,6 +113,15 @@ def make_charge(
             **kwargs,
         }
     )
+
+
+def make_correction(*, period: BillingPeriod, original: Charge, **kwargs: Any) -> Correction:
+    """Why the charge was billed anew; the stage that bills it has tests of its own."""
+    known = {
+        "period": period, "original": original, "reversal": original, "rebill": original, "cause": "payer",
+        "explanation": "The nodes were tagged with the project of the group next door.", "certifier": "Ada Lovelace",
+    }  # fmt: skip
+    return Correction.objects.create(**{**known, **kwargs})
 
 
 def make_statement(

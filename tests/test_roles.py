@@ -38,6 +38,10 @@ def test_only_billing_administrators_finalize(db):
     assert {role for role in ROLES if "finalize_billingperiod" in codenames(role)} == {"Billing administrators"}
 
 
+def test_only_billing_administrators_correct_finalized_charges(db):
+    assert {role for role in ROLES if "correct_charge" in codenames(role)} == {"Billing administrators"}
+
+
 def test_sync_roles_mends_a_changed_group_and_leaves_others_alone(db, capsys):
     before = codenames("Auditors")
     Group.objects.get(name="Auditors").permissions.set(Permission.objects.filter(codename="close_billingperiod"))

@@ -53,6 +53,7 @@ class Ledger:
 
     def _look_up(self, references: Iterable[str]) -> None:
         charges = Charge.objects.current().filter(source=self.source.pk, reference__in=set(references))
+        charges = charges.exclude(kind=Charge.Kind.REVERSAL)  # its amounts are no file's
         self.known = {
             reference: (status, tuple(None if amount is None else to_billionths(amount) for amount in amounts))
             for reference, status, *amounts in charges.values_list("reference", "review_status", *FIELDS.values())

@@ -15,12 +15,10 @@ from charges.importing.places import Place
 from charges.importing.snapshot import Old
 from charges.importing.superseding import DECIDED, PAYER, by_key, carry_payer, decided
 from charges.importing.writing import rewrite
-from charges.models import Charge, FocusImport, PrincipalInvestigator, Project
+from charges.models import Charge, FocusImport
+from charges.reversing import reversal_of
 
 Status = Charge.ReviewStatus
-AMOUNTS = (
-    "billed_cost", "effective_cost", "list_cost", "contracted_cost", "list_amount", "contracted_amount", "due_amount",
-)  # fmt: skip
 UNBILLED = (Status.EXCLUDED, Status.NOT_BILLABLE)
 SET_ASIDE = (Status.EXCLUDED, Status.DEFERRED)
 
@@ -65,36 +63,20 @@ def not_loaded(month: str) -> list[dict[str, Any]]:
 
 def _is_answered(kept: FocusImport, month: str) -> bool:
     """Whether a later delivery spoke for the month: its differences are loaded, or there is none any more."""
-    later = FocusImport.objects.loaded().filter(source=kept.source_id, pk__gt=kept.pk)
+    deliveries = FocusImport.objects.loaded().filter(kind=FocusImport.Kind.DELIVERY)
+    later = deliveries.filter(source=kept.source_id, pk__gt=kept.pk)
     of_month = Q(scopes__late_month=month) | Q(scopes__late_month="", scopes__period__month=month)
     settled = (months for months in later.values_list("settled_months", flat=True))
     return later.filter(of_month).exists() or any(month in months for months in settled)
 
 
 def _reversal(charge: Charge, focus_import: FocusImport, place: Place) -> Charge:
-    """The stored figures with the sign changed; fund, code and source as they were. Nothing is priced anew.
-
-    PI and project too, or what they were merged into since: the same by another name.
-    """
-    copy = Charge(**{field.attname: getattr(charge, field.attname) for field in Charge._meta.concrete_fields})
-    copy.pk, copy.kind, copy.origin_id, copy.replaces_id = None, Charge.Kind.REVERSAL, charge.pk, None
-    copy.period, copy.loaded_by, copy.superseded_by_id = place.period, focus_import, None
-    copy.late_month = place.late_month
-    copy.pi_id, copy.project_id = _standing(charge.pi), _standing(charge.project)
-    for name in AMOUNTS:
-        amount = getattr(charge, name)
-        setattr(copy, name, None if amount is None else -amount)
-    copy.pricing_quantity = _negated(charge.pricing_quantity)
+    """Held, unless the charge was billed to nobody."""
+    reversal = reversal_of(charge)
+    reversal.period, reversal.loaded_by = place.period, focus_import
+    reversal.late_month = place.late_month
     if charge.review_status not in UNBILLED:  # what was billed to nobody is given back to nobody
-        copy.review_status, copy.flags = Status.HELD, late_flag(place.late_month)
-        copy.decided_by_id = copy.decided_at = None
-        copy.decision_reason = ""
-    return copy
-
-
-def _standing(payer: PrincipalInvestigator | Project | None) -> int | None:
-    return payer.standing.pk if payer else None
-
-
-def _negated(quantity: str) -> str:
-    return quantity[1:] if quantity.startswith("-") else f"-{quantity}" if quantity else ""
+        reversal.review_status, reversal.flags = Status.HELD, late_flag(place.late_month)
+        reversal.decided_by_id = reversal.decided_at = None
+        reversal.decision_reason = ""
+    return reversal

@@ -22,6 +22,7 @@ from charges.importing.totals import ControlTotals
 from charges.importing.writing import link
 from charges.models import Charge, FocusImport, ImportIssue, ImportScope, Source
 from charges.money import ZERO
+from charges.reversing import lock_sources
 from periods.errors import Refused
 from periods.lifecycle import run_transition
 from periods.models import BillingPeriod
@@ -39,10 +40,10 @@ class TotalsDiffer(Refused):
 
 
 def current_deliveries(source: Source, places: Iterable[Place] | None = None) -> set[int]:
-    """Loaded imports of the source, those alone that speak for these months."""
+    """Loaded imports of the source, corrections included; those alone that speak for these months."""
     scopes = ImportScope.objects.filter(
         focus_import__source=source,
-        focus_import__kind=FocusImport.Kind.DELIVERY,
+        focus_import__kind__in=[FocusImport.Kind.DELIVERY, FocusImport.Kind.CORRECTION],
         focus_import__state=FocusImport.State.LOADED,
     )
     if places is not None:
@@ -83,6 +84,8 @@ def _make_current(
 ) -> FocusImport:
     staging, focus_import = comparison.staging, comparison.staging.focus_import
     assert focus_import is not None
+    if any(place.late_month for place in comparison.places):
+        lock_sources([staging.source.pk])  # a correction may reverse the same charges
     for pk in sorted({place.period.pk for place in comparison.places if place.period}):
         BillingPeriod.objects.lock_open(pk)
     if current_deliveries(staging.source, comparison.places) - before:

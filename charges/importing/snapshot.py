@@ -52,13 +52,13 @@ def by_month(charges: Any) -> Any:
 
 
 def in_effect(charges: ChargeQuerySet, source: Source, month: str, period: int) -> ChargeQuerySet:
-    """Of these charges, delivered rows and late differences of the month that no late difference has reversed."""
+    """Of these charges, those that stand for the rows of a month, as delivered, late, or corrected; none reversed."""
     of_source = by_month(charges).filter(source=source)
     delivered = Q(kind=Charge.Kind.DELIVERED, of_period=period)
     if not charges.filter(late_month=month).exclude(late_month="").exists():
         return of_source.filter(delivered)
     reversals = charges.filter(kind=Charge.Kind.REVERSAL, origin=OuterRef("pk"))
-    late = Q(kind=Charge.Kind.LATE, late_month=month)
+    late = Q(kind__in=[Charge.Kind.LATE, Charge.Kind.REBILL], late_month=month)
     return of_source.filter(delivered | late, ~Exists(reversals))
 
 

@@ -34,6 +34,8 @@ def _discard(focus_import: FocusImport, *, by: Any = None, reason: str) -> Focus
 
 def why_not_reversed(focus_import: FocusImport) -> str:
     """A sentence; empty where nothing but its months' states or a permission may stand in the way."""
+    if focus_import.kind == FocusImport.Kind.CORRECTION:
+        return f"{focus_import} corrects finalized charges: correct what it billed in their place instead."
     if focus_import.kind != FocusImport.Kind.DELIVERY:
         return f"{focus_import} carries deferred charges over: defer or exclude them instead."
     if later := follower(focus_import):

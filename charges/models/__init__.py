@@ -1,6 +1,7 @@
 from charges.models.adjustment import Adjustment
 from charges.models.campaign import CreditCampaign
 from charges.models.charge import Charge
+from charges.models.correction import Correction
 from charges.models.dispute import Dispute, DisputeAttachment, DisputeMessage
 from charges.models.focus_import import FocusImport, ImportIssue, ImportScope, ReceivedFile
 from charges.models.payers import FundingAccount, PIAddress, PrincipalInvestigator, Project, ProjectDelegate
@@ -11,6 +12,7 @@ __all__ = [
     "Adjustment",
     "AttributionRule",
     "Charge",
+    "Correction",
     "CreditCampaign",
     "Dispute",
     "DisputeAttachment",

@@ -71,6 +71,7 @@ class Charge(models.Model):
         CARRIED = "carried", "Deferred from an earlier month"
         LATE = "late", "Late difference of a closed month"
         REVERSAL = "reversal", "Reversal of a charge of a closed month"
+        REBILL = "rebill", "Rebill of a corrected charge"
 
     class FundStep(models.TextChoices):
         NONE = "", "No fund"

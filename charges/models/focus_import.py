@@ -29,6 +29,7 @@ class FocusImport(Document):
     class Kind(models.TextChoices):
         DELIVERY = "delivery", "Delivery"
         CARRIED = "carried", "Deferred charges carried over"
+        CORRECTION = "correction", "Correction of finalized charges"
 
     source = models.ForeignKey(Source, models.PROTECT, related_name="imports")
     kind = models.CharField(max_length=10, choices=Kind.choices, default=Kind.DELIVERY, editable=False)

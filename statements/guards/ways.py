@@ -19,6 +19,7 @@ WAYS: dict[type[Model], str] = {
     charges.ExchangeRate: "period",
     charges.SourceWaiver: "period",
     charges.Charge: "period",
+    charges.Correction: "period",
     charges.CreditCampaign: "period",
     charges.Adjustment: "period",
     charges.Dispute: "period",

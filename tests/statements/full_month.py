@@ -22,6 +22,7 @@ from statements.guards import WAYS
 from statements.models import ArchivedDocument, Journal, JournalLine, Seal
 from tests.make import (
     make_charge,
+    make_correction,
     make_fund,
     make_import,
     make_line,
@@ -53,6 +54,7 @@ def make_full_month(month: str, name: str) -> BillingPeriod:
     CreditCampaign.objects.create(
         period=period, code="OUTAGE", description="Outage", reason="agreed by mail", percent=10
     )
+    make_correction(period=period, original=charge)
     adjustment = Adjustment.objects.create(
         period=period, kind="credit", description="Agreed", due_amount="0", reason="agreed by mail", **payer
     )

@@ -24,13 +24,14 @@ from periods import storage
 from statements import canonical, guards
 from statements.archiving import finalize_period, verify_ledger
 from statements.models import Seal
+from tests.make import make_correction
 from tests.statements.sealed import make_ready
 
 pytestmark = pytest.mark.django_db
 
 COLUMNS = [
     (table, field.column)
-    for table in (*canonical.THIRD, "statements.Seal")
+    for table in (*canonical.VERSIONS[canonical.ALGORITHM], "statements.Seal")
     for field in apps.get_model(table)._meta.concrete_fields
 ]
 UNSEALED = {  # of no weight for what a month says
@@ -64,6 +65,7 @@ def sealed_month(_no_checks: None) -> Seal:
     campaign = CreditCampaign.objects.create(period=period, code="OUTAGE", percent=10, **text)
     of_campaign = {"campaign": campaign, "charge": charge, "source": charge.source}
     adjustment = Adjustment.objects.create(**payer, kind="credit", due_amount=0, **of_campaign, **text)
+    make_correction(period=period, original=charge)
     dispute = Dispute.objects.create(**payer, charge=charge, adjustment=adjustment, state="upheld")
     message = DisputeMessage.objects.create(dispute=dispute, text="These nodes are not ours.")
     kept = storage.keep([b"our nodes"], folder="disputes", suffix=".txt")

@@ -81,7 +81,13 @@ def belongs_to(model, row) -> dict[str, int]:
 def fresh(model) -> dict[str, str]:
     """Values that collide with no unique key."""
     own = {field.column for field in model._meta.concrete_fields}
-    changed = {"id": "id + 1000", "number": "number + 1000", "template": "template || 'x'", "adjustment_id": "NULL"}
+    changed = {
+        "id": "id + 1000",
+        "number": "number + 1000",
+        "template": "template || 'x'",
+        "adjustment_id": "NULL",
+        "original_id": "original_id + 1000",
+    }
     return {column: expression for column, expression in changed.items() if column in own}
 
 
