@@ -36,6 +36,7 @@ NAVIGATION = [
             page("Adjustments", "tune", "charges.adjustment"),
             page("Credit campaigns", "redeem", "charges.creditcampaign"),
             page("Disputes", "gavel", "charges.dispute"),
+            page("Corrections", "history", "charges.correction"),
         ],
     },
     {

@@ -24,6 +24,7 @@ from periods import audit
 from statements.models import EmailDelivery, Journal, JournalLine, Seal
 from tests.make import (
     make_charge,
+    make_correction,
     make_fund,
     make_import,
     make_line,
@@ -73,6 +74,10 @@ def _campaign(number: int) -> Model:
         project=charge.project, description="Outage", reason="Agreed by mail", due_amount="-5", needs_approval=True,
     )  # fmt: skip
     return campaign
+
+
+def _correction(number: int) -> Model:
+    return make_correction(period=make_period(), original=_charge(number))
 
 
 def _split(number: int) -> Model:
@@ -135,6 +140,7 @@ MAKERS: dict[str, Any] = {
         source=make_source(f"source-{number}"), project=make_project(f"project-{number}")
     ),
     "charges.charge": _charge,
+    "charges.correction": _correction,
     "charges.creditcampaign": _campaign,
     "charges.dispute": _dispute,
     "charges.exchangerate": lambda number: ExchangeRate.objects.create(

@@ -15,7 +15,7 @@ from django.urls import reverse
 from charges.models import Adjustment, Charge, CreditCampaign, Dispute
 from statements.models import EmailDelivery, Journal, Statement
 from tests.admin_rows import MAKERS, make_row
-from tests.make import make_closed, make_finalized, make_period
+from tests.make import make_charge, make_closed, make_finalized, make_period
 
 REGISTERED = sorted(admin.site._registry, key=lambda model: model._meta.label_lower)
 QUERIES = {
@@ -25,6 +25,7 @@ QUERIES = {
     "charges.attributionrule": 4,
     "charges.charge": 7,
     "charges.creditcampaign": 5,
+    "charges.correction": 6,
     "charges.dispute": 5,
     "charges.exchangerate": 4,
     "charges.focusimport": 7,
@@ -159,6 +160,7 @@ MAY = {
     "charges/adjustment/add/": {"superuser", "billing_admin", "reviewer"},
     "charges/fundingsplit/add/": {"superuser", "billing_admin", "finance"},
     "charges/attributionrule/add/": {"superuser", "billing_admin", "reviewer"},
+    "charges/correction/add/?charges={finalized}": {"superuser", "billing_admin"},
     "auth/user/add/": {"superuser"},
 }
 
@@ -174,9 +176,11 @@ def test_each_role_may_do_exactly_its_own(client, db, request, role):
         "dispute": make_row(Dispute).pk,
         "delivery": make_row(EmailDelivery).pk,
         "journal": make_row(Journal).pk,
+        "finalized": (finalized := make_charge(period=make_period("2030-12"))).pk,
     }
     names["pending"] = make_row(Adjustment).pk
     Adjustment.objects.filter(pk=names["pending"]).update(needs_approval=True)
+    make_finalized(finalized.period)
     client.force_login(request.getfixturevalue(role))
     denied = 302 if role == "outsider" else 403
 

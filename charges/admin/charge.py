@@ -11,6 +11,7 @@ from django.utils.html import format_html, format_html_join
 from unfold.decorators import display
 
 from charges.admin.bulk import BulkAdmin, bulk_action
+from charges.admin.correcting import correct_button, correct_selected, corrections_of, may_be_corrected
 from charges.admin.decisions import STAGES, STEPS
 from charges.admin.delivered import DeliveredRow
 from charges.admin.display import audit_list, link, money_column
@@ -28,7 +29,10 @@ class ChargeAdmin(DeliveredRow, BulkAdmin, ReadOnlyAdmin):
     steps = STEPS
     stages = STAGES
     nouns = ("charge", "charges")
-    actions: ClassVar = [bulk_action(name, step.label, step.permission) for name, step in STEPS.items()]
+    actions: ClassVar = [
+        *(bulk_action(name, step.label, step.permission) for name, step in STEPS.items()),
+        correct_selected,
+    ]
     list_display: ClassVar = [
         "what", "source", "month", "investigator", "project", "fund", "list_price", "amount_due", "status", "why",
     ]  # fmt: skip
@@ -50,7 +54,7 @@ class ChargeAdmin(DeliveredRow, BulkAdmin, ReadOnlyAdmin):
     sortable_by: ClassVar = ["list_price", "amount_due"]
     fieldsets: ClassVar[Any] = [
         ("Amounts", {"fields": [
-            ("list_price", "amount_due"), ("provider_discount", "subsidy"), "funder", "exchange_rate", "adjusted",
+            ("list_price", "amount_due"), ("provider_discount", "subsidy"), "funder", "exchange_rate", ("adjusted", "corrected"),
         ]}),
         ("Who pays", {"fields": [
             ("investigator", "project"), ("funding_account", "fund_step"), "rule", ("account_code", "subsidy_fund"),
@@ -93,6 +97,13 @@ class ChargeAdmin(DeliveredRow, BulkAdmin, ReadOnlyAdmin):
 
     def has_reattribute_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("charges.reattribute_charge")
+
+    def has_correct_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("charges.correct_charge")
+
+    def buttons(self, request: HttpRequest, document: Any) -> list[dict[str, Any]]:
+        is_offered = self.has_correct_permission(request) and may_be_corrected(document)
+        return [*super().buttons(request, document), *([correct_button(document)] if is_offered else [])]
 
     def summary(self, rows: QuerySet[Charge]) -> list[tuple[str, str]]:
         own = When(exchange_rate=None, then=F("billing_currency"))  # as Charge.currency
@@ -155,6 +166,10 @@ class ChargeAdmin(DeliveredRow, BulkAdmin, ReadOnlyAdmin):
         found = charge.adjustments.filter(withdrawn_at=None)
         named = ((link(adjustment), " (awaits approval)" if adjustment.is_pending else "") for adjustment in found)
         return format_html_join(", ", "{}{}", named) or "None"
+
+    @display(description="Corrections")
+    def corrected(self, charge: Charge) -> str:
+        return format_html_join(", ", "{}", ((link(found),) for found in corrections_of(charge))) or "None"
 
     @display(description="History")
     def history(self, charge: Charge) -> str:
