@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import date
 from decimal import Decimal
 
 from django.utils import timezone
@@ -91,7 +90,9 @@ class Righter:
     def _funds(self, charge: Charge) -> ProjectFunds:
         project = charge.project
         assert project is not None  # both were asked for when the charge was billed
-        return self.funds.setdefault(project.pk, ProjectFunds(project))
+        if project.pk not in self.funds:
+            self.funds[project.pk] = ProjectFunds(project)
+        return self.funds[project.pk]
 
     def _price(self, rebill: Charge) -> None:
         """By the rules of any row, from the amounts that are right."""
@@ -165,12 +166,11 @@ def _is_same(original: Charge, rebill: Charge) -> bool:
 def _near_end(fund: FundingAccount, rebill: Charge) -> Iterator[str]:
     """Cost must not be moved to use up, or to spare, a fund: auditors ask where one is about to end."""
     ends = [end for end in (fund.valid_until, rebill.project and rebill.project.end_date) if end]
-    if ends and (min(ends) - timezone.localdate()).days <= NEAR_END:
-        yield f"{fund} {_ends(min(ends))}: auditors question cost that is moved to a fund so close to its end."
-
-
-def _ends(day: date) -> str:
-    return f"{'ended' if day < timezone.localdate() else 'ends'} on {day}"
+    left = (min(ends) - timezone.localdate()).days if ends else NEAR_END + 1
+    if left < 0:
+        yield f"{fund} ended on {min(ends)}: auditors question cost that is moved to a fund after its end."
+    elif left <= NEAR_END:
+        yield f"{fund} ends on {min(ends)}: auditors question cost that is moved to a fund so close to its end."
 
 
 def payer_of(charge: Charge) -> str:

@@ -23,6 +23,7 @@ from statements.admin.correction_form import CorrectionForm, form_for
 from statements.admin.correction_preview import Preview, hide, statement_numbers, was_billed
 
 CHARGES = "charges"  # of the address: the keys of those to correct
+CHOOSE = "Choose charges of a finalized month on the page Review, all statuses, and take the action “Correct”."
 
 
 class BilledInFilter(PeriodFilter):
@@ -49,13 +50,14 @@ class CorrectionAdmin(ReadOnlyAdmin):
     search_help_text = "The beginning of a certifier's name or of a resource"
     fieldsets: ClassVar[Any] = [
         ("What was wrong", {"fields": [
-            ("charge", "statement"), "cause", "explanation", "justification", ("certifier", "is_fund_certified"),
+            ("charge", "statement"), "cause", "explanation", "justification", ("certifier", "fund_certified"),
             ("created_by", "created_at"),
         ]}),
         ("What was loaded", {"fields": ["period", ("reversal_link", "reversed_due"), ("rebill_link", "rebilled"), "now"]}),
     ]  # fmt: skip
     readonly_fields: ClassVar = [
         "charge", "statement", "reversal_link", "rebill_link", "reversed_due", "rebilled", "now",
+        "fund_certified",
     ]  # fmt: skip
 
     rebilled = money_column(lambda row: row.rebill.due_amount, "Rebilled")
@@ -69,6 +71,8 @@ class CorrectionAdmin(ReadOnlyAdmin):
         if not self.has_add_permission(request):
             raise PermissionDenied
         keys = [int(key) for key in request.GET.get(CHARGES, "").split(",") if KEY.fullmatch(key)]
+        if not keys:
+            return self._page(request, keys=keys, refusal=CHOOSE)
         try:
             charges = originals_of(keys)
         except Refused as refusal:
@@ -136,6 +140,11 @@ class CorrectionAdmin(ReadOnlyAdmin):
             return "Nobody"
         fund = "split" if rebill.fund_step == Charge.FundStep.SPLIT else rebill.funding_account or "no fund"
         return f"{rebill.pi}, {rebill.project}, {fund}"
+
+    @display(description="Fund")
+    def fund_certified(self, correction: Correction) -> str:
+        certified = "Was not valid on the charge date; certified to bear it all the same"
+        return certified if correction.is_fund_certified else "Needs no certificate of its own"
 
     @display(description="Charge")
     def charge(self, correction: Correction) -> str:

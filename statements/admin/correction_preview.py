@@ -16,7 +16,7 @@ from periods.blockers import Blocker
 from statements.admin.correction_form import CorrectionForm
 from statements.models import Statement
 
-HEADINGS = ["", "PI", "Project", "Fund", "List price", "Amount due"]
+HEADINGS = ["", "Who pays", "List price", "Amount due"]
 
 
 def statement_numbers(charges: Iterable[Charge]) -> dict[int, str]:
@@ -35,7 +35,7 @@ def statement_numbers(charges: Iterable[Charge]) -> dict[int, str]:
 def was_billed(charges: list[Charge], numbers: dict[int, str]) -> str:
     """The charges that are to be corrected, a row each."""
     rows = [[_titled(charge, numbers), *_row(charge, charge.period.currency)] for charge in charges]
-    return table(["Charge", *HEADINGS[1:]], rows, amounts_from=4)
+    return table(["Charge", *HEADINGS[1:]], rows, amounts_from=2)
 
 
 def hide(form: CorrectionForm) -> CorrectionForm:
@@ -81,8 +81,8 @@ class Preview:
         currency = self.planned.currency
         rebill = ["Rebill", *_row(pair.rebill, currency, pair)]
         if pair.rebill.review_status == Charge.ReviewStatus.EXCLUDED:
-            rebill = ["Rebill", "Nobody pays", "", "", "—", "—"]
-        return table(HEADINGS, [["Reversal", *_row(pair.reversal, currency)], rebill], amounts_from=4)
+            rebill = ["Rebill", "Nobody", "—", "—"]
+        return table(HEADINGS, [["Reversal", *_row(pair.reversal, currency)], rebill], amounts_from=2)
 
 
 def _titled(charge: Charge, numbers: dict[int, str]) -> str:
@@ -96,7 +96,8 @@ def _row(charge: Charge, currency: str, pair: Pair | None = None) -> list[Any]:
     if charge.fund_step == Charge.FundStep.SPLIT:
         parts = pair.parts if pair else []
         fund = ", ".join(f"{percent.normalize():f} % {part}" for part, percent in parts) or "split"
-    return [charge.pi, charge.project, fund, _coins(charge.list_amount, currency), _coins(charge.due_amount, currency)]
+    payer = f"{charge.pi}, {charge.project}, {fund}"
+    return [payer, _coins(charge.list_amount, currency), _coins(charge.due_amount, currency)]
 
 
 def _coins(amount: Decimal, currency: str) -> str:

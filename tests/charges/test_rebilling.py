@@ -380,7 +380,7 @@ def test_a_fund_that_was_not_valid_bears_the_charge_where_that_is_certified():
     [
         (date(2025, 5, 22), []),
         (date(2025, 5, 21), ["NIH-7 ends on 2025-05-21: auditors question cost that is moved to a fund so close to its end."]),
-        (date(2025, 2, 1), ["NIH-7 ended on 2025-02-01: auditors question cost that is moved to a fund so close to its end."]),
+        (date(2025, 2, 1), ["NIH-7 ended on 2025-02-01: auditors question cost that is moved to a fund after its end."]),
     ],
 )  # fmt: skip
 def test_a_fund_close_to_its_end_is_warned_of(end, warnings):
