@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
 
 from django import forms
+from django.utils.html import format_html
 
 from charges.admin.display import table
 from charges.models import Charge, Correction
@@ -16,7 +16,7 @@ from periods.blockers import Blocker
 from statements.admin.correction_form import CorrectionForm
 from statements.models import Statement
 
-HEADINGS = ["", "Who pays", "List price", "Amount due"]
+HEADINGS = ["List price", "Amount due"]
 
 
 def statement_numbers(charges: Iterable[Charge]) -> dict[int, str]:
@@ -34,8 +34,8 @@ def statement_numbers(charges: Iterable[Charge]) -> dict[int, str]:
 
 def was_billed(charges: list[Charge], numbers: dict[int, str]) -> str:
     """The charges that are to be corrected, a row each."""
-    rows = [[_titled(charge, numbers), *_row(charge, charge.period.currency)] for charge in charges]
-    return table(["Charge", *HEADINGS[1:]], rows, amounts_from=2)
+    rows = [_row(_titled(charge, numbers), charge, charge.period.currency) for charge in charges]
+    return table(["As it was billed", *HEADINGS], rows, amounts_from=1)
 
 
 def hide(form: CorrectionForm) -> CorrectionForm:
@@ -79,10 +79,11 @@ class Preview:
 
     def _rows(self, pair: Pair) -> str:
         currency = self.planned.currency
-        rebill = ["Rebill", *_row(pair.rebill, currency, pair)]
+        rebill = _row("Rebill", pair.rebill, currency, pair)
         if pair.rebill.review_status == Charge.ReviewStatus.EXCLUDED:
-            rebill = ["Rebill", "Nobody", "—", "—"]
-        return table(HEADINGS, [["Reversal", *_row(pair.reversal, currency)], rebill], amounts_from=2)
+            rebill = [_cell("Rebill", "Nobody pays"), "—", "—"]
+        rows = [_row("Reversal", pair.reversal, currency), rebill]
+        return table([f"Into {self.planned.month}", *HEADINGS], rows, amounts_from=1)
 
 
 def _titled(charge: Charge, numbers: dict[int, str]) -> str:
@@ -91,13 +92,17 @@ def _titled(charge: Charge, numbers: dict[int, str]) -> str:
     return f"{name}, {charge.period}" + (f", statement {number}" if number else "")
 
 
-def _row(charge: Charge, currency: str, pair: Pair | None = None) -> list[Any]:
+def _row(title: str, charge: Charge, currency: str, pair: Pair | None = None) -> list[str]:
     fund = str(charge.funding_account or "—")
     if charge.fund_step == Charge.FundStep.SPLIT:
         parts = pair.parts if pair else []
         fund = ", ".join(f"{percent.normalize():f} % {part}" for part, percent in parts) or "split"
     payer = f"{charge.pi}, {charge.project}, {fund}"
-    return [payer, _coins(charge.list_amount, currency), _coins(charge.due_amount, currency)]
+    return [_cell(title, payer), _coins(charge.list_amount, currency), _coins(charge.due_amount, currency)]
+
+
+def _cell(title: str, payer: str) -> str:
+    return format_html("<b>{}</b><br>{}", title, payer)
 
 
 def _coins(amount: Decimal, currency: str) -> str:

@@ -95,7 +95,7 @@ def test_a_preview_shows_reversal_rebill_fund_and_statement_and_loads_nothing(bo
     assert response.context["title"] == "What would be loaded into February 2025"
     assert pair.title == "node-1, January 2025, statement S-000007"
     assert text_of(pair.rows) == (
-        "Who pays List price Amount due "
+        "Into 2025-02 List price Amount due "
         "Reversal ada, engine, NSF-1 -$100.00 -$10.00 Rebill ada, other, NSF-2 $100.00 $4.00"
     )
     assert (Correction.objects.count(), Charge.objects.count()) == (0, 1)
@@ -164,7 +164,7 @@ def test_nobody_pays_where_that_is_right(boss):
     response = boss.post(page(charge), given)
 
     (pair,) = response.context["preview"].pairs
-    assert text_of(pair.rows).endswith("Rebill Nobody — —")
+    assert text_of(pair.rows).endswith("Rebill Nobody pays — —")
     boss.post(page(charge), {**given, "load": "", "shown": shown(response)})
     assert Correction.objects.get().rebill.review_status == "excluded"
 
