@@ -67,7 +67,9 @@ class CorrectionForm(forms.Form):
         widget=UnfoldBooleanSwitchWidget(),
     )
     month = forms.ChoiceField(
-        label="Month that takes the correction", widget=UnfoldAdminSelectWidget(), help_text="The earliest open one."
+        label="Month that takes the correction",
+        widget=UnfoldAdminSelectWidget(),
+        help_text="Open months after the charge's own.",
     )
 
     @property
