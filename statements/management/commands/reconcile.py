@@ -15,8 +15,9 @@ class Command(StageCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("--json", action="store_true", help="one JSON object in place of CSV")
-        parser.add_argument("--output", type=Path, metavar="FILE", help="default: standard output")
+        form = parser.add_mutually_exclusive_group()
+        form.add_argument("--json", action="store_true", help="one JSON object in place of CSV")
+        form.add_argument("--output", type=Path, metavar="FILE", help="default: standard output")
 
     def run(self, *, period: BillingPeriod, json: bool, output: Path | None, **options: Any) -> None:
         found = reconcile(period)
