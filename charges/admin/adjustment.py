@@ -111,11 +111,25 @@ class AdjustmentAdmin(SpreadsheetAdmin, ApprovableAdmin):
         if obj is None:
             return super().get_fieldsets(request, obj)
         what = ("What", {"fields": [("kind", "period"), "description", ("listed", "due"), "reason"]})
-        known = ("On record", {"fields": [("state", "created_by", "created_at"), "part_of", "history"]})
+        known = (
+            "On record",
+            {"fields": [("state", "part_of"), ("created_by", "created_at"), ("approved_by", "approved_at"), "history"]},
+        )
         return [what, *self.fieldsets[1:], known]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        return ["listed", "due", "state", "created_by", "created_at", "part_of", "history"] if obj else []
+        known = [
+            "listed",
+            "due",
+            "state",
+            "part_of",
+            "created_by",
+            "created_at",
+            "approved_by",
+            "approved_at",
+            "history",
+        ]
+        return known if obj else []
 
     def formfield_for_foreignkey(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
         return super().formfield_for_foreignkey(db_field, request, **unsealed_months(db_field, kwargs))
