@@ -54,8 +54,8 @@ def whole_number(name: str, *, default: int) -> int:
 
 
 def amount(name: str) -> Decimal | None:
-    """An amount of money; none where the setting is empty."""
-    value = env.str(name, default="").strip()
+    """An amount of money; none where the setting is empty. Read as it stands: `env` takes $500 for a variable's name."""
+    value = os.environ.get(name, "").strip()
     if not re.fullmatch(r"([0-9]{1,12}(\.[0-9]{1,9})?)?", value):
         raise ImproperlyConfigured(f"{name} is {value!r}: set it to an amount such as 500 or 499.99, or to nothing.")
     return Decimal(value) if value else None
