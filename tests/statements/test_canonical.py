@@ -69,5 +69,5 @@ def test_reading_a_month_takes_one_query_a_table(django_assert_num_queries):
 
     period = make_period()
 
-    with django_assert_num_queries(17):
+    with django_assert_num_queries(19):
         assert len(list(canonical.lines(period))) == 6  # the period, an import with its scope, three charges

@@ -427,5 +427,5 @@ def test_reconciling_costs_the_same_queries_for_any_number_of_rows(count, django
         make_costs("5", "5", review_status="held", pi=pi)
         make_issue(billed_cost=Decimal(1))
 
-    with django_assert_num_queries(17):
+    with django_assert_num_queries(18):
         reconcile(make_period())
