@@ -52,7 +52,7 @@ def make_full_month(month: str, name: str) -> BillingPeriod:
     SourceWaiver.objects.create(source=source, period=period, reason="not delivered")
     charge = make_charge(period=period, source=source, due_amount="10", funding_account=fund, **payer)
     CreditCampaign.objects.create(
-        period=period, code="OUTAGE", description="Outage", reason="agreed by mail", percent=10
+        period=period, code=f"OUTAGE-{name}", description="Outage", reason="agreed by mail", percent=10
     )
     make_correction(period=period, original=charge)
     adjustment = Adjustment.objects.create(
