@@ -8,6 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from charges.approving import needs_approval
+from charges.funding import require_standing
 from charges.models import Adjustment, Charge, FundingAccount, PrincipalInvestigator, Project, Source
 from charges.money import ZERO
 from periods import audit
@@ -32,6 +33,7 @@ def adjust(
     borne_by: FundingAccount | None = None,
     charge: Charge | None = None,
     account_code: str = "",
+    weighed: Decimal | None = None,
     by: Any = None,
 ) -> Adjustment:
     """A signed amount in an open or closed month. A credit is negative; a manual charge states list and due.
@@ -40,6 +42,7 @@ def adjust(
     limit it counts once somebody else has approved it.
     """
     require_permission(by, "charges.add_adjustment", "adjust")
+    require_standing(pi, project, funding_account, borne_by)
     adjustment = Adjustment(
         period=BillingPeriod.objects.lock_unsealed(period.pk),
         kind=kind,
@@ -56,7 +59,7 @@ def adjust(
         reason=require_reason(reason),
         created_by=by,
     )
-    adjustment.needs_approval = needs_approval(due_amount)
+    adjustment.needs_approval = needs_approval(due_amount if weighed is None else weighed)
     _validate(adjustment)
     adjustment.save()
     after = {"kind": kind, "list": str(list_amount), "due": str(due_amount), "pi": pi.email, "project": project.code}

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.urls import NoReverseMatch, reverse
 
 from charges.importing.late import not_loaded
@@ -123,6 +123,24 @@ def adjustments_on_superseded_charges(period: BillingPeriod) -> Iterator[Blocker
                 standing,
                 "adjustment is on a charge that a later delivery replaced: withdraw it, or enter it anew without it",
                 "adjustments are on charges that a later delivery replaced: withdraw them, or enter them anew",
+            ),
+            changelist(Adjustment, period__id__exact=period.pk),
+        )
+
+
+@register("finalize")
+def adjustments_on_charges_not_billed(period: BillingPeriod) -> Iterator[Blocker]:
+    """A credit must not outlive its charge: what was excluded, deferred, or given to others is not credited here."""
+    billed = Q(charge__review_status__in=[Charge.ReviewStatus.CLEAR, Charge.ReviewStatus.APPROVED])
+    to_others = ~Q(charge__pi=F("pi")) | ~Q(charge__project=F("project"))
+    of_charges = Adjustment.objects.filter(period=period, withdrawn_at=None, charge__isnull=False)
+    number = of_charges.filter(~billed | to_others).exclude(_is_superseded()).count()
+    if number:
+        yield Blocker(
+            counted(
+                number,
+                "adjustment is on a charge that its payer is not billed for any more: withdraw it",
+                "adjustments are on charges that their payers are not billed for any more: withdraw them",
             ),
             changelist(Adjustment, period__id__exact=period.pk),
         )

@@ -93,7 +93,7 @@ def uphold(
     require_permission(by, "charges.uphold_dispute", "uphold a dispute")
     locked = _lock_open(dispute)
     granted = _granted(at_stake(locked), Dispute.Ground(ground), amount, locked.period.currency)
-    made = [_correct(locked, fund, part, text, by=by) for fund, part in shares(locked, granted)]
+    made = [_correct(locked, fund, part, granted, text, by=by) for fund, part in shares(locked, granted)]
     decided = run_transition(
         locked, "uphold", by=by, reason=require_reason(text), adjustment=made[0], ground=ground, granted=granted
     )
@@ -168,7 +168,10 @@ def _granted(left: Amounts, ground: Dispute.Ground, amount: Decimal | None, curr
     return Amounts(round_to_currency(in_proportion, currency), change)
 
 
-def _correct(dispute: Dispute, fund: FundingAccount | None, part: Amounts, text: str, *, by: Any) -> Adjustment:
+def _correct(
+    dispute: Dispute, fund: FundingAccount | None, part: Amounts, granted: Amounts, text: str, *, by: Any
+) -> Adjustment:
+    """One fund's part; whether somebody else must approve it is judged on the whole."""
     charge = dispute.charge
     is_current = charge is not None and Charge.objects.current().filter(pk=charge.pk).exists()
     return adjust(
@@ -185,4 +188,5 @@ def _correct(dispute: Dispute, fund: FundingAccount | None, part: Amounts, text:
         source=dispute.source or (charge.source if charge else None),
         funding_account=fund,
         account_code=account_code(dispute),
+        weighed=granted.due,
     )

@@ -4,11 +4,20 @@ from datetime import date
 
 from charges.flags import PAYER_FLAGS, Reviewer
 from charges.models import Charge, FundingAccount, FundingSplit, Project
+from charges.models.payers import Mergeable
 from periods.calendar import institution_day
+from periods.errors import Refused
 
 Step = Charge.FundStep
 LASTING = (Step.DECISION, Step.OVERRIDE)  # these stand above a project's split
 STATED = (Step.TAG, Step.RULE)  # these stand above a project's default
+
+
+def require_standing(*payers: Mergeable | None) -> None:
+    """Raises Refused for a PI, project or fund that goes by another name now."""
+    for payer in payers:
+        if payer and payer.merged_into:
+            raise Refused(f"{payer} was merged into {payer.merged_into}: name that one.")
 
 
 class ProjectFunds:

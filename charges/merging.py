@@ -11,7 +11,15 @@ from django.apps import apps
 from django.db import IntegrityError, models, transaction
 
 from charges.flags import PAYER_FLAGS, Reviewer
-from charges.models import Charge, FundingAccount, PIAddress, PrincipalInvestigator, Project, ProjectDelegate
+from charges.models import (
+    Charge,
+    FundingAccount,
+    FundingSplit,
+    PIAddress,
+    PrincipalInvestigator,
+    Project,
+    ProjectDelegate,
+)
 from charges.models.payers import Mergeable
 from periods import audit
 from periods.calendar import institution_day
@@ -28,6 +36,7 @@ def merge(old: Payer, into: Payer, *, reason: str, by: Any = None) -> dict[str, 
     name = old._meta.model_name
     require_permission(by, f"charges.merge_{name}", f"merge {old._meta.verbose_name_plural}")
     old, into = _locked(old, into)
+    _require_no_split(old)
     _keep_way_in(old, into)
     moved: dict[str, int] = {}
     for model, field in _references(type(old)):
@@ -58,6 +67,17 @@ def _locked(old: Payer, into: Payer) -> tuple[Payer, Payer]:
     return old, into
 
 
+def _require_no_split(old: Mergeable) -> None:
+    """A split that is in force would divide the other project's months too. Ended ones stay, for finalized months."""
+    if not isinstance(old, Project):
+        return
+    unsealed = BillingPeriod.objects.exclude(state=BillingPeriod.State.FINALIZED)
+    first = unsealed.order_by("month").values_list("month", flat=True).first() or ""
+    for split in old.splits.all():
+        if not split.last_month or split.last_month >= first > "":
+            raise Refused(f"{told(old)} has a funding split that is in force: end it before the months that move.")
+
+
 def _keep_way_in(old: Payer, into: Payer) -> None:
     """The address of a merged PI signs in and is tagged as before; a delegate of both projects is one once."""
     if isinstance(old, PrincipalInvestigator):
@@ -72,7 +92,8 @@ def _references(model: type[models.Model]) -> Iterator[tuple[type[models.Model],
     """Every column of ours that names such a row; history keeps its words."""
     for other in apps.get_app_config("charges").get_models():
         for field in other._meta.concrete_fields:
-            if field.related_model is model and field.name != "merged_into" and not hasattr(other, "history_object"):
+            is_kept = field.name == "merged_into" or (other is FundingSplit and model is Project)
+            if field.related_model is model and not (is_kept or hasattr(other, "history_object")):
                 yield other, field.name
 
 

@@ -17,7 +17,11 @@ def lock_sources(keys: Iterable[int]) -> None:
 
 
 def copy_of(charge: Charge, kind: str) -> Charge:
-    """Unsaved and linked to its original, with all that is stored of it; whoever loads it says where."""
+    """Unsaved and linked to its original, with all that is stored of it; whoever loads it says where.
+
+    PI and project by the name that they go by since they were merged; a project whose charge is split keeps its own,
+    which the shares belong to.
+    """
     copy = Charge(**{field.attname: getattr(charge, field.attname) for field in Charge._meta.concrete_fields})
     for name in RELATED:
         relation: Any = Charge._meta.get_field(name)
@@ -25,16 +29,15 @@ def copy_of(charge: Charge, kind: str) -> Charge:
             setattr(copy, name, getattr(charge, name))
     copy.pk, copy.kind, copy.origin, copy.replaces_id = None, kind, charge, None
     copy.superseded_by_id = None
+    copy.pi = charge.pi and charge.pi.standing
+    if charge.fund_step != Charge.FundStep.SPLIT:
+        copy.project = charge.project and charge.project.standing
     return copy
 
 
 def reversal_of(charge: Charge) -> Charge:
-    """The stored figures with the sign changed; fund, code and source as they were. Nothing is priced anew.
-
-    PI and project too, or what they were merged into since: the same by another name.
-    """
+    """The stored figures with the sign changed; fund, code, source and payer as they were. Nothing is priced anew."""
     reversal = copy_of(charge, Charge.Kind.REVERSAL)
-    reversal.pi, reversal.project = charge.pi and charge.pi.standing, charge.project and charge.project.standing
     for name in AMOUNTS:
         amount = getattr(charge, name)
         setattr(reversal, name, None if amount is None else -amount)

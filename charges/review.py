@@ -11,8 +11,8 @@ from django.utils import timezone
 
 from charges.converting import convert, revert
 from charges.flags import PAYER_FLAGS
-from charges.funding import ProjectFunds
-from charges.models import Charge, FundingAccount, PrincipalInvestigator, Project
+from charges.funding import ProjectFunds, require_standing
+from charges.models import Charge, FocusImport, FundingAccount, PrincipalInvestigator, Project
 from charges.models.charge import ChargeQuerySet
 from periods import audit
 from periods.errors import Refused
@@ -66,6 +66,7 @@ def reattribute(
     require_permission(by, "charges.reattribute_charge", "say who pays for charges")
     if not (pi or project or funding_account):
         raise Refused("Name a PI, a project or a funding account.")
+    require_standing(pi, project, funding_account)
 
     funds = ProjectFunds(project) if project and not funding_account else None
 
@@ -174,6 +175,8 @@ def _decide(
 
     The entry lists the charges by what `describe` says of them before and after.
     """
+    if charges.current().filter(loaded_by__kind=FocusImport.Kind.CORRECTION).exists():
+        raise Refused("Reversals and rebills of a certified correction are no matter of review.")
     months = charges.current().order_by("period").values_list("period", flat=True).distinct()
     for pk in sorted(set(months)):
         BillingPeriod.objects.lock_unsealed(pk)

@@ -7,7 +7,7 @@ from decimal import Decimal
 from django.utils import timezone
 
 from charges import pricing
-from charges.funding import ProjectFunds
+from charges.funding import ProjectFunds, require_standing
 from charges.grounds import charge_day, month_of
 from charges.models import Adjustment, Charge, FundingAccount, PrincipalInvestigator, Project
 from charges.money import from_billionths, to_billionths
@@ -52,6 +52,7 @@ class Righter:
     """Pairs for charges that are corrected alike; what they have in common is looked up once."""
 
     def __init__(self, right: Right, originals: list[Charge]) -> None:
+        require_standing(right.pi, right.project, right.funding_account)
         self.right = right
         self.funds: dict[int, ProjectFunds] = {}
         standing = Adjustment.objects.filter(charge__in=originals, withdrawn_at=None)

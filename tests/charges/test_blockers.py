@@ -3,10 +3,11 @@ from decimal import Decimal
 import pytest
 
 from charges.adjusting import adjust, withdraw
+from charges.blockers import adjustments_on_charges_not_billed
 from charges.disputing import deny, open_dispute
 from charges.importing import discard
-from charges.models import FocusImport, ImportIssue, ReceivedFile, SourceWaiver
-from charges.review import approve
+from charges.models import Adjustment, Charge, FocusImport, ImportIssue, ReceivedFile, SourceWaiver
+from charges.review import approve, exclude, reattribute
 from periods.blockers import checklist
 from periods.lifecycle import Blocked, close_period
 from tests.make import make_charge, make_import, make_period, make_pi, make_project, make_source
@@ -212,3 +213,26 @@ def test_every_link_opens_the_rows_it_speaks_of(client, superuser):
         assert page.status_code == 200, link
         if link != "/admin/charges/focusimport/files/":
             assert page.context["cl"].result_count == (0 if "statement" in link else 1), link
+
+
+@pytest.mark.parametrize(
+    "decide",
+    [
+        lambda charges: exclude(charges, reason="Our own experiment"),
+        lambda charges: reattribute(charges, pi=make_pi("bob@example.edu"), reason="Of another group"),
+    ],
+)
+def test_a_credit_must_not_outlive_its_charge(decide):
+    charge = make_charge()
+    credit = {"description": "Outage", "reason": "agreed by mail", "due_amount": "-1", "kind": "credit"}
+    Adjustment.objects.create(
+        period=charge.period, pi=charge.pi, project=charge.project, funding_account=charge.funding_account,
+        charge=charge, **credit,
+    )  # fmt: skip
+    sentence = "1 adjustment is on a charge that its payer is not billed for any more: withdraw it"
+    before = [blocker.sentence for blocker in adjustments_on_charges_not_billed(charge.period)]
+
+    decide(Charge.objects.filter(pk=charge.pk))
+
+    after = [blocker.sentence for blocker in adjustments_on_charges_not_billed(charge.period)]
+    assert (before, after) == ([], [sentence])

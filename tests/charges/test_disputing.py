@@ -180,6 +180,18 @@ def test_a_split_charge_is_corrected_fund_by_fund() -> None:
     assert at_stake(of_charge(dispute.charge)) == (0, 0)
 
 
+def test_whether_somebody_else_must_approve_is_judged_on_the_whole(settings) -> None:
+    settings.ADJUSTMENT_APPROVAL_ABOVE = Decimal(1000)
+    split = FundingSplit.objects.create(project=make_project(), first_month="2025-01", remainder_account=make_fund("B"))
+    split.shares.create(funding_account=make_fund("A"), percent=Decimal(50))
+    charge = make_charge(list_amount="1500", due_amount="1500", funding_account=None, fund_step="split")
+
+    uphold(of_charge(charge), ground="usage", text=YES)
+
+    made = Adjustment.objects.order_by("pk").values_list("due_amount", "needs_approval")
+    assert list(made) == [(-750, True), (-750, True)]
+
+
 @pytest.mark.parametrize(("codes", "expected"), [(("61400", "61400"), "61400"), (("61400", "61420"), "")])
 def test_the_correction_is_posted_where_the_charge_was(codes, expected) -> None:
     charges = [make_charge(list_amount="100", due_amount="50", account_code=code) for code in codes]

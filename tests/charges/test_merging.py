@@ -5,9 +5,11 @@ from decimal import Decimal
 import pytest
 from django.urls import reverse
 
+from charges.adjusting import adjust
 from charges.importing import import_files
 from charges.merging import merge
 from charges.models import AttributionRule, Charge, FundingSplit, PIAddress, PrincipalInvestigator, ReviewRule
+from charges.review import reattribute
 from periods.errors import NotPermitted, Refused
 from periods.models import AuditEntry
 from statements.models import Statement
@@ -127,19 +129,33 @@ def test_the_fund_that_stays_is_judged_in_place_of_the_typo():
     ]
 
 
-def test_two_splits_of_the_same_service_are_for_a_person_to_settle():
+@pytest.mark.parametrize("last_month", ["", "2025-03"])
+def test_a_split_in_force_would_divide_the_other_projects_months(last_month):
+    make_period("2025-03")
     old, new, fund = make_project("old"), make_project("new"), make_fund()
-    for project in (old, new):
-        FundingSplit.objects.create(project=project, first_month="2025-01", remainder_account=fund)
+    FundingSplit.objects.create(project=old, first_month="2025-01", last_month=last_month, remainder_account=fund)
 
     with pytest.raises(Refused) as refusal:
         merge(old, new, reason=WHY)
 
     old.refresh_from_db()
     assert (str(refusal.value), old.merged_into) == (
-        "old and new both have a funding split for the same: end or change one of them first.",
+        "old has a funding split that is in force: end it before the months that move.",
         None,
     )
+
+
+def test_a_split_that_has_ended_stays_with_its_months():
+    make_period("2025-03")
+    old, new = make_project("old"), make_project("new")
+    split = FundingSplit.objects.create(
+        project=old, first_month="2025-01", last_month="2025-02", remainder_account=make_fund()
+    )
+
+    merge(old, new, reason=WHY)
+
+    split.refresh_from_db()
+    assert split.project == old
 
 
 def test_nothing_is_merged_into_itself_or_twice(ada, typo):
@@ -198,3 +214,17 @@ def test_what_is_merged_away_is_nowhere_to_be_chosen(client, reviewer, ada, typo
 
     assert [result["id"] for result in found] == [str(ada.pk)]
     assert listed.context["cl"].result_count == 2
+
+
+def test_a_merged_name_is_no_target(ada, typo):
+    charge = make_charge(pi=ada)
+    merge(typo, ada, reason=WHY)
+    typo.refresh_from_db()
+
+    with pytest.raises(Refused, match=r"^ada was merged into ada: name that one\.$"):
+        reattribute(Charge.objects.filter(pk=charge.pk), pi=typo, reason=WHY)
+    with pytest.raises(Refused, match=r"^ada was merged into ada: name that one\.$"):
+        adjust(
+            period=charge.period, kind="credit", pi=typo, project=charge.project, description="Outage",
+            reason=WHY, due_amount=Decimal(-1), funding_account=charge.funding_account,
+        )  # fmt: skip

@@ -13,6 +13,7 @@ from django.forms.models import model_to_dict
 from charges import review
 from charges.grounds import Grounds
 from charges.importing import reverse
+from charges.merging import merge
 from charges.models import Adjustment, Charge, Correction, FocusImport
 from charges.rebilling import Right, correct, months_after, plan
 from periods.errors import NotPermitted, Refused
@@ -25,7 +26,6 @@ from tests.make import (
     make_period,
     make_pi,
     make_project,
-    make_rate,
     make_source,
 )  # fmt: skip
 
@@ -442,16 +442,34 @@ def test_its_import_is_not_reversed():
     )
 
 
-def test_undoing_its_approval_keeps_amounts_in_the_currency_of_the_month():
+@pytest.mark.parametrize(
+    "decide",
+    [
+        review.undo,
+        lambda charges: review.exclude(charges, reason="Not wanted after all"),
+        lambda charges: review.defer(charges, reason="Not wanted after all"),
+        lambda charges: review.reattribute(charges, pi=make_pi("bob@example.edu"), reason="Of another group"),
+    ],
+)
+def test_nobody_reviews_half_of_it_away(decide):
+    found = corrected(finalized())
+    before = list(Charge.objects.order_by("pk").values_list("review_status", "pi", "due_amount"))
 
-    rate = make_rate("1.1")
-    charge = finalized(billing_currency="EUR", exchange_rate=rate, list_amount="110", due_amount="11", list_cost="100")
-    found = corrected(charge)
+    for half in (found.reversal, found.rebill):
+        with pytest.raises(Refused):
+            decide(Charge.objects.filter(pk=half.pk))
 
-    review.undo(Charge.objects.filter(period__month="2025-02"))
+    assert list(Charge.objects.order_by("pk").values_list("review_status", "pi", "due_amount")) == before
 
-    copies = Charge.objects.filter(pk__in=[found.reversal.pk, found.rebill.pk]).order_by("kind")
-    assert [(copy.due_amount, copy.exchange_rate) for copy in copies] == [(11, rate), (-11, rate)]
+
+def test_it_goes_to_whom_the_payer_was_merged_into():
+    charge = finalized()
+    new = make_pi("new@example.edu")
+    merge(charge.pi, new, reason="The same person")
+
+    found = corrected(charge, right=Right(due_amount=Decimal(5)))
+
+    assert (found.reversal.pi, found.rebill.pi) == (new, new)
 
 
 @pytest.mark.django_db(transaction=True)
