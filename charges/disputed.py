@@ -161,8 +161,12 @@ def _adjusted(line: Line, charge: Charge | None = None) -> Q:
 
 
 def _corrections(which: Q, currency: str) -> Iterable[Amounts]:
-    standing = Adjustment.objects.filter(which, withdrawn_at=None).values_list("list_amount", "due_amount")
-    for amounts in standing:
+    """As statements round them: adjustments one by one, the credits of a campaign together."""
+    standing = Adjustment.objects.filter(which, withdrawn_at=None)
+    alone = standing.filter(campaign=None).values_list("list_amount", "due_amount")
+    campaigns = standing.exclude(campaign=None).order_by().values("campaign")
+    together = campaigns.annotate(listed=Sum("list_amount"), due=Sum("due_amount")).values_list("listed", "due")
+    for amounts in [*alone, *together]:
         yield Amounts(*(round_to_currency(amount, currency) for amount in amounts))
 
 

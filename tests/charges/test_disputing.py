@@ -7,9 +7,10 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
 
+from charges.crediting import make_campaign
 from charges.disputed import at_stake
 from charges.disputing import answer, deny, open_dispute, uphold, withdraw_dispute, write_to_staff
-from charges.models import Adjustment, Charge, Dispute, FundingSplit, ProjectDelegate
+from charges.models import Adjustment, Charge, CreditCampaign, Dispute, FundingSplit, ProjectDelegate
 from periods.errors import NotPermitted, PeriodLocked, Refused, WrongState
 from periods.models import AuditEntry
 from tests.make import (
@@ -200,6 +201,21 @@ def test_the_correction_is_posted_where_the_charge_was(codes, expected) -> None:
     uphold(of_line(), ground="usage", amount=Decimal(1), text=YES)
 
     assert list(Adjustment.objects.order_by("pk").values_list("account_code", flat=True)) == ["61400", expected]
+
+
+def test_the_credits_of_a_campaign_leave_of_a_line_what_its_statement_says() -> None:
+    charges = [make_charge(list_amount="0.04", due_amount="0.04") for _ in range(300)]
+    make_campaign(
+        CreditCampaign(
+            period=charges[0].period,
+            code="OUTAGE",
+            description="Outage",
+            reason="Down for two days",
+            percent=Decimal(10),
+        )
+    )
+
+    assert at_stake(of_line(service_name=charges[0].service_name)).due == Decimal("10.80")
 
 
 def test_denying_answers_and_changes_no_amount(dispute: Dispute) -> None:
