@@ -14,6 +14,7 @@ from charges.flags import PAYER_FLAGS, Reviewer
 from charges.models import (
     Charge,
     FundingAccount,
+    FundingShare,
     FundingSplit,
     PIAddress,
     PrincipalInvestigator,
@@ -110,12 +111,22 @@ def _move(model: type[models.Model], field: str, old: Payer, into: Payer) -> int
 
 
 def _move_each(rows: models.QuerySet[Any], field: str, into: Payer) -> int:
-    """Reference data: few rows, each with its history."""
-    found = list(rows)
+    """Reference data: few rows, each with its history. What finalized months were divided by stays as it is."""
+    found = [row for row in rows if not _divides_sealed_months(row)]
     for row in found:
         setattr(row, field, into)
         row.save()
     return len(found)
+
+
+def _divides_sealed_months(row: models.Model) -> bool:
+    """Raises Refused where the split goes on: it would have to say one thing for then and another for now."""
+    split = row.split if isinstance(row, FundingShare) else row
+    if not isinstance(split, FundingSplit) or not (sealed := split.last_sealed_month()):
+        return False
+    if split.last_month != sealed and (not split.last_month or split.last_month > sealed):
+        raise Refused(f"The {split} divided finalized months: end it, and begin another with the fund that stays.")
+    return True
 
 
 def _move_months(rows: models.QuerySet[Any], field: str, into: Payer) -> int:

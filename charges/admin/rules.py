@@ -93,6 +93,15 @@ class ShareInline(TabularInline):
     extra = 1
     autocomplete_fields: ClassVar = ["funding_account"]
 
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return not _is_sealed(obj) and super().has_add_permission(request, obj)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return not _is_sealed(obj) and super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return not _is_sealed(obj) and super().has_delete_permission(request, obj)
+
 
 class SplitForm(RefusableForm):
     def clean_first_month(self) -> str:
@@ -102,6 +111,9 @@ class SplitForm(RefusableForm):
         month = self.cleaned_data["last_month"]
         if month and _month(month) < self.cleaned_data.get("first_month", ""):
             raise ValidationError("The last month is before the first.")
+        sealed = self.instance.last_sealed_month() if self.instance.pk else ""
+        if month and month < sealed:
+            raise ValidationError(f"{sealed} is finalized and was divided by it: end it then or later.")
         return month
 
 
@@ -117,6 +129,11 @@ class FundingSplitAdmin(HistoryAdmin):
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).prefetch_related("shares__funding_account")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """What finalized months were divided by stays: end the split, and begin another."""
+        fixed = ["project", "service_name", "first_month", "remainder_account"] if _is_sealed(obj) else []
+        return [*super().get_readonly_fields(request, obj), *fixed]
 
     @display(description="Division")
     def division(self, split: FundingSplit) -> str:
@@ -146,6 +163,10 @@ class ExchangeRateAdmin(HistoryAdmin):
             raise Refused(" ".join(error.messages)) from error
         obj.by = request.user
         super().save_model(request, obj, form, change)
+
+
+def _is_sealed(split: FundingSplit | None) -> bool:
+    return split is not None and bool(split.pk) and bool(split.last_sealed_month())
 
 
 def _in_words(effect: Effect) -> str:

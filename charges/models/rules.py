@@ -117,6 +117,12 @@ class FundingSplit(models.Model):
     def is_in_force(self, month: str) -> bool:
         return self.first_month <= month <= (self.last_month or month)
 
+    def last_sealed_month(self) -> str:
+        """The latest finalized month that was divided by it; empty where none was."""
+        periods = apps.get_model("periods", "BillingPeriod").objects.filter(state="finalized")
+        months = periods.filter(month__gte=self.first_month, month__lte=self.last_month or "9999-12")
+        return months.order_by("-month").values_list("month", flat=True).first() or ""
+
     def pays_for(self, service_name: str) -> bool:
         return self.service_name in ("", service_name)
 

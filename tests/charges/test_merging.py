@@ -228,3 +228,19 @@ def test_a_merged_name_is_no_target(ada, typo):
             period=charge.period, kind="credit", pi=typo, project=charge.project, description="Outage",
             reason=WHY, due_amount=Decimal(-1), funding_account=charge.funding_account,
         )  # fmt: skip
+
+
+def test_a_split_keeps_the_fund_that_finalized_months_were_divided_by():
+    old, new = make_fund("old"), make_fund("new")
+    split = FundingSplit.objects.create(project=make_project(), first_month="2025-01", remainder_account=old)
+    split.shares.create(funding_account=make_fund("third"), percent=Decimal(60))
+    make_finalized(make_closed(make_period("2025-01")))
+
+    with pytest.raises(Refused, match="divided finalized months: end it"):
+        merge(old, new, reason=WHY)
+    split.last_month = "2025-01"
+    split.save()
+    merge(old, new, reason=WHY)
+
+    split.refresh_from_db()
+    assert split.remainder_account == old
