@@ -1,5 +1,6 @@
 """One payer under two names: unsealed months move, sealed ones keep their words, later deliveries follow."""
 
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
@@ -112,7 +113,11 @@ def test_both_addresses_sign_in_and_see_all(ada, typo, django_user_model):
 def test_the_fund_that_stays_is_judged_in_place_of_the_typo():
     ReviewRule.objects.create(kind="fund_format", pattern=r"^NSF-\d+$")
     source, period = make_source(), make_period()
-    held = {"review_status": "held", "flags": {"fund_format": "NFS-1 is not in the configured format."}}
+    held = {
+        "due_amount": "10",
+        "review_status": "held",
+        "flags": {"fund_format": "NFS-1 is not in the configured format."},
+    }
     charges = [
         make_charge(period=period, source=source, funding_account=make_fund("NFS-1"), **held),
         make_charge(period=period, source=source, funding_account=make_fund("WRONG"), **held),
@@ -244,3 +249,14 @@ def test_a_split_keeps_the_fund_that_finalized_months_were_divided_by():
 
     split.refresh_from_db()
     assert split.remainder_account == old
+
+
+def test_a_clear_charge_is_held_where_the_fund_that_stays_was_not_valid():
+    charge = make_charge(
+        funding_account=make_fund("old"), due_amount="10", charge_period_start=datetime(2025, 1, 5, tzinfo=UTC)
+    )
+
+    merge(charge.funding_account, make_fund("new", valid_until=date(2024, 12, 31)), reason=WHY)
+
+    charge.refresh_from_db()
+    assert (charge.review_status, charge.flags) == ("held", {"expired": "new could be charged until 2024-12-31."})
