@@ -12,11 +12,12 @@ from django.db.models import Q, Sum
 
 from charges.apportioning import apportion
 from charges.ledger import Ledger, campaign_sums
-from charges.models import Adjustment, Charge, CreditCampaign
+from charges.models import Adjustment, Charge, CreditCampaign, Dispute
 from charges.models.charge import ChargeQuerySet
 from charges.models.rules import HUNDRED
 from charges.money import BILLIONTH, EXACT, ZERO, minor_unit, round_to_currency, total
 from periods.calendar import institution_day
+from periods.models import BillingPeriod
 
 FIELDS = (
     "pk", "pi_id", "project_id", "project__code", "source_id", "service_name", "account_code", "funder",
@@ -81,7 +82,7 @@ class Effect:
 def effect(campaign: CreditCampaign) -> Effect:
     matching = _matching(campaign)
     billable = matching.billable()
-    earlier = _earlier(billable)
+    earlier = _earlier(billable, campaign.period)
     by_project = defaultdict[tuple[str, int], list[Candidate]](list)
     for row in _within(billable.order_by("pk").values_list(*FIELDS, named=True).iterator(chunk_size=5000), campaign):
         due = _left(row.due_amount, earlier.get(row.pk, ZERO))
@@ -134,12 +135,29 @@ def _days(row: Any) -> tuple[date, date] | None:
     return first, max(first, last - DAY if is_midnight else last)
 
 
-def _earlier(charges: ChargeQuerySet) -> dict[int, Decimal]:
+def _earlier(charges: ChargeQuerySet, period: BillingPeriod) -> dict[int, Decimal]:
     """By charge, those that wait for approval included: together they must not pass zero."""
     standing = Adjustment.objects.filter(
         ~Q(due_amount=0), withdrawn_at=None, charge__in=charges.order_by().values("pk")
     )
-    return dict(standing.order_by().values_list("charge").annotate(sum=Sum("due_amount")))
+    found = dict(standing.order_by().values_list("charge").annotate(sum=Sum("due_amount")))
+    for charge, amount in _off_lines(period):
+        found[charge] = found.get(charge, ZERO) + amount
+    return found
+
+
+def _off_lines(period: BillingPeriod) -> Iterator[tuple[int, Decimal]]:
+    """What upheld disputes took off whole lines, as shares of the charges on them."""
+    upheld = Dispute.objects.filter(
+        period=period, state=Dispute.State.UPHELD, charge=None, adjustment__withdrawn_at=None
+    )
+    for dispute in upheld.exclude(granted_due=0):
+        of_fund = Q(funding_account=dispute.funding_account_id) | Q(fund_step=Charge.FundStep.SPLIT)
+        of_line = {name: getattr(dispute, name) for name in ("pi", "project", "source", "service_name")}
+        charges = Charge.objects.billable().filter(of_fund, period=period, late_month="", **of_line)
+        rows = list(charges.order_by("pk").values_list("pk", "due_amount"))
+        shares = apportion(-dispute.granted_due, [due for _, due in rows], BILLIONTH)
+        yield from ((pk, -share) for (pk, _), share in zip(rows, shares, strict=True))
 
 
 def _left(due: Decimal, adjusted: Decimal) -> Decimal:

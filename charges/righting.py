@@ -9,13 +9,14 @@ from django.utils import timezone
 from charges import pricing
 from charges.funding import ProjectFunds, require_standing
 from charges.grounds import charge_day, month_of
-from charges.models import Adjustment, Charge, FundingAccount, PrincipalInvestigator, Project
+from charges.models import Adjustment, Charge, Dispute, FundingAccount, PrincipalInvestigator, Project
 from charges.money import from_billionths, to_billionths
 from charges.reversing import copy_of, reversal_of
 from periods.errors import Refused
 
 Status, Kind, Step = Charge.ReviewStatus, Charge.Kind, Charge.FundStep
 BILLED = (Status.CLEAR, Status.APPROVED)
+OF_LINE = ("period_id", "pi_id", "project_id", "source_id", "service_name")
 NEAR_END = 90  # days
 
 
@@ -57,6 +58,10 @@ class Righter:
         self.funds: dict[int, ProjectFunds] = {}
         standing = Adjustment.objects.filter(charge__in=originals, withdrawn_at=None)
         self.adjusted = set(standing.values_list("charge", flat=True))
+        upheld = Dispute.objects.filter(
+            state=Dispute.State.UPHELD, charge=None, period__in={charge.period_id for charge in originals}
+        )
+        self.disputed = set(upheld.filter(adjustment__withdrawn_at=None).values_list(*OF_LINE))
 
     def pair(self, charge: Charge) -> Pair:
         reversal, rebill = reversal_of(charge), copy_of(charge, _kind_of_rebill(charge))
@@ -74,6 +79,8 @@ class Righter:
             raise Refused(f"Nothing would change for {charge}: say what is right.")
         if charge.pk in self.adjusted:
             pair.warnings.append(f"An adjustment of {charge} stays in force: it is not reversed.")
+        if tuple(getattr(charge, name) for name in OF_LINE) in self.disputed:
+            pair.warnings.append(f"A dispute on the line of {charge} was upheld: what it took off stays in force.")
         return pair
 
     def _say_who_pays(self, pair: Pair) -> None:

@@ -7,7 +7,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
 
-from charges.crediting import make_campaign
+from charges.crediting import make_campaign, preview_campaign
 from charges.disputed import at_stake
 from charges.disputing import answer, deny, open_dispute, uphold, withdraw_dispute, write_to_staff
 from charges.models import Adjustment, Charge, CreditCampaign, Dispute, FundingSplit, ProjectDelegate
@@ -216,6 +216,19 @@ def test_the_credits_of_a_campaign_leave_of_a_line_what_its_statement_says() -> 
     )
 
     assert at_stake(of_line(service_name=charges[0].service_name)).due == Decimal("10.80")
+
+
+@pytest.mark.parametrize(("granted", "credited"), [(Decimal(100), []), (Decimal(40), [Decimal(-45), Decimal(-15)])])
+def test_a_campaign_credits_what_an_upheld_line_has_left(granted, credited) -> None:
+    charges = [make_charge(list_amount=due, due_amount=due) for due in ("75", "25")]
+    uphold(of_line(service_name=charges[0].service_name), ground="price", amount=granted, text=YES)
+
+    campaign = CreditCampaign(
+        period=charges[0].period, code="OUTAGE", description="Outage", reason="Down for two days", percent=Decimal(100)
+    )
+    found = preview_campaign(campaign)
+
+    assert [-credit for _, credit in found.credits] == credited
 
 
 def test_denying_answers_and_changes_no_amount(dispute: Dispute) -> None:

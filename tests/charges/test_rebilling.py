@@ -14,7 +14,7 @@ from charges import review
 from charges.grounds import Grounds
 from charges.importing import reverse
 from charges.merging import merge
-from charges.models import Adjustment, Charge, Correction, FocusImport
+from charges.models import Adjustment, Charge, Correction, Dispute, FocusImport
 from charges.rebilling import Right, correct, months_after, plan
 from periods.errors import NotPermitted, Refused
 from periods.models import AuditEntry, BillingPeriod
@@ -494,3 +494,21 @@ def test_of_two_people_at_once_one_corrects_and_the_other_is_told():
 
     assert answers == [f"{charge} is reversed already", "done"]
     assert Charge.objects.filter(kind="reversal").count() == Correction.objects.count() == 1
+
+
+def test_what_a_dispute_took_off_the_line_is_said_in_the_preview():
+    charge = make_charge(due_amount="10", service_name="VM", charge_period_start=datetime(2025, 1, 5, tzinfo=UTC))
+    line = {"period": charge.period, "pi": charge.pi, "project": charge.project, "source": charge.source}
+    taken = Adjustment.objects.create(
+        period=charge.period, pi=charge.pi, project=charge.project, source=charge.source, kind="correction",
+        funding_account=charge.funding_account, description="Upheld", reason="not their usage", due_amount="-10",
+    )  # fmt: skip
+    Dispute.objects.create(**line, service_name="VM", state="upheld", adjustment=taken, granted_due="-10")
+    make_finalized(charge.period)
+    make_period("2025-02")
+
+    planned = plan([charge.pk], grounds=GROUNDS, right=Right(is_billed=False))
+
+    assert planned.pairs[0].warnings == [
+        f"A dispute on the line of {charge} was upheld: what it took off stays in force."
+    ]
