@@ -38,6 +38,15 @@ def locate(path: str) -> Path:
     return home() / path
 
 
+def read(path: str, sha256: str) -> bytes | None:
+    """The bytes as they were kept; None where they are gone, or others."""
+    try:
+        content = locate(path).read_bytes()
+    except OSError:
+        return None
+    return content if hashlib.sha256(content).hexdigest() == sha256 else None
+
+
 def home() -> Path:
     return Path(settings.OCB_HOME)
 

@@ -65,7 +65,7 @@ class Assessment:
         }  # fmt: skip
 
     def abouts(self, rows: Rows) -> list[int]:
-        """A second identity, by what charges store: see `superseding.told_by_columns`."""
+        """A second identity, by what charges store: see `comparing.told_by_columns`."""
         texts = [rows.text(field) for field in ABOUT]
         told = [payer.told for payer in self.payers]
         return list(map(hash, zip(*texts, rows.currencies, rows.starts, rows.ends, told, strict=True)))

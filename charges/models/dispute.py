@@ -1,6 +1,5 @@
 """A PI's objection. It points at a charge or at a line's key, never at a statement: reissuing must not lose it."""
 
-import hashlib
 from decimal import Decimal
 from typing import Any, ClassVar
 
@@ -133,10 +132,7 @@ class DisputeAttachment(models.Model):
 
     def read(self) -> bytes:
         """The bytes as they were kept; the only way to them. Raises Refused where they are not."""
-        try:
-            content = storage.locate(self.path).read_bytes()
-        except OSError:
-            content = b""
-        if hashlib.sha256(content).hexdigest() != self.sha256:
+        content = storage.read(self.path, self.sha256)
+        if content is None:
             raise Refused(f"The file {self.name} is missing or not what was kept.")
         return content
