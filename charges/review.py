@@ -9,9 +9,9 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from charges.attribution.funding import ProjectFunds, require_standing
 from charges.converting import convert, revert
 from charges.flags import PAYER_FLAGS
-from charges.funding import ProjectFunds, require_standing
 from charges.models import Charge, FocusImport, FundingAccount, PrincipalInvestigator, Project
 from charges.models.charge import ChargeQuerySet
 from periods import audit

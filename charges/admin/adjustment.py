@@ -6,11 +6,11 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminDecimalFieldWidget
 
 from charges.adjusting import adjust, withdraw
+from charges.adjusting.approving import approve_adjustment, refuse_adjustment
 from charges.admin.display import audit_list, link, money_column
 from charges.admin.filters import CampaignFilter, PeriodFilter, StandingFilter
 from charges.admin.reference import SpreadsheetAdmin
 from charges.admin.rules import unsealed_months
-from charges.approving import approve_adjustment, refuse_adjustment
 from charges.models import Adjustment
 from charges.money import MoneyField
 from charges.resources import AdjustmentResource

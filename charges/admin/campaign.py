@@ -14,12 +14,18 @@ from django.utils.html import format_html
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminTextareaWidget
 
+from charges.adjusting.credit_effect import Effect, ProjectEffect, credited_projects
+from charges.adjusting.crediting import (
+    approve_campaign,
+    make_campaign,
+    preview_campaign,
+    refuse_campaign,
+    withdraw_campaign,
+)
 from charges.admin.adjustment import STANDINGS, ApprovableAdmin, is_standing, is_to_approve
 from charges.admin.display import audit_list, money_column, table
 from charges.admin.filters import PeriodFilter, StandingFilter
 from charges.admin.rules import unsealed_months
-from charges.credit_effect import Effect, ProjectEffect, credited_projects
-from charges.crediting import approve_campaign, make_campaign, preview_campaign, refuse_campaign, withdraw_campaign
 from charges.models import CreditCampaign
 from charges.money import MoneyField, printed, round_to_currency
 from periods.blockers import counted

@@ -9,8 +9,8 @@ from django.http import HttpRequest, HttpResponseRedirect
 from django.shortcuts import redirect
 from django.urls import reverse
 
+from charges.correcting.rebilling import CORRECTABLE, MOST
 from charges.models import Charge, Correction
-from charges.rebilling import CORRECTABLE, MOST
 from periods.models import BillingPeriod
 
 

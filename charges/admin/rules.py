@@ -10,10 +10,10 @@ from unfold.decorators import display
 from unfold.forms import PaginationInlineFormSet
 
 from charges.admin.reference import HistoryAdmin, ReferenceAdmin
+from charges.attribution.trying import Effect, effects
 from charges.models import AttributionRule, ExchangeRate, FundingShare, FundingSplit, ReviewRule
 from charges.money import printed
 from charges.resources import AttributionRuleResource
-from charges.trying import Effect, effects
 from periods import calendar
 from periods.blockers import counted
 from periods.errors import Refused

@@ -7,7 +7,7 @@ from itertools import repeat
 from typing import Any
 
 from charges import pricing
-from charges.attribution import Attributor, Payer
+from charges.attribution.deciding import Attributor, Payer
 from charges.flags import Facts, Reviewer
 from charges.importing.directory import Directory, Found
 from charges.importing.memo import Memo

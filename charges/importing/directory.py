@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 from django.db.models import Model
 from simple_history.utils import bulk_update_with_history
 
-from charges.attribution import Payer
+from charges.attribution.deciding import Payer
 from charges.importing.memo import Memo
 from charges.models import (
     Charge,

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db.models import Q
 
+from charges.correcting.reversing import reversal_of
 from charges.importing.assessing import late_flag
 from charges.importing.comparing import in_batches
 from charges.importing.places import Place
@@ -16,7 +17,6 @@ from charges.importing.snapshot import Old
 from charges.importing.superseding import DECIDED, PAYER, by_key, carry_payer, decided
 from charges.importing.writing import rewrite
 from charges.models import Charge, FocusImport
-from charges.reversing import reversal_of
 
 Status = Charge.ReviewStatus
 UNBILLED = (Status.EXCLUDED, Status.NOT_BILLABLE)

@@ -10,6 +10,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Count, F, Q, QuerySet, Sum
 
+from charges.correcting.reversing import lock_sources
 from charges.importing import late
 from charges.importing.appending import Ledger
 from charges.importing.comparing import BATCH, Comparison, Link
@@ -22,7 +23,6 @@ from charges.importing.totals import ControlTotals
 from charges.importing.writing import link
 from charges.models import Charge, FocusImport, ImportIssue, ImportScope, Source
 from charges.money import ZERO
-from charges.reversing import lock_sources
 from periods.errors import Refused
 from periods.lifecycle import run_transition
 from periods.models import BillingPeriod

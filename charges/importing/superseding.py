@@ -5,9 +5,9 @@ from typing import Any
 
 from django.db.models import Q, QuerySet
 
+from charges.attribution.funding import ProjectFunds
 from charges.converting import convert, revert
 from charges.flags import PAYER_FLAGS
-from charges.funding import ProjectFunds
 from charges.importing.comparing import in_batches
 from charges.importing.snapshot import Old
 from charges.importing.totals import short

@@ -13,8 +13,8 @@ from unfold.decorators import display
 
 from charges.admin.display import link, money_column
 from charges.admin.filters import KEY, PeriodFilter
+from charges.correcting.rebilling import Plan, correct, originals_of, plan
 from charges.models import Charge, Correction
-from charges.rebilling import Plan, correct, originals_of, plan
 from periods import calendar
 from periods.blockers import counted
 from periods.errors import NotPermitted, Refused

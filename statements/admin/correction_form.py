@@ -11,11 +11,11 @@ from unfold.widgets import (
 )
 
 from charges.admin.decisions import payer_field
-from charges.grounds import PROMPT, Grounds, is_old
+from charges.correcting.grounds import PROMPT, Grounds, is_old
+from charges.correcting.rebilling import Right, months_after
 from charges.models import Charge, Correction, FundingAccount, PrincipalInvestigator, Project
 from charges.models.correction import SHORTEST
 from charges.money import AmountField
-from charges.rebilling import Right, months_after
 from periods import calendar
 from periods.transition_admin import text_field
 

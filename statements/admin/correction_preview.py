@@ -8,10 +8,10 @@ from django import forms
 from django.utils.html import format_html
 
 from charges.admin.display import table
+from charges.correcting.rebilling import Plan
+from charges.correcting.righting import Pair
 from charges.models import Charge, Correction
 from charges.money import printed, round_to_currency
-from charges.rebilling import Plan
-from charges.righting import Pair
 from periods.blockers import Blocker
 from statements.admin.correction_form import CorrectionForm
 from statements.models import Statement

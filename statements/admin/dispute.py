@@ -16,9 +16,9 @@ from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminFileFieldWi
 
 from charges.admin.display import audit_list, link, money_column
 from charges.admin.filters import PeriodFilter
-from charges.attaching import ACCEPTED, KINDS, SIZE
-from charges.disputed import at_stake
 from charges.disputing import answer, deny, uphold
+from charges.disputing.at_stake import at_stake
+from charges.disputing.attaching import ACCEPTED, KINDS, SIZE
 from charges.models import Dispute, DisputeAttachment, DisputeMessage
 from charges.money import AmountField
 from periods.errors import Refused

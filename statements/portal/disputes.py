@@ -8,9 +8,9 @@ from django.db.models import Exists, OuterRef, QuerySet, Subquery
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 
-from charges.attaching import ACCEPTED, HINT
-from charges.disputed import at_stake
 from charges.disputing import open_dispute, withdraw_dispute, write_to_staff
+from charges.disputing.at_stake import at_stake
+from charges.disputing.attaching import ACCEPTED, HINT
 from charges.models import Charge, Dispute, DisputeAttachment
 from periods.errors import Refused
 from periods.models import BillingPeriod

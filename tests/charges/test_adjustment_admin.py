@@ -7,7 +7,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from charges.adjusting import adjust, withdraw
-from charges.crediting import make_campaign
+from charges.adjusting.crediting import make_campaign
 from charges.models import (
     Adjustment,
     AttributionRule,

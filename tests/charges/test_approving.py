@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 
 from charges.adjusting import adjust, withdraw
-from charges.approving import approve_adjustment, refuse_adjustment
+from charges.adjusting.approving import approve_adjustment, refuse_adjustment
 from charges.models import Adjustment
 from periods.blockers import checklist
 from periods.errors import NotPermitted, PeriodLocked, Refused

@@ -6,7 +6,7 @@ from io import BytesIO
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
-from charges.attaching import LARGEST, attach
+from charges.disputing.attaching import LARGEST, attach
 from charges.models import Dispute, DisputeAttachment, DisputeMessage
 from periods.errors import Refused
 from tests.make import make_period, make_pi, make_project, make_source

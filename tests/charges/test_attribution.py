@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from charges.attribution import Attributor, Usage, read_tags
+from charges.attribution.deciding import Attributor, Usage, read_tags
 from charges.importing import import_files
 from charges.models import AttributionRule, Charge, FundingShare, FundingSplit, PIAddress, Project
 from tests.charges.focus_files import focus_row, write_focus

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from charges.crediting import make_campaign
+from charges.adjusting.crediting import make_campaign
 from charges.models import Adjustment, CreditCampaign
 from periods.models import AuditEntry
 from tests.make import make_charge, make_finalized, make_period, make_project

@@ -4,12 +4,12 @@ from decimal import Decimal
 
 import pytest
 
-from charges.grounds import Grounds
+from charges.correcting.grounds import Grounds
+from charges.correcting.rebilling import Right, correct
 from charges.importing import import_files
 from charges.importing.late import not_loaded
 from charges.importing.loading import Overtaken
 from charges.models import Charge, FocusImport, Source
-from charges.rebilling import Right, correct
 from periods.errors import PeriodNotOpen, Refused
 from tests.charges.focus_files import focus_row, write_focus
 from tests.make import make_closed, make_finalized, make_fund, make_period, make_project

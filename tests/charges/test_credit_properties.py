@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
-from charges.apportioning import apportion
-from charges.crediting import make_campaign, preview_campaign
+from charges.adjusting.apportioning import apportion
+from charges.adjusting.crediting import make_campaign, preview_campaign
 from charges.models import Adjustment, Charge, CreditCampaign
 from charges.money import BILLIONTH, minor_unit
 from statements.lines import lines_by_payer

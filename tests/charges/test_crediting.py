@@ -10,8 +10,14 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from charges.adjusting import adjust
-from charges.credit_effect import credited_projects
-from charges.crediting import approve_campaign, make_campaign, preview_campaign, refuse_campaign, withdraw_campaign
+from charges.adjusting.credit_effect import credited_projects
+from charges.adjusting.crediting import (
+    approve_campaign,
+    make_campaign,
+    preview_campaign,
+    refuse_campaign,
+    withdraw_campaign,
+)
 from charges.models import Adjustment, Charge, CreditCampaign, FundingSplit
 from periods.blockers import checklist
 from periods.errors import NotPermitted, PeriodLocked, Refused

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from charges.disputed import Line, of_line
+from charges.disputing.at_stake import Line, of_line
 from charges.models import Adjustment, Charge, FundingSplit
 from statements.lines import lines_by_payer
 from tests.make import make_charge, make_fund, make_period, make_pi, make_project, make_source

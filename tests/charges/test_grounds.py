@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 import pytest
 import time_machine
 
-from charges.grounds import Grounds, charge_day, is_old, last_day_of, require_grounds
+from charges.correcting.grounds import Grounds, charge_day, is_old, last_day_of, require_grounds
 from periods.errors import Refused
 from tests.make import make_charge, make_period
 

@@ -7,8 +7,8 @@ import pytest
 from django.urls import reverse
 
 from charges.adjusting import adjust
+from charges.attribution.merging import merge
 from charges.importing import import_files
-from charges.merging import merge
 from charges.models import AttributionRule, Charge, FundingSplit, PIAddress, PrincipalInvestigator, ReviewRule
 from charges.review import reattribute
 from periods.errors import NotPermitted, Refused

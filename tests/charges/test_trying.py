@@ -6,8 +6,8 @@ from decimal import Decimal
 import pytest
 from django.urls import reverse
 
+from charges.attribution.trying import Effect, effects
 from charges.models import AttributionRule, Charge
-from charges.trying import Effect, effects
 from periods.errors import Refused
 from tests.make import make_charge, make_closed, make_fund, make_period, make_pi, make_project, make_source
 

@@ -4,9 +4,9 @@ from decimal import Decimal
 
 import pytest
 
-from charges.grounds import Grounds
+from charges.correcting.grounds import Grounds
+from charges.correcting.rebilling import Right, correct
 from charges.models import Charge
-from charges.rebilling import Right, correct
 from periods.models import BillingPeriod
 from statements.archiving import finalize_period, verify_ledger
 from statements.issuing import issue_statements

@@ -4,7 +4,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
 
-from charges.attaching import attach
+from charges.disputing.attaching import attach
 from charges.models import Charge, Dispute, DisputeAttachment, FundingAccount
 from periods import storage
 from periods.errors import Refused

@@ -7,8 +7,8 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 
-from charges.approving import needs_approval
-from charges.funding import require_standing
+from charges.adjusting.approving import needs_approval
+from charges.attribution.funding import require_standing
 from charges.models import Adjustment, Charge, FundingAccount, PrincipalInvestigator, Project, Source
 from charges.money import ZERO
 from periods import audit

@@ -7,12 +7,12 @@ from typing import Any
 from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
 
-from charges.adjusting import adjust
-from charges.attaching import attach
-from charges.disputed import Amounts, account_code, at_stake, shares
+from charges.adjusting.entering import adjust
+from charges.disputing.at_stake import Amounts, account_code, at_stake, shares
+from charges.disputing.attaching import attach
+from charges.disputing.noticing import tell_pi, tell_staff
 from charges.models import Adjustment, Charge, Dispute, FundingAccount, PrincipalInvestigator, Project, Source
 from charges.money import EXACT, ZERO, printed, round_to_currency
-from charges.noticing import tell_pi, tell_staff
 from periods import audit
 from periods.errors import NotPermitted, Refused, WrongState
 from periods.lifecycle import require_permission, require_reason, run_transition

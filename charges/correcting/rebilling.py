@@ -13,10 +13,10 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from charges.grounds import Grounds, require_grounds
+from charges.correcting.grounds import Grounds, require_grounds
+from charges.correcting.reversing import lock_sources
+from charges.correcting.righting import BILLED, Pair, Right, Righter, amounts_of, payer_of
 from charges.models import Charge, Correction, FocusImport, ImportScope
-from charges.reversing import lock_sources
-from charges.righting import BILLED, Pair, Right, Righter, amounts_of, payer_of
 from periods import audit, calendar
 from periods.errors import Refused
 from periods.lifecycle import require_permission

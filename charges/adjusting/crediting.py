@@ -10,8 +10,8 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 
-from charges.approving import needs_approval, require_another
-from charges.credit_effect import Effect, effect
+from charges.adjusting.approving import needs_approval, require_another
+from charges.adjusting.credit_effect import Effect, effect
 from charges.models import Adjustment, CreditCampaign
 from periods import audit
 from periods.errors import PeriodLocked, Refused

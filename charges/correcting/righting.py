@@ -7,11 +7,11 @@ from decimal import Decimal
 from django.utils import timezone
 
 from charges import pricing
-from charges.funding import ProjectFunds, require_standing
-from charges.grounds import charge_day, month_of
+from charges.attribution.funding import ProjectFunds, require_standing
+from charges.correcting.grounds import charge_day, month_of
+from charges.correcting.reversing import copy_of, reversal_of
 from charges.models import Adjustment, Charge, Dispute, FundingAccount, PrincipalInvestigator, Project
 from charges.money import from_billionths, to_billionths
-from charges.reversing import copy_of, reversal_of
 from periods.errors import Refused
 
 Status, Kind, Step = Charge.ReviewStatus, Charge.Kind, Charge.FundStep

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from django.db.models import Q, Sum
 
-from charges.apportioning import apportion
+from charges.adjusting.apportioning import apportion
 from charges.ledger import Ledger, campaign_sums
 from charges.models import Adjustment, Charge, CreditCampaign, Dispute
 from charges.models.charge import ChargeQuerySet
