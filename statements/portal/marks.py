@@ -6,9 +6,9 @@ from typing import Any
 
 from charges.models import Dispute
 from periods.models import BillingPeriod
-from statements import composing
-from statements.context import Line
 from statements.models import Statement, StatementLine
+from statements.rendering import composing
+from statements.rendering.context import Line
 
 Key = tuple[int | None, str, int | None]
 

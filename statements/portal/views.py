@@ -7,12 +7,12 @@ from django.shortcuts import get_object_or_404, render
 
 from charges.models import Charge, Project
 from periods.errors import Refused
-from statements import composing
 from statements.issuing import says_what_is_now
 from statements.models import ArchivedDocument, Statement, StatementLine
 from statements.portal.marks import Marks, marked
 from statements.portal.pages import page_of, portal_page, visible_statement
 from statements.portal.project_summaries import summarize
+from statements.rendering import composing
 
 logger = logging.getLogger(__name__)
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from django import template
 
-from statements.composing import institution
-from statements.detail import row
+from statements.rendering.composing import institution
+from statements.rendering.detail import row
 from statements.templating import day, money, month
 
 register = template.Library()

@@ -18,8 +18,8 @@ from periods import storage
 from periods.errors import NotPermitted, Refused, WrongState
 from periods.models import AuditEntry, BillingPeriod
 from statements.emailing import Emailed, email_statements, retry
+from statements.emailing.outcomes import Outcome, outcome_of
 from statements.models import EmailDelivery, Statement
-from statements.outcomes import Outcome, outcome_of
 from tests.make import make_charge, make_closed, make_period, make_project, make_statement
 from tests.statements.mail_server import archive, make_rendered, send, server, statuses
 

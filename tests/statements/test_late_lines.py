@@ -9,10 +9,10 @@ from charges.models import Charge
 from charges.review import approve
 from periods.lifecycle import close_period
 from periods.models import BillingPeriod
-from statements.composing import compose
 from statements.issuing import issue_statements, stale_statements
 from statements.lines import lines_by_payer
 from statements.models import Statement, StatementLine
+from statements.rendering.composing import compose
 from tests.charges.focus_files import focus_row, write_focus
 from tests.make import make_charge, make_fund, make_period, make_pi, make_project, make_statement
 

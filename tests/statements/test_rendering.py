@@ -12,10 +12,10 @@ from charges.adjusting import adjust
 from periods import storage
 from periods.errors import NotPermitted
 from periods.models import AuditEntry
-from statements import detail, pdf, templating
+from statements import pdf, templating
 from statements.issuing import compute, issue_statements
 from statements.models import ArchivedDocument, Statement
-from statements.rendering import preview, render_statements
+from statements.rendering import detail, pdf, preview, render_statements
 from tests.make import make_charge, make_closed, make_fund, make_period, make_pi, make_project, make_rate, make_source
 
 pytestmark = pytest.mark.django_db

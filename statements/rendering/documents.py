@@ -17,10 +17,10 @@ from periods.lifecycle import require_permission
 from periods.models import BillingPeriod
 from periods.progress import Progress
 from statements import templating
-from statements.composing import compose
-from statements.context import StatementContext
 from statements.issuing import compute
 from statements.models import ArchivedDocument, Statement, StatementLine
+from statements.rendering.composing import compose
+from statements.rendering.context import StatementContext
 
 TEMPLATE = "statements/statement.html"
 STYLE = "statements/statement.css"

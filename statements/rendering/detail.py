@@ -14,7 +14,7 @@ from django.db.models.functions import Abs
 from charges.models import Charge
 from charges.models.charge import ChargeQuerySet
 from charges.money import EXACT, ZERO, total
-from statements.context import ChargeRow, Detail, Reference, Rest, printed_discount
+from statements.rendering.context import ChargeRow, Detail, Reference, Rest, printed_discount
 from statements.templating import money
 
 MOST_ROWS = 200  # a statement of thousands of rows is not read, and takes minutes to set

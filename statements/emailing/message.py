@@ -12,9 +12,9 @@ from django.core.validators import validate_email
 from django.utils.text import slugify
 
 from periods.errors import Refused
-from statements.composing import fund_totals, institution
-from statements.context import FundTotal
 from statements.models import EmailDelivery, Statement
+from statements.rendering.composing import fund_totals, institution
+from statements.rendering.context import FundTotal
 from statements.templating import render
 
 LONGEST_NAME = 60

@@ -23,10 +23,10 @@ from periods.errors import Refused, WrongState
 from periods.lifecycle import require_permission, require_reason
 from periods.models import BillingPeriod
 from periods.progress import Progress
+from statements.emailing.message import compose_message
+from statements.emailing.outcomes import Outcome, outcome_of
 from statements.issuing import stale_payers
-from statements.message import compose_message
 from statements.models import EmailDelivery, Statement
-from statements.outcomes import Outcome, outcome_of
 
 MOST_ATTEMPTS = 5
 LOST_AFTER = timedelta(minutes=10)  # no mail server keeps a sender waiting that long

@@ -10,9 +10,9 @@ from django.db.models import Sum
 from charges.models import Charge
 from charges.models.charge import ChargeQuerySet
 from charges.money import ZERO, round_to_currency, total
-from statements import detail
-from statements.context import Bar, Discount, FundTotal, Institution, Line, StatementContext
 from statements.models import Statement, StatementLine
+from statements.rendering import detail
+from statements.rendering.context import Bar, Discount, FundTotal, Institution, Line, StatementContext
 
 HUNDRED = 100
 MOST_BARS = 8
