@@ -15,7 +15,7 @@ from periods.models import AuditEntry
 from statements import pdf, templating
 from statements.issuing import compute, issue_statements
 from statements.models import ArchivedDocument, Statement
-from statements.rendering import detail, pdf, preview, render_statements
+from statements.rendering import detail, preview, render_statements
 from tests.make import make_charge, make_closed, make_fund, make_period, make_pi, make_project, make_rate, make_source
 
 pytestmark = pytest.mark.django_db
