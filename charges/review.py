@@ -15,6 +15,7 @@ from charges.flags import PAYER_FLAGS
 from charges.models import Charge, FocusImport, FundingAccount, PrincipalInvestigator, Project
 from charges.models.charge import ChargeQuerySet
 from periods import audit
+from periods.duties import IMPORTING
 from periods.errors import Refused
 from periods.lifecycle import require_permission, require_reason
 from periods.models import BillingPeriod
@@ -97,6 +98,20 @@ def settle_payer_flags(charge: Charge) -> None:
         charge.review_status = Status.HELD if charge.flags else Status.CLEAR
 
 
+def _require_other_than_importer(charges: ChargeQuerySet, by: Any) -> None:
+    IMPORTING.require_person(by)
+    if IMPORTING.are_separate and (number := _imported_by(by, charges)):
+        IMPORTING.require_other(by, than=by.pk, what=f"imported {number:,} of these charges")
+
+
+def _imported_by(by: Any, charges: ChargeQuerySet) -> int:
+    """Of charges carried over from an earlier month, who imported the original counts, not who finalized that month."""
+    number = charges.filter(loaded_by__kind=FocusImport.Kind.DELIVERY, loaded_by__created_by=by).count()
+    carried = charges.filter(loaded_by__kind=FocusImport.Kind.CARRIED).order_by()
+    originals = Charge.objects.filter(pk__in=carried.values("origin"))
+    return number + _imported_by(by, originals) if carried.exists() else number
+
+
 def _set_aside(charges: ChargeQuerySet, action: str, status: Charge.ReviewStatus, *, by: Any, reason: str) -> int:
     require_permission(by, "charges.review_charge", f"{action} charges")
 
@@ -175,6 +190,7 @@ def _decide(
 
     The entry lists the charges by what `describe` says of them before and after.
     """
+    _require_other_than_importer(charges.current(), by)
     if charges.current().filter(loaded_by__kind=FocusImport.Kind.CORRECTION).exists():
         raise Refused("Reversals and rebills of a certified correction are no matter of review.")
     months = charges.current().order_by("period").values_list("period", flat=True).distinct()

@@ -7,6 +7,7 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 
 from ocb_project.access import review_access
+from ocb_project.combining import combined
 
 may_view_users = permission_required("auth.view_user", raise_exception=True)
 
@@ -14,8 +15,8 @@ may_view_users = permission_required("auth.view_user", raise_exception=True)
 @admin.site.admin_view
 @may_view_users
 def access_page(request: HttpRequest) -> HttpResponse:
-    context = {**admin.site.each_context(request), "title": "Access review", "access": review_access()}
-    return TemplateResponse(request, "admin/access.html", context)
+    context = {"title": "Access review", "access": review_access(), "combined": combined()}
+    return TemplateResponse(request, "admin/access.html", {**admin.site.each_context(request), **context})
 
 
 @admin.site.admin_view

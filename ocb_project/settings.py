@@ -38,6 +38,11 @@ ADJUSTMENT_ACCOUNT = environment.matching(
 # Adjustments of a larger amount due, whatever its sign, wait for the approval of a second person; None: none do
 ADJUSTMENT_APPROVAL_ABOVE = environment.amount("ADJUSTMENT_APPROVAL_ABOVE")
 
+# Duties that no person combines; see periods/duties.py
+SEPARATE_CLOSER_FROM_FINALIZER = environment.boolean("SEPARATE_CLOSER_FROM_FINALIZER", default=False)
+SEPARATE_AUTHOR_FROM_APPROVER = environment.boolean("SEPARATE_AUTHOR_FROM_APPROVER", default=False)
+SEPARATE_IMPORTER_FROM_REVIEWER = environment.boolean("SEPARATE_IMPORTER_FROM_REVIEWER", default=False)
+
 # Django
 SECRET_KEY = environment.secret_key(OCB_HOME)
 DEBUG = environment.boolean("DEBUG", default=False)

@@ -9,6 +9,7 @@ from django_fsm import can_proceed, has_transition_perm
 
 from periods import audit
 from periods.blockers import Blocker, checklist
+from periods.duties import CLOSING
 from periods.errors import NotPermitted, Refused, WrongState
 from periods.models import BillingPeriod
 from periods.states import Document
@@ -88,6 +89,7 @@ def require_reason(reason: str, minimum: int = MINIMUM_REASON) -> str:
 
 def close_period(period: BillingPeriod, *, by: Any = None) -> BillingPeriod:
     """No more imports. Review, adjustments and disputes go on; statements can be issued."""
+    CLOSING.require_person(by)
     return run_transition(period, "close", by=by)
 
 

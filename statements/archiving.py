@@ -12,6 +12,7 @@ from django.utils import timezone
 from charges.carrying import carry_deferred
 from charges.money import ZERO, round_to_currency
 from periods import audit, storage
+from periods.duties import CLOSING
 from periods.errors import Refused
 from periods.lifecycle import require_permission, require_reason, run_transition
 from periods.models import BillingPeriod
@@ -34,6 +35,7 @@ def finalize_period(period: BillingPeriod, *, by: Any = None, override: str = ""
     now = timezone.now()
 
     def seal(locked: BillingPeriod) -> None:
+        _require_other_than_closer(locked, by)
         _require_guards()
         _require_files(locked)
         carry_deferred(locked, by=by)
@@ -42,6 +44,12 @@ def finalize_period(period: BillingPeriod, *, by: Any = None, override: str = ""
 
     run_transition(period, "finalize", by=by, reason=override.strip(), override=bool(override), work=seal, at=now)
     return Seal.objects.get(period=period)
+
+
+def _require_other_than_closer(period: BillingPeriod, by: Any) -> None:
+    CLOSING.require_other(by, than=period.closed_by_id, what=f"closed {period}")
+    if CLOSING.are_separate and period.closed_by_id is None:
+        raise Refused(f"{period} was closed by nobody in particular: reopen it, and let a person close it.")
 
 
 def _require_guards() -> None:

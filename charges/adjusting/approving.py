@@ -10,15 +10,16 @@ from django.utils import timezone
 from charges.models import Adjustment
 from charges.models.approval import Approvable
 from periods import audit
+from periods.duties import ADJUSTING
 from periods.errors import NotPermitted, Refused
 from periods.lifecycle import require_permission, require_reason
 from periods.models import BillingPeriod
 
 
 def needs_approval(due_amount: Decimal) -> bool:
-    """Whether an amount due, of whatever sign, is above what one person may enter alone."""
+    """Whether an amount due, of whatever sign, is above what one person may enter alone: without a limit, any is."""
     limit = settings.ADJUSTMENT_APPROVAL_ABOVE
-    return limit is not None and abs(due_amount) > limit
+    return ADJUSTING.are_separate if limit is None else abs(due_amount) > limit
 
 
 def require_another(row: Approvable, by: Any) -> None:

@@ -14,6 +14,7 @@ from charges.adjusting.approving import needs_approval, require_another
 from charges.adjusting.credit_effect import Effect, effect
 from charges.models import Adjustment, CreditCampaign
 from periods import audit
+from periods.duties import ADJUSTING
 from periods.errors import PeriodLocked, Refused
 from periods.lifecycle import require_permission, require_reason
 from periods.models import BillingPeriod
@@ -34,6 +35,7 @@ def preview_campaign(campaign: CreditCampaign, *, by: Any = None) -> Effect:
 def make_campaign(campaign: CreditCampaign, *, seen: str = "", by: Any = None) -> CreditCampaign:
     """Credit every charge that the campaign names, all or none. `seen` is what the preview of it was marked with."""
     require_permission(by, "charges.add_creditcampaign", "make a credit campaign")
+    ADJUSTING.require_person(by)
     campaign.period = BillingPeriod.objects.lock_unsealed(campaign.period_id)
     _validate(campaign)
     found = effect(campaign)

@@ -12,6 +12,7 @@ from charges.attribution.funding import require_standing
 from charges.models import Adjustment, Charge, FundingAccount, PrincipalInvestigator, Project, Source
 from charges.money import ZERO
 from periods import audit
+from periods.duties import ADJUSTING
 from periods.errors import Refused
 from periods.lifecycle import require_permission, require_reason
 from periods.models import BillingPeriod
@@ -42,6 +43,7 @@ def adjust(
     limit it counts once somebody else has approved it.
     """
     require_permission(by, "charges.add_adjustment", "adjust")
+    ADJUSTING.require_person(by)
     require_standing(pi, project, funding_account, borne_by)
     adjustment = Adjustment(
         period=BillingPeriod.objects.lock_unsealed(period.pk),

@@ -14,6 +14,7 @@ from charges.disputing.noticing import tell_pi, tell_staff
 from charges.models import Adjustment, Charge, Dispute, FundingAccount, PrincipalInvestigator, Project, Source
 from charges.money import EXACT, ZERO, printed, round_to_currency
 from periods import audit
+from periods.duties import ADJUSTING
 from periods.errors import NotPermitted, Refused, WrongState
 from periods.lifecycle import require_permission, require_reason, run_transition
 from periods.models import BillingPeriod
@@ -92,6 +93,7 @@ def uphold(
     """
     require_permission(by, "charges.uphold_dispute", "uphold a dispute")
     locked = _lock_open(dispute)
+    _require_other(locked, by)
     granted = _granted(at_stake(locked), Dispute.Ground(ground), amount, locked.period.currency)
     made = [_correct(locked, fund, part, granted, text, by=by) for fund, part in shares(locked, granted)]
     decided = run_transition(
@@ -105,6 +107,7 @@ def uphold(
 @transaction.atomic
 def deny(dispute: Dispute, *, text: str, files: Files = (), by: Any = None) -> Dispute:
     BillingPeriod.objects.lock_unsealed(dispute.period_id)
+    _require_other(dispute, by)
     decided = run_transition(dispute, "deny", by=by, reason=require_reason(text))
     _write(decided, text, files, by=by, is_staff=True)
     tell_pi(decided, text)
@@ -118,6 +121,10 @@ def withdraw_dispute(dispute: Dispute, *, by: Any) -> Dispute:
         raise NotPermitted("Only the person who opened a dispute withdraws it.")
     BillingPeriod.objects.lock_unsealed(dispute.period_id)
     return run_transition(dispute, "withdraw", by=by)
+
+
+def _require_other(dispute: Dispute, by: Any) -> None:
+    ADJUSTING.require_other(by, than=dispute.opened_by_id, what="opened this dispute")
 
 
 def _lock_open(dispute: Dispute) -> Dispute:

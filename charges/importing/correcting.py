@@ -20,6 +20,7 @@ from charges.importing.then import as_then, readings
 from charges.importing.totals import ControlTotals
 from charges.models import Charge, FocusImport, ImportIssue, ImportScope, Source
 from periods import audit
+from periods.duties import IMPORTING
 from periods.errors import Refused, WrongState
 from periods.lifecycle import require_permission, require_reason
 from periods.models import BillingPeriod
@@ -54,6 +55,7 @@ def correct_row(issue: ImportIssue, *, correction: Mapping[str, str], reason: st
     )
     if issue.status != ImportIssue.Status.OPEN or issue.focus_import.state != FocusImport.State.LOADED:
         raise WrongState("The row is decided already, or its import no longer counts.")
+    IMPORTING.require_other(by, than=issue.focus_import.created_by_id, what="imported this row")
     changes = {name: text for name, text in correction.items() if columns(issue).get(name) not in (None, text)}
     if not changes and not cells_left_out(issue):
         raise Refused("Nothing is corrected: change the text that cannot be read.")

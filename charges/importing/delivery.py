@@ -36,6 +36,7 @@ from charges.importing.totals import plain
 from charges.importing.undoing import clear_dead, throw_away
 from charges.models import FocusImport, ImportIssue, ReceivedFile
 from charges.money import ZERO
+from periods.duties import IMPORTING
 from periods.errors import Refused
 from periods.lifecycle import require_permission
 
@@ -115,6 +116,8 @@ def import_files(
     Raises Refused and its kin; whatever is raised, nothing of the delivery counts.
     """
     require_permission(by, "charges.load_focusimport", "load FOCUS files")
+    if not dry_run:
+        IMPORTING.require_person(by)
     given, remarks, rows = find_files(paths)
     hashes = digests(given)
     source = known_source(source_name, may_create=not dry_run)

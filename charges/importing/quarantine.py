@@ -13,6 +13,7 @@ from charges.importing.rows import CURRENCY, LONGEST_ACCOUNT, BadRow, RowReader
 from charges.models import ImportIssue
 from charges.money import from_billionths, to_billionths
 from periods import audit
+from periods.duties import IMPORTING
 from periods.lifecycle import require_permission, require_reason
 from periods.models import BillingPeriod
 
@@ -50,6 +51,9 @@ def discard_issues(issues: QuerySet[ImportIssue], *, reason: str, by: Any = None
     require_permission(by, "charges.discard_importissue", "discard quarantined rows")
     reason = require_reason(reason)
     undecided = issues.filter(status=ImportIssue.Status.OPEN)
+    IMPORTING.require_person(by)
+    if IMPORTING.are_separate and undecided.filter(focus_import__created_by=by).exists():
+        IMPORTING.require_other(by, than=by.pk, what="imported some of these rows")
     for pk in sorted(set(undecided.values_list("period", flat=True))):
         period = BillingPeriod.objects.lock_unsealed(pk)
         rows = list(undecided.filter(period=period).values_list("pk", flat=True))

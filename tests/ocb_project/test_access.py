@@ -140,5 +140,5 @@ def test_the_page_costs_the_same_queries_for_any_number_of_people(count, client,
     client.force_login(auditor)
     client.get(PAGES[0])
 
-    with django_assert_num_queries(10):
+    with django_assert_num_queries(20):
         client.get(PAGES[0])
