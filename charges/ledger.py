@@ -38,7 +38,8 @@ class Ledger:
         self.funds = FundingAccount.objects.in_bulk()
         self._splits = {month: _splits(month)}
 
-    def account_code(self, given: str, fund: FundingAccount | None, source: Source | None) -> str:
+    @staticmethod
+    def account_code(given: str, fund: FundingAccount | None, source: Source | None) -> str:
         """The first that says: tag, account, source, institution."""
         of_fund = fund.account_code if fund else ""
         of_source = source.account_code if source else ""

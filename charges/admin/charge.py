@@ -13,7 +13,7 @@ from unfold.decorators import display
 from charges.admin.bulk import BulkAdmin, bulk_action
 from charges.admin.correcting import correct_button, correct_selected, corrections_of, may_be_corrected
 from charges.admin.decisions import STAGES, STEPS
-from charges.admin.delivered import DeliveredRow
+from charges.admin.delivered import DeliveredRow, why_button
 from charges.admin.display import audit_list, link, money_column
 from charges.admin.filters import ChosenFilter, CostFilter, FlagFilter, SourceFilter, StatusFilter, UnfinalizedFilter
 from charges.flags import LABELS
@@ -103,7 +103,8 @@ class ChargeAdmin(DeliveredRow, BulkAdmin, ReadOnlyAdmin):
 
     def buttons(self, request: HttpRequest, document: Any) -> list[dict[str, Any]]:
         is_offered = self.has_correct_permission(request) and may_be_corrected(document)
-        return [*super().buttons(request, document), *([correct_button(document)] if is_offered else [])]
+        offered = [correct_button(document)] if is_offered else []
+        return [*super().buttons(request, document), *offered, why_button(document)]
 
     def summary(self, rows: QuerySet[Charge]) -> list[tuple[str, str]]:
         own = When(exchange_rate=None, then=F("billing_currency"))  # as Charge.currency

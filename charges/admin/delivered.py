@@ -13,8 +13,9 @@ from django.utils.html import format_html
 from unfold.decorators import display
 
 from charges.admin.display import corrections, table
+from charges.explaining.delivered import corrected
 from charges.importing.raw import raw_row
-from charges.models import Charge, ImportIssue
+from charges.models import Charge
 from periods.errors import Refused
 
 
@@ -53,15 +54,14 @@ class DeliveredRow:
             "title": f"Line {charge.line_number} of {charge.file}",
             "opts": self.opts,
             "columns": table(["Column", "As it came"], row.items()),
-            "issue": (issue := _corrected(charge)),
+            "issue": (issue := corrected(charge)),
             "corrections": corrections(issue) if issue else "",
             "back": back,
         }
         return TemplateResponse(request, "admin/charges/delivered.html", context)
 
 
-def _corrected(charge: Charge) -> ImportIssue | None:
-    """The decision by which the row was loaded otherwise than it came; a later delivery repeats it."""
-    of_row = ImportIssue.objects.filter(status=ImportIssue.Status.CORRECTED).select_related("decided_by")
-    of_line = of_row.filter(focus_import=charge.loaded_by, file=charge.file, line_number=charge.line_number)
-    return of_row.filter(charge=charge).first() or of_line.first()
+def why_button(charge: Charge) -> dict[str, Any]:
+    """As the buttons of steps look. The page is of `statements`, which know where a charge went."""
+    step = {"label": "Why this charge?", "icon": "account_tree", "is_primary": False}
+    return {"step": step, "url": reverse("admin:statements_statement_why", args=[charge.pk])}

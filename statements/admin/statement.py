@@ -15,6 +15,7 @@ from charges.admin.filters import PeriodFilter
 from charges.models import Charge, Dispute
 from periods.errors import Refused
 from periods.plain_admin import ReadOnlyAdmin, ReadOnlyInline
+from statements.admin.tracing import TracedAdmin
 from statements.models import Statement, StatementLine
 from statements.rendering import preview
 
@@ -38,11 +39,13 @@ class LineInline(ReadOnlyInline):
     @display(description="What")
     def what(self, line: Any) -> str:
         mark = "in dispute" if line.is_disputed and line.kind == StatementLine.Kind.CHARGES else ""
-        return " · ".join(str(part) for part in (line.source, line.description or line.service_name, mark) if part)
+        words = " · ".join(str(part) for part in (line.source, line.description or line.service_name, mark) if part)
+        url = reverse("admin:statements_statement_line", args=[line.pk])
+        return format_html('<a href="{}" class="ocb-link">{}</a>', url, words or "—")
 
 
 @admin.register(Statement)
-class StatementAdmin(ReadOnlyAdmin):
+class StatementAdmin(TracedAdmin, ReadOnlyAdmin):
     list_display: ClassVar = ["number_printed", "period", "pi_in_short", "project_named", "listed", "discounted", "due",
                               "status", "pdf"]  # fmt: skip
     list_filter: ClassVar = [PeriodFilter, "state", ("pi", AutocompleteSelectFilter)]

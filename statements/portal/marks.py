@@ -15,10 +15,11 @@ Key = tuple[int | None, str, int | None]
 
 @dataclass(frozen=True, slots=True)
 class MarkedLine:
-    """A folded line; `pk` of one that it folds says what a dispute would be about, none where none can be."""
+    """A folded line; `pk` is of one that it folds, `may_dispute` whether a dispute can be about it."""
 
     line: Line
-    pk: int | None
+    pk: int
+    may_dispute: bool
     dispute: int | None
 
 
@@ -51,4 +52,4 @@ def marked(usage: Sequence[StatementLine], marks: Marks) -> Iterator[MarkedLine]
         one: Any = by_place[line.source, line.service, line.fund]
         key = (one.source_id, one.service_name, one.funding_account_id)
         is_offered = marks.may_dispute and is_disputable(one)
-        yield MarkedLine(line, one.pk if is_offered else None, None if one.description else marks.lines.get(key))
+        yield MarkedLine(line, one.pk, is_offered, None if one.description else marks.lines.get(key))

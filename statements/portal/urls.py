@@ -1,12 +1,14 @@
 from django.urls import path
 
-from statements.portal import disputes, views
+from statements.portal import disputes, tracing, views
 
 app_name = "portal"
 urlpatterns = [
     path("", views.home, name="home"),
     path("statements/<int:number>/", views.statement, name="statement"),
     path("statements/<int:number>/pdf/", views.pdf, name="pdf"),
+    path("statements/<int:number>/charge/<int:charge>/", tracing.charge, name="charge"),
+    path("statements/<int:number>/line/<int:line>/", tracing.line, name="line"),
     path("statements/<int:number>/charge/<int:charge>/dispute/", disputes.dispute_charge, name="dispute_charge"),
     path("statements/<int:number>/line/<int:line>/dispute/", disputes.dispute_line, name="dispute_line"),
     path("disputes/", disputes.disputes, name="disputes"),

@@ -42,7 +42,7 @@ def statement(request: HttpRequest, number: int) -> HttpResponse:
             "discounts": list(composing.discounts(lines)),
             "funds": composing.fund_totals(lines),
             "lines": list(marked(usage, marks)),
-            "adjustments": [composing.adjustment_line(line) for line in adjustments],
+            "adjustments": [(line.pk, composing.adjustment_line(line)) for line in adjustments],
             "is_current": is_current,
             "marks": marks,
             "page": page_of(request, charges.order_by("pk") if is_current else charges.none()),

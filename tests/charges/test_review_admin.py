@@ -249,11 +249,13 @@ def test_a_short_remark_is_enough_where_a_reason_is_optional(desk):
     assert statuses(charge) == ["approved"]
 
 
-def test_a_charge_of_a_finalized_month_offers_nothing(desk):
+def test_a_charge_of_a_finalized_month_offers_nothing_but_why(desk):
     charge = held()
     make_finalized(charge.period)
 
-    assert desk.get(f"{QUEUE}{charge.pk}/change/").context["buttons"] == []
+    buttons = desk.get(f"{QUEUE}{charge.pk}/change/").context["buttons"]
+
+    assert [button["step"]["label"] for button in buttons] == ["Why this charge?"]
     assert desk.post(f"{QUEUE}{charge.pk}/step/approve/", {"reason": ""}).status_code == 302
     assert statuses(charge) == ["held"]
 
