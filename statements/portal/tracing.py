@@ -6,11 +6,11 @@ from django.shortcuts import get_object_or_404, redirect, render
 
 from charges.explaining import RELATED, explain
 from charges.models import Charge
-from statements import composing
 from statements.issuing import says_what_is_now
 from statements.models import Statement, StatementLine
 from statements.portal.marks import Marks
 from statements.portal.pages import page_of, portal_page, visible_statement
+from statements.rendering import composing
 from statements.tracing import charges_of, postings, trace
 
 
