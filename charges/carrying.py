@@ -1,13 +1,16 @@
 """Carries deferred charges out of a month that is being finalized, into the earliest later one that is open."""
 
 from collections import Counter
+from datetime import date
 from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
 
-from charges.models import Charge, FocusImport, ImportScope
+from charges.flags import Aging
+from charges.models import Charge, FocusImport, ImportScope, ReviewSettings
 from periods import audit, calendar
+from periods.calendar import institution_day
 from periods.models import BillingPeriod
 
 Status = Charge.ReviewStatus
@@ -45,7 +48,8 @@ def _load(charges: list[Charge], *, period: BillingPeriod, target: BillingPeriod
     accounts = Counter(charge.billing_account_id for charge in charges)
     for account, rows in accounts.items():
         ImportScope.objects.create(focus_import=carried, period=target, billing_account_id=account, rows=rows)
-    copies = [_copy(charge, carried, period, target) for charge in charges]
+    oldest = ReviewSettings.in_force().oldest_day(target.month)
+    copies = [_copy(charge, carried, period, target, oldest) for charge in charges]
     Charge.objects.bulk_create(copies, batch_size=500)
     carried.rows = carried.loaded = carried.added = len(copies)
     carried.flagged = sum(copy.review_status == Status.HELD for copy in copies)
@@ -62,7 +66,9 @@ def _load(charges: list[Charge], *, period: BillingPeriod, target: BillingPeriod
     return carried
 
 
-def _copy(charge: Charge, carried: FocusImport, period: BillingPeriod, target: BillingPeriod) -> Charge:
+def _copy(
+    charge: Charge, carried: FocusImport, period: BillingPeriod, target: BillingPeriod, oldest: date | None
+) -> Charge:
     """The same figures and payer, linked to the original; held where a person still has to look at it."""
     copy = Charge(**{field.attname: getattr(charge, field.attname) for field in Charge._meta.fields})
     copy.pk, copy.origin_id, copy.kind = None, charge.pk, Charge.Kind.CARRIED
@@ -70,8 +76,14 @@ def _copy(charge: Charge, carried: FocusImport, period: BillingPeriod, target: B
     copy.decided_by_id = copy.decided_at = None
     copy.decision_reason = ""
     copy.flags = dict(charge.flags)  # to defer is no answer to them
-    if charge.kind == Charge.Kind.CARRIED:
-        copy.flags["deferred_twice"] = f"Deferred again in {period}."
+    copy.flags |= _aging(charge, period, oldest)
     is_clear = not (copy.flags or charge.missing or copy.is_unconverted)
     copy.review_status = Status.CLEAR if is_clear else Status.HELD
     return copy
+
+
+def _aging(charge: Charge, period: BillingPeriod, oldest: date | None) -> dict[str, str]:
+    if charge.kind == Charge.Kind.CARRIED:
+        return Aging.because(f"Deferred again in {period}.")
+    day = charge.charge_period_start and institution_day(charge.charge_period_start)
+    return Aging.because(f"It is of {day}, and was deferred in {period}.") if day and oldest and day < oldest else {}

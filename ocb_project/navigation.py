@@ -65,7 +65,9 @@ NAVIGATION = [
         "separator": True,
         "items": [
             page("Sources", "cloud", "charges.source"),
-            page("Review rules", "flag", "charges.reviewrule"),
+            page("Review settings", "flag", "charges.reviewsettings"),
+            page("Review rules", "regular_expression", "charges.reviewrule"),
+            page("Allowed funds", "playlist_add_check", "charges.allowedfund"),
             page("Exchange rates", "currency_exchange", "charges.exchangerate"),
             page("Waivers", "event_busy", "charges.sourcewaiver"),
             page("Audit trail", "history", "periods.auditentry"),

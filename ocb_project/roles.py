@@ -52,8 +52,8 @@ PAYERS = (
     "charges.merge_principalinvestigator",
     "charges.merge_project",
 )
-FUNDS = (*maintain("fundingaccount", "fundingsplit", "fundingshare"), "charges.merge_fundingaccount")
-SETTINGS = maintain("source", "sourcewaiver", "reviewrule", "exchangerate")
+FUNDS = (*maintain("fundingaccount", "fundingsplit", "fundingshare", "allowedfund"), "charges.merge_fundingaccount")
+SETTINGS = (*maintain("source", "sourcewaiver", "reviewrule", "exchangerate"), "charges.change_reviewsettings")
 REMOVABLE = ("charges.delete_piaddress", "charges.delete_projectdelegate", "charges.delete_fundingshare")
 
 ROLES: dict[str, tuple[str, ...]] = {

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from charges.models import (
     Adjustment,
+    AllowedFund,
     AttributionRule,
     CreditCampaign,
     Dispute,
@@ -18,6 +19,7 @@ from charges.models import (
     ImportIssue,
     ReceivedFile,
     ReviewRule,
+    ReviewSettings,
     SourceWaiver,
 )
 from periods import audit
@@ -136,6 +138,7 @@ MAKERS: dict[str, Any] = {
     "auth.group": lambda number: Group.objects.create(name=f"group-{number}"),
     "auth.user": lambda number: User.objects.create_user(f"user-{number}"),
     "charges.adjustment": _adjustment,
+    "charges.allowedfund": lambda number: AllowedFund.objects.create(code=f"fund-{number}"),
     "charges.attributionrule": lambda number: AttributionRule.objects.create(
         source=make_source(f"source-{number}"), project=make_project(f"project-{number}")
     ),
@@ -156,6 +159,7 @@ MAKERS: dict[str, Any] = {
     "charges.reviewrule": lambda number: ReviewRule.objects.create(
         kind="pattern", pattern=f"gpu-{number}", source=make_source(f"source-{number}")
     ),
+    "charges.reviewsettings": lambda _number: ReviewSettings.objects.get_or_create(pk=1)[0],
     "charges.source": lambda number: make_source(f"source-{number}"),
     "charges.sourcewaiver": lambda number: SourceWaiver.objects.create(
         source=make_source(f"source-{number}"), period=make_period(), reason="Nothing was used"

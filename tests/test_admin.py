@@ -12,16 +12,18 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from charges.models import Adjustment, Charge, CreditCampaign, Dispute
+from charges.models import Adjustment, Charge, CreditCampaign, Dispute, ReviewSettings
 from statements.models import EmailDelivery, Journal, Statement
 from tests.admin_rows import MAKERS, make_row
 from tests.make import make_charge, make_closed, make_finalized, make_period
 
 REGISTERED = sorted(admin.site._registry, key=lambda model: model._meta.label_lower)
+LISTED = [model for model in REGISTERED if model is not ReviewSettings]  # which are one row, with no list
 QUERIES = {
     "auth.group": 4,
     "auth.user": 5,
     "charges.adjustment": 6,
+    "charges.allowedfund": 4,
     "charges.attributionrule": 4,
     "charges.charge": 7,
     "charges.creditcampaign": 5,
@@ -44,7 +46,7 @@ QUERIES = {
     "statements.seal": 4,
     "statements.statement": 5,
 }
-IMPORTABLE = ["adjustment", "attributionrule", "fundingaccount", "principalinvestigator", "project"]
+IMPORTABLE = ["adjustment", "allowedfund", "attributionrule", "fundingaccount", "principalinvestigator", "project"]
 
 
 def label(model: type[Model]) -> str:
@@ -68,7 +70,7 @@ def test_every_registered_model_is_walked_over():
 @pytest.mark.parametrize("model", REGISTERED, ids=label)
 def test_pages_of_every_model_render(root, model):
     row = make_row(model)
-    changelist = root.get(url(model, "changelist"))
+    changelist = root.get(url(model, "changelist"), follow=True)
     may_add = admin.site._registry[model].has_add_permission(changelist.wsgi_request)
 
     assert changelist.status_code == 200
@@ -77,7 +79,7 @@ def test_pages_of_every_model_render(root, model):
 
 
 @pytest.mark.parametrize("rows", [1, 3])
-@pytest.mark.parametrize("model", REGISTERED, ids=label)
+@pytest.mark.parametrize("model", LISTED, ids=label)
 def test_a_list_asks_as_often_for_three_rows_as_for_one(root, model, rows):
     for _ in range(rows):
         make_row(model)
@@ -110,7 +112,7 @@ def test_auditors_see_every_list_and_change_nothing(client, auditor, model):
     row = make_row(model)
     client.force_login(auditor)
 
-    assert client.get(url(model, "changelist")).status_code == 200
+    assert client.get(url(model, "changelist"), follow=True).status_code == 200
     assert client.get(url(model, "change", row.pk)).status_code == 200
     assert client.get(url(model, "add")).status_code == 403
     assert client.post(url(model, "change", row.pk), {}).status_code == 403
@@ -157,6 +159,7 @@ MAY = {
         for step in ("export", "acknowledge")
     },
     "charges/source/add/": {"superuser", "billing_admin"},
+    "charges/allowedfund/add/": {"superuser", "billing_admin", "finance"},
     "charges/adjustment/add/": {"superuser", "billing_admin", "reviewer"},
     "charges/fundingsplit/add/": {"superuser", "billing_admin", "finance"},
     "charges/attributionrule/add/": {"superuser", "billing_admin", "reviewer"},

@@ -1,3 +1,3 @@
-from charges.admin import adjustment, campaign, charge, focus_import, import_issue, payers, rules, source
+from charges.admin import adjustment, campaign, charge, focus_import, import_issue, payers, reviewing, rules, source
 
-__all__ = ["adjustment", "campaign", "charge", "focus_import", "import_issue", "payers", "rules", "source"]
+__all__ = ["adjustment", "campaign", "charge", "focus_import", "import_issue", "payers", "reviewing", "rules", "source"]

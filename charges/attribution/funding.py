@@ -70,4 +70,5 @@ class ProjectFunds:
         if charge.source_id not in self._reviewers:
             self._reviewers[charge.source_id] = Reviewer(charge.source)
         fund = charge.funding_account
-        return self._reviewers[charge.source_id].fund_flags(fund.code if fund else "", expired_on)
+        day = charge.charge_period_start and institution_day(charge.charge_period_start)
+        return self._reviewers[charge.source_id].fund_flags(fund.code if fund else "", day, expired_on)

@@ -149,7 +149,7 @@ def _judge_fund(charges: models.QuerySet[Charge], fund: FundingAccount) -> None:
         if charge.source_id not in reviewers:
             reviewers[charge.source_id] = Reviewer(charge.source)
         day = charge.charge_period_start and institution_day(charge.charge_period_start)
-        flags = reviewers[charge.source_id].fund_flags(fund.code, fund.limit_on(day) if day else None)
+        flags = reviewers[charge.source_id].fund_flags(fund.code, day, fund.limit_on(day) if day else None)
         judged = {flag: why for flag, why in charge.flags.items() if flag not in PAYER_FLAGS} | flags
         if judged != charge.flags:
             charge.flags = judged

@@ -3,12 +3,13 @@
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from itertools import repeat
 from typing import Any
 
 from charges import pricing
 from charges.attribution.deciding import Attributor, Payer
-from charges.flags import Facts, Reviewer
+from charges.flags import Divided, Facts, Late, Reviewer
 from charges.importing.directory import Directory, Found
 from charges.importing.memo import Memo
 from charges.importing.rows import Division, Rows
@@ -23,9 +24,6 @@ COSTS = {
     "EffectiveCost": "effective_cost",
     "ListCost": "list_cost",
     "ContractedCost": "contracted_cost",
-}
-UNCLEAR_DIVISION = {
-    "divided": "Other rows look like parts of this charge, or of the same one, and do not add up: both would be billed."
 }
 # What tells a row where its file writes everything anew: with another column, or names in another form.
 ABOUT = (
@@ -77,7 +75,7 @@ class Assessor:
     def __init__(self, source: Source, *, may_create: bool) -> None:
         self.source = source
         self.attributor, self.reviewer = Attributor(source), Reviewer(source)
-        self.directory = Directory(may_create=may_create)
+        self.directory = Directory(self.reviewer.allow_list, may_create=may_create)
         self.flags = Memo(self.reviewer.flags)
 
     def assess(self, rows: Rows, *, month: str, currency: str, late_month: str = "") -> Assessment:
@@ -98,9 +96,9 @@ class Assessor:
             for reasons, is_prepaid in zip(flags, prepaid, strict=True)
         ]
         if rows.division is Division.UNCLEAR:
-            flags, statuses = _held(flags, statuses, UNCLEAR_DIVISION)
+            flags, statuses = _held(flags, statuses, Divided.because(Divided.reason))
         if late_month:
-            flags, statuses = _held(flags, statuses, late_flag(late_month))
+            flags, statuses = _held(flags, statuses, Late.of(late_month))
         return Assessment(payers, found, prices, flags, statuses)
 
     def _payers(self, rows: Rows) -> list[Payer]:
@@ -150,6 +148,7 @@ class Assessor:
             [price.has_list or not has_list_column for price in prices],
             odd,
             self._names(rows),
+            self._old_days(rows, month),
         )
 
     def _odd_purchases(self, rows: Rows) -> Sequence[bool]:
@@ -177,13 +176,15 @@ class Assessor:
 
     def _names(self, rows: Rows) -> Sequence[tuple[str, str, str]]:
         """What patterns look at; the same for all rows where there is no pattern, so that flags are remembered."""
-        if not self.reviewer.patterns:
+        if not self.reviewer.pattern.patterns:
             return [("", "", "")] * len(rows)
         return list(zip(rows.text("service_name"), rows.text("resource_name"), rows.text("resource_id"), strict=True))
 
-
-def late_flag(month: str) -> dict[str, str]:
-    return {"late": f"{month} was closed when this came: it is the difference to what that month holds."}
+    def _old_days(self, rows: Rows, month: str) -> Iterable[date | None]:
+        """Days are few: only where one of them is old is each row looked at."""
+        oldest = self.reviewer.settings.oldest_day(month)
+        old = {day for day in set(rows.days) if day and day < oldest} if oldest else set()
+        return [day if day in old else None for day in rows.days] if old else repeat(None)
 
 
 def _held(

@@ -9,6 +9,7 @@ from django.db.models import Model
 from simple_history.utils import bulk_update_with_history
 
 from charges.attribution.deciding import Payer
+from charges.flags.allowing import AllowList
 from charges.importing.memo import Memo
 from charges.models import (
     Charge,
@@ -46,6 +47,7 @@ class Found:
     fund_step: str
     is_split: bool
     expired_on: date | None = None
+    unlisted: str = ""  # why an allow-list objects to the fund
 
 
 class _Known(NamedTuple):
@@ -61,8 +63,8 @@ class _Known(NamedTuple):
 class Directory:
     """Remembers what it found: a block of rows costs one look-up for all of its PIs, projects and funds."""
 
-    def __init__(self, *, may_create: bool) -> None:
-        self.may_create = may_create
+    def __init__(self, allow_list: AllowList, *, may_create: bool) -> None:
+        self.allow_list, self.may_create = allow_list, may_create
         self._pis: dict[str, PrincipalInvestigator] = {}
         self._projects: dict[str, Project] = {}
         self._funds: dict[str, FundingAccount] = {}
@@ -74,7 +76,13 @@ class Directory:
         self.found: Memo[tuple[Payer, str, str, date | None], Found] = Memo(lambda key: self.find(*key))
 
     def find(self, payer: Payer, service_name: str, month: str, day: date | None) -> Found:
-        """What is known of a payer that `meet` has seen; of service and day where a split or end date asks for them."""
+        """What is known of a payer that `meet` has seen."""
+        found = self._find(payer, service_name, month, day)
+        unlisted = self.allow_list.objection(found.fund_code, day)
+        return replace(found, unlisted=unlisted) if unlisted else found
+
+    def _find(self, payer: Payer, service_name: str, month: str, day: date | None) -> Found:
+        """Of service and day where a split or end date asks for them."""
         known = self._known[payer, month]
         if known.splits and any(split.pays_for(service_name) for split in known.splits):
             return replace(known.found, fund=None, fund_code="", fund_step=Step.SPLIT.value, is_split=True)

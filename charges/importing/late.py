@@ -10,7 +10,7 @@ from typing import Any
 from django.db.models import Q
 
 from charges.correcting.reversing import reversal_of
-from charges.importing.assessing import late_flag
+from charges.flags import Late
 from charges.importing.comparing import in_batches
 from charges.importing.places import Place
 from charges.importing.snapshot import Old
@@ -76,7 +76,7 @@ def _reversal(charge: Charge, focus_import: FocusImport, place: Place) -> Charge
     reversal.period, reversal.loaded_by = place.period, focus_import
     reversal.late_month = place.late_month
     if charge.review_status not in UNBILLED:  # what was billed to nobody is given back to nobody
-        reversal.review_status, reversal.flags = Status.HELD, late_flag(place.late_month)
+        reversal.review_status, reversal.flags = Status.HELD, Late.of(place.late_month)
         reversal.decided_by_id = reversal.decided_at = None
         reversal.decision_reason = ""
     return reversal

@@ -7,7 +7,7 @@ from django.db.models import Q, QuerySet
 
 from charges.attribution.funding import ProjectFunds
 from charges.converting import convert, revert
-from charges.flags import PAYER_FLAGS
+from charges.flags import PAYER_FLAGS, ChangedAfterApproval
 from charges.importing.comparing import in_batches
 from charges.importing.snapshot import Old
 from charges.importing.totals import short
@@ -100,7 +100,7 @@ def _carry_approval(old: Charge, new: Charge, source: Source) -> None:
     if is_complete and abs(new.due_amount - old.due_amount) <= source.approval_threshold:
         new.review_status = Status.APPROVED
         return
-    new.flags["changed_after_approval"] = f"Due was {short(old.due_amount)} when it was approved."
+    new.flags |= ChangedAfterApproval.because(f"Due was {short(old.due_amount)} when it was approved.")
     new.review_status = Status.HELD
     if new.exchange_rate_id:
         revert(new)

@@ -5,11 +5,13 @@ from charges.models.correction import Correction
 from charges.models.dispute import Dispute, DisputeAttachment, DisputeMessage
 from charges.models.focus_import import FocusImport, ImportIssue, ImportScope, ReceivedFile
 from charges.models.payers import FundingAccount, PIAddress, PrincipalInvestigator, Project, ProjectDelegate
+from charges.models.reviewing import AllowedFund, ReviewSettings
 from charges.models.rules import AttributionRule, ExchangeRate, FundingShare, FundingSplit, ReviewRule
 from charges.models.source import Source, SourceWaiver
 
 __all__ = [
     "Adjustment",
+    "AllowedFund",
     "AttributionRule",
     "Charge",
     "Correction",
@@ -30,6 +32,7 @@ __all__ = [
     "ProjectDelegate",
     "ReceivedFile",
     "ReviewRule",
+    "ReviewSettings",
     "Source",
     "SourceWaiver",
 ]

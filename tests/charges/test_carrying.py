@@ -69,7 +69,7 @@ def test_month_is_made_after_the_last_where_no_later_one_is_open():
     assert [copy.period.month for copy in carried()] == ["2025-03"]
 
 
-def test_charge_deferred_twice_is_held():
+def test_charge_aging_is_held():
     first = make_deferred()
     carry_deferred(first.period)
     Charge.objects.filter(kind="carried").update(review_status="deferred")
@@ -78,7 +78,7 @@ def test_charge_deferred_twice_is_held():
 
     again = carried()[1]
     assert (again.period.month, again.origin, again.review_status) == ("2025-03", carried()[0], "held")
-    assert again.flags == {"deferred_twice": "Deferred again in February 2025."}
+    assert again.flags == {"aging": "Deferred again in February 2025."}
 
 
 def test_flags_that_nobody_answered_are_asked_again():
@@ -98,7 +98,7 @@ def test_flags_are_kept_beside_that_of_a_second_deferral():
 
     carry_deferred(make_period("2025-02"))
 
-    assert carried()[1].flags == {"pattern": "It matches.", "deferred_twice": "Deferred again in February 2025."}
+    assert carried()[1].flags == {"pattern": "It matches.", "aging": "Deferred again in February 2025."}
 
 
 def test_charge_that_lacks_a_payer_stays_held_with_its_flags():

@@ -266,7 +266,7 @@ def test_every_table_is_guarded_or_known_to_be_free():
     assert free == {
         "BillingPeriod", "AuditEntry", "StatementCounter", "EmailDelivery", "Source", "PrincipalInvestigator",
         "PIAddress", "FundingAccount", "Project", "ProjectDelegate", "AttributionRule", "ReviewRule", "FundingSplit",
-        "FundingShare",
+        "FundingShare", "ReviewSettings", "AllowedFund",
     }  # fmt: skip
 
 

@@ -1,0 +1,41 @@
+"""Reasons to look at a charge before anyone is billed: each a small class with a name, a label and a sentence."""
+
+from charges.flags.delivered import (
+    Aging,
+    ForeignCurrency,
+    MatchesPattern,
+    NoListPrice,
+    PeriodMismatch,
+    PurchaseCosts,
+)
+from charges.flags.flag import Facts, Flag
+from charges.flags.loaded import ChangedAfterApproval, Divided, Late, UnusualChange
+from charges.flags.payer import (
+    PAYER_FLAGS,
+    FundExpired,
+    FundFormat,
+    FundUnlisted,
+    MissingFund,
+    MissingPI,
+    MissingProject,
+)
+from charges.flags.reviewer import Reviewer
+
+FLAGS: tuple[type[Flag], ...] = (
+    MissingPI, MissingProject, MissingFund, FundFormat, FundUnlisted, FundExpired, PeriodMismatch, MatchesPattern,
+    ForeignCurrency, NoListPrice, PurchaseCosts, UnusualChange, ChangedAfterApproval, Divided, Late, Aging,
+)  # fmt: skip
+LABELS = {flag.name: flag.label for flag in FLAGS}
+
+__all__ = [
+    "FLAGS",
+    "LABELS",
+    "PAYER_FLAGS",
+    "Aging",
+    "ChangedAfterApproval",
+    "Divided",
+    "Facts",
+    "Late",
+    "Reviewer",
+    "UnusualChange",
+]

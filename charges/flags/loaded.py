@@ -1,0 +1,38 @@
+"""Flags that a charge gets from what else is known when it is loaded, not from its row alone."""
+
+from decimal import Decimal
+
+from charges.flags.flag import Flag
+from charges.money import printed
+
+
+class UnusualChange(Flag):
+    name, label = "unusual_change", "Unusual change"
+    about = "The service costs the project far more than in the three months before."
+
+    @classmethod
+    def against(cls, usual: Decimal, due: Decimal, currency: str) -> dict[str, str]:
+        now, before = printed(due, currency), printed(usual, currency)
+        return cls.because(
+            f"This service comes to {now} for the project; the three months before, to {before} on average."
+        )
+
+
+class ChangedAfterApproval(Flag):
+    name, label = "changed_after_approval", "Changed after approval"
+    about = "A later delivery moved its amount after somebody had approved it."
+
+
+class Divided(Flag):
+    name, label = "divided", "Divided, unclear"
+    about = "Other rows look like parts of it, and do not add up."
+    reason = "Other rows look like parts of this charge, or of the same one, and do not add up: both would be billed."
+
+
+class Late(Flag):
+    name, label = "late", "Late"
+    about = "It came after its month was closed, and is the difference to what that month holds."
+
+    @classmethod
+    def of(cls, month: str) -> dict[str, str]:
+        return cls.because(f"{month} was closed when this came: it is the difference to what that month holds.")
