@@ -19,6 +19,8 @@ from charges.models import (
     Source,
     SourceWaiver,
 )
+from charges.money import printed
+from charges.sharing import Sharing
 from periods.blockers import Blocker, changelist, counted, register
 from periods.models import BillingPeriod
 
@@ -69,6 +71,31 @@ def held_charges(period: BillingPeriod) -> Iterator[Blocker]:
             counted(held, "charge awaits review", "charges await review"),
             changelist(Charge, period__id__exact=period.pk, review_status__exact=Charge.ReviewStatus.HELD),
         )
+
+
+@register("finalize")
+def unshared_costs(period: BillingPeriod) -> Iterator[Blocker]:
+    """Tax and the like that is in no statement, because nothing is due beside it that could divide it."""
+    for cost in Sharing(period).unshared():
+        yield Blocker(
+            f"{printed(cost.amounts[2], period.currency)} of {cost.name} in account {cost.account} has nobody to be "
+            "divided among: say who pays, or exclude it.",
+            changelist(
+                Charge,
+                period__id__exact=period.pk,
+                review_status__exact=Charge.ReviewStatus.SHARED,
+                source__id__exact=cost.source_id,
+                billing_account_id__exact=cost.billing_account_id,
+                charge_category__exact=cost.charge_category,
+            ),
+        )
+
+
+@register("close")
+def costs_to_share(period: BillingPeriod) -> Iterator[Blocker]:
+    """A warning: what is due beside them may still be approved."""
+    for blocker in unshared_costs(period):
+        yield replace(blocker, is_warning=True)
 
 
 @register("finalize")

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from charges.flags import Aging
 from charges.models import Charge, FocusImport, ImportScope, ReviewSettings
+from charges.sharing import is_shareable
 from periods import audit, calendar
 from periods.calendar import institution_day
 from periods.models import BillingPeriod
@@ -77,8 +78,9 @@ def _copy(
     copy.decision_reason = ""
     copy.flags = dict(charge.flags)  # to defer is no answer to them
     copy.flags |= _aging(charge, period, oldest)
-    is_clear = not (copy.flags or charge.missing or copy.is_unconverted)
-    copy.review_status = Status.CLEAR if is_clear else Status.HELD
+    is_shared = is_shareable(charge)
+    is_clear = not (copy.flags or copy.is_unconverted or (charge.missing and not is_shared))
+    copy.review_status = Status.HELD if not is_clear else Status.SHARED if is_shared else Status.CLEAR
     return copy
 
 

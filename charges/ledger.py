@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db.models import Count, F, Min, Q, Sum
 
 from charges.models import Charge, FundingAccount, FundingSplit, Source
-from charges.models.rules import HUNDRED
+from charges.money import HUNDRED
 
 UNASSIGNED = "UNASSIGNED"
 CREDITED = (

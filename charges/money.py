@@ -19,7 +19,7 @@ AMOUNT = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 BILLIONTH = Decimal("0.000000001")
 BILLION = 10**9
 LARGEST = 2**63 - 1
-ZERO = Decimal(0)
+ZERO, HUNDRED = Decimal(0), Decimal(100)
 OUTERMOST_DIGIT = 30  # tens exponent
 LONGEST_AMOUNT = 60
 EXACT = Context(prec=160)  # holds any sum of such amounts to the last digit
@@ -80,14 +80,27 @@ def round_to_currency(amount: Decimal, currency: str) -> Decimal:
     return amount.quantize(minor_unit(currency), ROUND_HALF_UP, EXACT)
 
 
-def divide(amount: Decimal, percents: Sequence[Decimal], remainder: int, currency: str) -> list[Decimal]:
+def divide(
+    amount: Decimal, parts: Sequence[Decimal], remainder: int, currency: str, *, whole: Decimal = HUNDRED
+) -> list[Decimal]:
     """Shares of a rounded amount, truncated toward zero; the share at index `remainder` takes what is left.
 
-    60/40 of 0.03 with the first as remainder: 0.02 and 0.01. The shares always sum to `amount`.
+    60/40 of 0.03 with the first as remainder: 0.02 and 0.01. The shares always sum to `amount`. `parts` are percents,
+    or of another `whole`.
     """
-    unit = minor_unit(currency)
+    return _shares(amount, parts, remainder, unit=minor_unit(currency), whole=whole)
+
+
+def divide_exactly(amount: Decimal, parts: Sequence[Decimal], remainder: int, *, whole: Decimal) -> list[Decimal]:
+    """The same of an amount that is not rounded: shares of whole billionths."""
+    return _shares(amount, parts, remainder, unit=BILLIONTH, whole=whole)
+
+
+def _shares(
+    amount: Decimal, parts: Sequence[Decimal], remainder: int, *, unit: Decimal, whole: Decimal
+) -> list[Decimal]:
     with localcontext(EXACT):
-        shares = [(amount * percent / 100).quantize(unit, ROUND_DOWN) for percent in percents]
+        shares = [(amount * part / whole).quantize(unit, ROUND_DOWN) for part in parts]
         shares[remainder] = amount - sum(shares[:remainder], ZERO) - sum(shares[remainder + 1 :], ZERO)
     return shares
 

@@ -14,6 +14,7 @@ from charges.converting import convert, revert
 from charges.flags import PAYER_FLAGS
 from charges.models import Charge, FocusImport, FundingAccount, PrincipalInvestigator, Project
 from charges.models.charge import ChargeQuerySet
+from charges.sharing import SHAREABLE, is_shareable
 from periods import audit
 from periods.duties import IMPORTING
 from periods.errors import Refused
@@ -21,8 +22,9 @@ from periods.lifecycle import require_permission, require_reason
 from periods.models import BillingPeriod
 
 Status = Charge.ReviewStatus
-UNDECIDED = (Status.CLEAR, Status.HELD)
+UNDECIDED = (Status.CLEAR, Status.HELD, Status.SHARED)
 DECIDED = (Status.APPROVED, Status.EXCLUDED, Status.DEFERRED)
+BILLED_ELSEWHERE = (Status.NOT_BILLABLE, Status.DIVIDED)
 COPIED = (Charge.Kind.REVERSAL, Charge.Kind.REBILL)  # their amounts are those of their original, not of a file
 BATCH = 500
 LACKS_PAYER = (
@@ -51,7 +53,8 @@ def defer(charges: ChargeQuerySet, *, reason: str, by: Any = None) -> int:
 def undo(charges: ChargeQuerySet, *, by: Any = None, reason: str = "") -> int:
     """Back to undecided: held where there are flags."""
     require_permission(by, "charges.review_charge", "undo decisions on charges")
-    return _decide(charges.filter(review_status__in=DECIDED), "undo", by=by, reason=reason, change=_reset)
+    decided = Q(review_status__in=DECIDED) | Q(review_status=Status.SHARED, decided_at__isnull=False)
+    return _decide(charges.filter(decided), "undo", by=by, reason=reason, change=_reset)
 
 
 def reattribute(
@@ -82,7 +85,7 @@ def reattribute(
         if charge.review_status == Status.APPROVED and charge.missing:
             _reset(charge)
 
-    billable = charges.exclude(review_status=Status.NOT_BILLABLE)
+    billable = charges.exclude(review_status__in=BILLED_ELSEWHERE)
     return _decide(billable, "reattribute", by=by, reason=require_reason(reason), change=change, describe=_payer)
 
 
@@ -95,6 +98,8 @@ def settle_payer_flags(charge: Charge) -> None:
     }
     charge.flags = {flag: why for flag, why in charge.flags.items() if not answers.get(flag)}
     if charge.review_status in UNDECIDED:
+        if charge.review_status == Status.SHARED:
+            name_what_lacks(charge)
         charge.review_status = Status.HELD if charge.flags else Status.CLEAR
 
 
@@ -112,6 +117,12 @@ def _imported_by(by: Any, charges: ChargeQuerySet) -> int:
     return number + _imported_by(by, originals) if carried.exists() else number
 
 
+def name_what_lacks(charge: Charge) -> None:
+    """As an import does. A shared cost has no such flag until somebody has named half of its payer."""
+    for name in charge.missing:
+        charge.flags.setdefault(f"missing_{name.lower()}", f"Nothing names a {name}.")
+
+
 def _set_aside(charges: ChargeQuerySet, action: str, status: Charge.ReviewStatus, *, by: Any, reason: str) -> int:
     require_permission(by, "charges.review_charge", f"{action} charges")
 
@@ -125,7 +136,7 @@ def _set_aside(charges: ChargeQuerySet, action: str, status: Charge.ReviewStatus
 def _require_payers(charges: ChargeQuerySet) -> None:
     """Of several, say at once how many lack one, so that all can be mended before the next try."""
     current = charges.current()
-    number, lacking = current.count(), current.filter(LACKS_PAYER).order_by("pk")
+    number, lacking = current.count(), current.filter(LACKS_PAYER).exclude(*SHAREABLE).order_by("pk")
     first = lacking.first()
     if first and number > 1:
         raise Refused(
@@ -144,19 +155,23 @@ def _named(charge: Charge) -> str:
 
 
 def _approve(charge: Charge) -> None:
-    if charge.missing:
+    is_shared = is_shareable(charge)
+    if charge.missing and not is_shared:
         raise Refused(f"{_without(charge)}: say who pays before it is approved.")
     if charge.is_unconverted and not convert(charge):
         raise Refused(
             f"{_named(charge)} is in {charge.billing_currency}: enter the exchange rate of {charge.source} for {charge.period}."
         )
-    charge.review_status = Status.APPROVED
+    charge.review_status = Status.SHARED if is_shared else Status.APPROVED
 
 
 def _reset(charge: Charge) -> None:
     if charge.exchange_rate_id and charge.kind not in COPIED:
         revert(charge)
-    charge.review_status = Status.HELD if charge.flags else Status.CLEAR
+    is_shared = is_shareable(charge)
+    if not is_shared:
+        name_what_lacks(charge)
+    charge.review_status = Status.HELD if charge.flags else Status.SHARED if is_shared else Status.CLEAR
 
 
 def _status(charge: Charge) -> str:

@@ -96,7 +96,7 @@ SECOND = FIRST | {
 }
 
 # With quarantined rows that know the closed month they belong to, the tags that say who pays, what is disputed,
-# approvals, and corrections.
+# approvals, corrections, and shared costs.
 THIRD = SECOND | {
     "charges.ImportIssue": (
         "id focus_import_id period_id late_month file_id billing_account_id line_number column raw_value sentence raw_row "
@@ -128,6 +128,11 @@ THIRD = SECOND | {
         "id period_id code description reason source_id service_name first_day last_day pi_id project_id method percent "
         "amount cap charges projects due_amount created_at created_by_id needs_approval approved_at approved_by_id "
         "withdrawn_at"
+    ),
+    "statements.StatementLine": (
+        "id statement_id kind source_id service_name description account_code funder funding_account_id percent "
+        "credit_account credit_fund_id adjustment_id charges list_amount provider_discount subsidy adjustments due_amount "
+        "shared_amount"
     ),
     "charges.Correction": (
         "id period_id original_id reversal_id rebill_id cause explanation certifier justification is_fund_certified "

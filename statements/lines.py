@@ -15,7 +15,8 @@ from django.db.models import Aggregate, Count, QuerySet, Sum, TextField
 
 from charges.ledger import Ledger, LineKey, campaign_sums
 from charges.models import Adjustment, Charge, FundingAccount, Source
-from charges.money import ZERO, divide, round_to_currency
+from charges.money import HUNDRED, ZERO, divide, round_to_currency
+from charges.sharing import NAMES, Share, Sharing
 from periods.models import BillingPeriod
 from statements.models import Statement, StatementLine
 
@@ -31,6 +32,7 @@ class IdList(Aggregate):
         return self.as_sql(compiler, connection, template=template, **context)
 
 
+SHARED_CREDITS = f"Share of {NAMES['Credit']}"
 GROUP = (
     "pi_id",
     "project_id",
@@ -71,12 +73,12 @@ def lines_by_payer(period: BillingPeriod, **whose: int) -> Iterator[PayerLines]:
     `whose`: of this `pi` and `project` alone.
     """
     books = Books(period, **whose)
-    adjusted = _adjusted(period, books, **whose)
+    adjusted, shared = _adjusted(period, books, **whose), _shared(period, books, **whose)
     for ids, rows in groupby(_sums(period, **whose), key=attrgetter("pi_id", "project_id")):
         payer = Payer(*ids)
-        yield from _of_payer(payer, list(rows), adjusted.pop(payer, []), books)
-    for payer, adjustments in adjusted.items():
-        yield from _of_payer(payer, [], adjustments, books)
+        yield from _of_payer(payer, list(rows), shared.pop(payer, []), adjusted.pop(payer, []), books)
+    for payer in [*shared, *(payer for payer in adjusted if payer not in shared)]:
+        yield from _of_payer(payer, [], shared.get(payer, []), adjusted.get(payer, []), books)
 
 
 class Books(Ledger):
@@ -116,13 +118,27 @@ class _Adjusted:
 
 @dataclass(slots=True)
 class _Sum:
-    amounts: tuple[Decimal, Decimal, Decimal] = field(default=(ZERO, ZERO, ZERO))  # list, contracted, due
+    amounts: tuple[Decimal, ...] = field(default=(ZERO, ZERO, ZERO))  # list, contracted, due
     charges: int = 0
 
     def add(self, row: Any) -> None:
         more = (row.list_sum, row.contracted_sum, row.due_sum)
         self.amounts = tuple(old + new for old, new in zip(self.amounts, more, strict=True))
         self.charges += row.charges
+
+
+@dataclass(slots=True)
+class _Shared:
+    """What a payer bears of a kind of shared cost, of all accounts; already in coins."""
+
+    amounts: tuple[Decimal, ...] = (ZERO, ZERO, ZERO)
+    whole: Decimal = ZERO  # due, before it was divided
+    charges: int = 0
+
+    def add(self, share: Share) -> None:
+        self.amounts = tuple(old + new for old, new in zip(self.amounts, share.amounts, strict=True))
+        self.whole += share.cost.amounts[2]
+        self.charges += share.cost.charges
 
 
 def _sums(period: BillingPeriod, **whose: int) -> Iterable[Any]:
@@ -182,8 +198,35 @@ def _numbers(month: str, **whose: int) -> dict[Payer, int]:
     return {Payer(pi, project): number for pi, project, number in given.order_by()}
 
 
-def _of_payer(payer: Payer, rows: list[Any], adjusted: list[_Adjusted], books: Books) -> Iterator[PayerLines]:
-    lines = sorted(_charge_lines(payer, rows, books), key=_order)
+def _shared(period: BillingPeriod, books: Books, **whose: int) -> dict[Payer, list[StatementLine]]:
+    """Shares of tax, support and the like. What each payer bears depends on all of them, whoever is asked for."""
+    sums: dict[tuple[Payer, LineKey, str], _Shared] = defaultdict(_Shared)
+    for share in Sharing(period, books).shares():
+        pi, project, fund = share.bearer
+        if whose.get("pi", pi) == pi and whose.get("project", project) == project:
+            cost, source = share.cost, books.sources[share.cost.source_id]
+            code = books.account_code(cost.account_code, books.funds[fund], source)
+            key = LineKey(cost.source_id, cost.service_name, code, cost.funder, fund, False, cost.late_month)
+            sums[Payer(pi, project), key, cost.name].add(share)
+    found: dict[Payer, list[StatementLine]] = defaultdict(list)
+    for (payer, key, name), sum_of_shares in sums.items():
+        found[payer].append(_share_line(payer, key, name, sum_of_shares, books))
+    return found
+
+
+def _share_line(payer: Payer, key: LineKey, name: str, share: "_Shared", books: Books) -> StatementLine:
+    total = _Sum(amounts=share.amounts, charges=share.charges)
+    parts: list[tuple[FundingAccount | None, Decimal]] = [(books.funds[key.fund or 0], HUNDRED)]
+    (line,) = _shares(key, total, parts, books)
+    late = f": {books.corrected(payer, key.late_month).lower()}" if key.late_month else ""
+    line.description, line.shared_amount = f"Share of {name}{late}", share.whole
+    return line
+
+
+def _of_payer(
+    payer: Payer, rows: list[Any], shared: list[StatementLine], adjusted: list[_Adjusted], books: Books
+) -> Iterator[PayerLines]:
+    lines = sorted([*_charge_lines(payer, rows, books), *shared], key=_order)
     lines += [line for given in adjusted for line in _adjustment_lines(payer, given, books)]
     if lines:
         # Details are printed too: another set of charges with the same sums is another statement.
@@ -283,4 +326,5 @@ def _content(line: StatementLine) -> list[str]:
         *_order(line),
         *(line.kind, line.description, line.credit_account, f"{line.percent:.2f}"),
         *(str(line.adjustment_id or ""), str(line.credit_fund_id or ""), *map(str, amounts)),
+        *([] if line.shared_amount is None else [str(line.shared_amount)]),
     ]

@@ -21,6 +21,8 @@ WAITS = {
     Status.EXCLUDED: "It is on no statement: it was excluded.",
     Status.DEFERRED: "It is on no statement of this month: it was deferred.",
     Status.NOT_BILLABLE: "It is on no statement: it was paid for otherwise, by a purchase or in parts.",
+    Status.SHARED: "It is divided among projects: their statements carry a share each.",
+    Status.DIVIDED: "It is on no statement itself: its parts are billed in its place.",
 }
 
 
@@ -68,6 +70,8 @@ def postings(lines: Iterable[StatementLine]) -> list[Posting]:
 def charges_of(lines: Sequence[StatementLine]) -> ChargeQuerySet:
     """The charges that lines of one source, service and fund sum; of a statement that says what is now."""
     line = lines[0]
+    if line.shared_amount is not None:
+        return Charge.objects.none()  # of shares, none are theirs alone
     statement = line.statement
     codes, funders = _codes(lines), {one.funder for one in lines}
     whose = Charge.objects.filter(period=statement.period_id, pi=statement.pi_id, project=statement.project_id)
@@ -101,7 +105,7 @@ def _lines_of(charge: Charge, statement: Statement) -> list[StatementLine]:
     key = ledger.key(charge)
     parts = ledger.parts(statement.project_id, key)
     lines = statement.lines.filter(
-        kind=Kind.CHARGES, source=key.source, service_name=key.service_name, funder=key.funder
+        kind=Kind.CHARGES, source=key.source, service_name=key.service_name, funder=key.funder, shared_amount=None
     ).select_related("source", "funding_account")
     found: list[StatementLine] = []
     for fund, percent in parts:

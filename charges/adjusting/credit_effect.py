@@ -14,8 +14,7 @@ from charges.adjusting.apportioning import apportion
 from charges.ledger import Ledger, campaign_sums
 from charges.models import Adjustment, Charge, CreditCampaign, Dispute
 from charges.models.charge import ChargeQuerySet
-from charges.models.rules import HUNDRED
-from charges.money import BILLIONTH, EXACT, ZERO, minor_unit, round_to_currency, total
+from charges.money import BILLIONTH, EXACT, HUNDRED, ZERO, minor_unit, round_to_currency, total
 from periods.calendar import institution_day
 from periods.models import BillingPeriod
 

@@ -20,11 +20,16 @@ LABELS = {
     "delivery": "A delivery is",
     "fall_threshold": "Refuse a fall beyond",
     "late_policy": "Files of closed months",
+    "shared_costs": "They are",
 }
 HELP_TEXTS = {
     "basis": "The cost column that is billed",
     "delivery": "What the next delivery of a month does to the one before",
     "fall_threshold": "Percent that rows or total may fall from one delivery to the next; empty: any fall is loaded",
+    "shared_costs": "Of the next deliveries; of what is held already, those that are approved",
+    "central_pi": "Gets the statement, where a central project pays",
+    "central_project": "Bears them",
+    "central_fund": "Is charged for them",
     "late_policy": "Unless the import says which open month takes the difference",
 }
 
@@ -33,10 +38,15 @@ HELP_TEXTS = {
 class SourceAdmin(HistoryAdmin):
     list_display: ClassVar = ["name", "basis_in_short", "subsidy_by", "credited_account", "is_expected_monthly"]
     search_fields: ClassVar = ["name"]
+    autocomplete_fields: ClassVar = ["central_pi", "central_project", "central_fund"]
     fieldsets: ClassVar = [
         ("Source", {"fields": ["name", "basis", ("is_own_service", "is_expected_monthly")]}),
         ("Its files", {"fields": ["delivery", ("reference_column", "encoding"), "has_inclusive_ends"]}),
         ("Who pays the subsidy", {"fields": [("funder", "subsidy_fund")]}),
+        (
+            "Tax, support and unused commitments that nobody is named for",
+            {"fields": ["shared_costs", "central_pi", "central_project", "central_fund"]},
+        ),
         ("Ledger", {"fields": [("account_code", "journal_account")]}),
         (
             "When a delivery differs from the last one",

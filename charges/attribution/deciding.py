@@ -64,6 +64,11 @@ class Payer:
     unusable_end: str = ""
     told: int = 0  # digest of the tags that all this comes from
 
+    @property
+    def is_nobody(self) -> bool:
+        """Neither a PI, project nor fund is said, not even in a way that cannot be used."""
+        return not (self.pi_email or self.unusable_email or self.project_code or self.fund)
+
 
 class Usage(NamedTuple):
     """What rules match on."""

@@ -109,6 +109,10 @@ def _require_correctable(charge: Charge, reversal: Charge | None) -> None:
         )
     if charge.kind == Kind.REVERSAL:
         raise Refused(f"{charge} is itself a reversal: correct what was billed in its place.")
+    if charge.review_status == Status.SHARED:
+        raise Refused(f"{charge} was divided among projects: adjust what is wrong in an open month.")
+    if charge.review_status == Status.DIVIDED:
+        raise Refused(f"{charge} was billed in parts: correct these.")
     if charge.review_status not in CORRECTABLE:
         raise Refused(f"{charge} is {charge.get_review_status_display().lower()}: its month billed nothing for it.")
     if charge.pi_id is None or charge.project_id is None:

@@ -20,8 +20,7 @@ from charges.models import (
     Source,
 )
 from charges.models.charge import ChargeQuerySet
-from charges.models.rules import HUNDRED
-from charges.money import ZERO, divide, round_to_currency, total
+from charges.money import HUNDRED, ZERO, divide, round_to_currency, total
 from periods.models import BillingPeriod
 
 

@@ -18,10 +18,9 @@ from charges.explaining.delivered import Row
 from charges.models import AttributionRule, Charge, FundingAccount, PIAddress, PrincipalInvestigator, Project
 
 By = Charge.FundStep
-OF_FUND: Sequence[By] = [
-    step for step in By if step != By.NONE
-]  # as they are declared: the order in which they are asked
-OF_OTHERS: Sequence[By] = [By.DECISION, By.OVERRIDE, By.TAG, By.RULE]
+OF_FUND: Sequence[By] = [step for step in By if step != By.NONE]  # as declared: the order in which they are asked
+OF_OTHERS: Sequence[By] = [By.DECISION, By.BEARER, By.OVERRIDE, By.TAG, By.RULE, By.CENTRAL]
+RARE = (By.BEARER, By.CENTRAL)  # asked for refunds and shared costs alone
 PARTS = {"pi": "PI", "project": "Project", "funding_account": "Fund"}
 TAGS = {"pi": "pi_email", "project": "project_id", "funding_account": "fund_org"}
 SAYS = ("source", *PARTS)
@@ -75,20 +74,22 @@ class _Facts:
         """Which step decided about PI and project is not stored: it is the first that names what the charge has."""
         value = getattr(self.charge, name)
         by = self._named_by(name, value) if value else By.NONE
-        steps = [self._step(step, name, by, OF_OTHERS) for step in OF_OTHERS]
-        return Part(PARTS[name], str(value or "none"), steps)
+        return Part(PARTS[name], str(value or "none"), self._steps(name, by, OF_OTHERS))
 
     def fund(self) -> Part:
         charge = self.charge
         by = By(charge.fund_step)
         value = "divided by a split" if by == By.SPLIT else str(charge.funding_account or "none")
-        return Part(
-            PARTS["funding_account"], value, [self._step(step, "funding_account", by, OF_FUND) for step in OF_FUND]
-        )
+        return Part(PARTS["funding_account"], value, self._steps("funding_account", by, OF_FUND))
+
+    def _steps(self, name: str, by: By | None, order: Sequence[By]) -> list[Step]:
+        return [self._step(step, name, by, order) for step in order if step not in RARE or step == by]
 
     def _named_by(self, name: str, value: Any) -> By | None:
         if self._made(name):
             return By.DECISION
+        if self.charge.fund_step in RARE:
+            return By(self.charge.fund_step)
         is_of_rule = self.rule is not None and _standing(getattr(self.rule, name)) == value
         if is_of_rule and self.rule.mode == AttributionRule.Mode.OVERRIDE:
             return By.OVERRIDE
@@ -122,6 +123,8 @@ class _Facts:
             By.OVERRIDE: lambda: self._rule(name),
             By.RULE: lambda: self._rule(name),
             By.SPLIT: self._split,
+            By.BEARER: lambda: ("As the charge that it refunds.", ""),
+            By.CENTRAL: lambda: (f"Of {self.charge.source}, for costs that nobody is named for.", ""),
             By.PROJECT: lambda: self._project("default_fund", "default"),
             By.FALLBACK: lambda: self._project("fallback_fund", "fallback"),
         }.get(step)

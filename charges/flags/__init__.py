@@ -11,6 +11,7 @@ from charges.flags.delivered import (
 from charges.flags.flag import Facts, Flag
 from charges.flags.loaded import ChangedAfterApproval, Divided, Late, UnusualChange
 from charges.flags.payer import (
+    MISSING,
     PAYER_FLAGS,
     FundExpired,
     FundFormat,
@@ -30,6 +31,7 @@ LABELS = {flag.name: flag.label for flag in FLAGS}
 __all__ = [
     "FLAGS",
     "LABELS",
+    "MISSING",
     "PAYER_FLAGS",
     "Aging",
     "ChangedAfterApproval",

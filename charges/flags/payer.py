@@ -62,4 +62,5 @@ class FundExpired(Flag):
         return f"{fund} could be charged until {expired_on}." if expired_on else ""
 
 
+MISSING = (MissingPI.name, MissingProject.name, MissingFund.name)
 PAYER_FLAGS = (MissingFund.name, FundFormat.name, FundUnlisted.name, FundExpired.name)

@@ -2,22 +2,24 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from itertools import repeat
 from typing import Any
 
 from charges import pricing
 from charges.attribution.deciding import Attributor, Payer
-from charges.flags import Divided, Facts, Late, Reviewer
+from charges.flags import MISSING, Divided, Facts, Late, Reviewer
 from charges.importing.directory import Directory, Found
 from charges.importing.memo import Memo
 from charges.importing.rows import Division, Rows
 from charges.models import Charge, Source
 from charges.pricing import Price
+from charges.sharing import is_shared_category
 
-HELD, CLEAR, NOT_BILLABLE = (
-    status.value for status in (Charge.ReviewStatus.HELD, Charge.ReviewStatus.CLEAR, Charge.ReviewStatus.NOT_BILLABLE)
+Status, Shared = Charge.ReviewStatus, Source.SharedCosts
+HELD, CLEAR, NOT_BILLABLE, SHARED = (
+    status.value for status in (Status.HELD, Status.CLEAR, Status.NOT_BILLABLE, Status.SHARED)
 )
 COSTS = {
     "BilledCost": "billed_cost",
@@ -77,10 +79,14 @@ class Assessor:
         self.attributor, self.reviewer = Attributor(source), Reviewer(source)
         self.directory = Directory(self.reviewer.allow_list, may_create=may_create)
         self.flags = Memo(self.reviewer.flags)
+        self.central = Memo(self._paid_centrally)
 
     def assess(self, rows: Rows, *, month: str, currency: str, late_month: str = "") -> Assessment:
         """`month` and `currency` are those of the period that the rows go to; a late month is a closed one."""
         payers = self._payers(rows)
+        is_shared = self._shared(rows, payers)
+        if self.source.shared_costs == Shared.CENTRAL:
+            payers = [self.central[payer] if share else payer for payer, share in zip(payers, is_shared, strict=True)]
         self.directory.meet(payers)
         find, services = self.directory.found, rows.text("service_name")
         found = [find[place] for place in zip(payers, services, repeat(month), rows.days)]
@@ -95,6 +101,8 @@ class Assessor:
             HELD if reasons else NOT_BILLABLE if is_prepaid else CLEAR
             for reasons, is_prepaid in zip(flags, prepaid, strict=True)
         ]
+        if self.source.shared_costs == Shared.PRO_RATA:
+            flags, statuses = _divided(flags, statuses, is_shared)
         if rows.division is Division.UNCLEAR:
             flags, statuses = _held(flags, statuses, Divided.because(Divided.reason))
         if late_month:
@@ -112,6 +120,24 @@ class Assessor:
             rows.allocated_tags,
         )
         return self.attributor.payers(usages)
+
+    def _shared(self, rows: Rows, payers: list[Payer]) -> Sequence[bool]:
+        """Tax, support and the like that nothing says a payer of."""
+        if self.source.shared_costs == Shared.HOLD:
+            return [False] * len(rows)
+        categories, commitments = rows.text("charge_category"), rows.text("commitment_discount_status")
+        return [
+            is_shared_category(category, commitment) and payer.is_nobody
+            for category, commitment, payer in zip(categories, commitments, payers, strict=True)
+        ]
+
+    def _paid_centrally(self, payer: Payer) -> Payer:
+        pi, project, fund = self.source.central
+        assert pi
+        assert project
+        assert fund
+        step = Charge.FundStep.CENTRAL
+        return replace(payer, pi_email=pi.email, project_code=project.code, fund=fund.code, fund_step=step)
 
     def _prices(self, rows: Rows, payers: list[Payer]) -> list[Price]:
         own, price = self.source.is_own_service, pricing.price
@@ -194,6 +220,20 @@ def _held(
     bills = [status != NOT_BILLABLE for status in statuses]
     flags = [{**reasons, **reason} if bill else reasons for reasons, bill in zip(flags, bills, strict=True)]
     return flags, [HELD if bill else status for status, bill in zip(statuses, bills, strict=True)]
+
+
+def _divided(
+    flags: list[dict[str, str]], statuses: list[str], is_shared: Sequence[bool]
+) -> tuple[list[dict[str, str]], list[str]]:
+    """A shared cost lacks no payer: what is due beside it divides it."""
+    flags = [
+        {flag: why for flag, why in reasons.items() if flag not in MISSING} if share else reasons
+        for reasons, share in zip(flags, is_shared, strict=True)
+    ]
+    return flags, [
+        status if not share or status == NOT_BILLABLE else HELD if reasons else SHARED
+        for status, reasons, share in zip(statuses, flags, is_shared, strict=True)
+    ]
 
 
 def _payer_columns(payers: list[Payer], found: list[Found]) -> dict[str, Sequence[Any]]:

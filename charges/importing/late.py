@@ -19,7 +19,7 @@ from charges.importing.writing import rewrite
 from charges.models import Charge, FocusImport
 
 Status = Charge.ReviewStatus
-UNBILLED = (Status.EXCLUDED, Status.NOT_BILLABLE)
+UNBILLED = (Status.EXCLUDED, Status.NOT_BILLABLE, Status.DIVIDED)
 SET_ASIDE = (Status.EXCLUDED, Status.DEFERRED)
 
 

@@ -13,7 +13,8 @@ from charges.importing.snapshot import Old
 from charges.importing.totals import short
 from charges.importing.writing import rewrite
 from charges.models import Charge, FocusImport, Source
-from charges.review import settle_payer_flags
+from charges.review import BILLED_ELSEWHERE, UNDECIDED, settle_payer_flags
+from charges.sharing import is_shareable
 
 Status = Charge.ReviewStatus
 PAYER = ("pi__merged_into", "project__merged_into", "funding_account__merged_into")
@@ -39,7 +40,7 @@ def carry_decisions(pairs: Mapping[int, int], source: Source) -> None:
         new_ones = by_key(by_old[old.pk] for old in old_ones)
         for old in old_ones:
             new = new_ones[by_old[old.pk]]
-            if new.review_status != Status.NOT_BILLABLE:
+            if new.review_status not in BILLED_ELSEWHERE:
                 _carry(old, new, source)
                 changed.append(new)
         rewrite(changed, DECIDED)
@@ -47,7 +48,7 @@ def carry_decisions(pairs: Mapping[int, int], source: Source) -> None:
 
 def decided(charges: QuerySet[Charge]) -> QuerySet[Charge]:
     """Those that somebody decided about."""
-    undecided = [Status.CLEAR, Status.HELD, Status.NOT_BILLABLE]
+    undecided = [*UNDECIDED, *BILLED_ELSEWHERE]
     by_reviewer = Q(fund_step=Charge.FundStep.DECISION) | Q(decided_at__isnull=False)
     return charges.filter(~Q(review_status__in=undecided) | by_reviewer)
 
@@ -90,15 +91,16 @@ def _carry(old: Charge, new: Charge, source: Source) -> None:
     new.decided_by_id, new.decided_at, new.decision_reason = old.decided_by_id, old.decided_at, old.decision_reason
     if old.review_status in (Status.EXCLUDED, Status.DEFERRED):
         new.review_status = old.review_status
-    elif old.review_status == Status.APPROVED:
+    elif old.review_status in (Status.APPROVED, Status.SHARED):
         _carry_approval(old, new, source)
 
 
 def _carry_approval(old: Charge, new: Charge, source: Source) -> None:
     """It holds while due hardly moves and nothing is lacking; amounts are compared in the month's currency."""
-    is_complete = not new.missing and (not new.is_unconverted or convert(new))
+    is_shared = is_shareable(new)
+    is_complete = (is_shared or not new.missing) and (not new.is_unconverted or convert(new))
     if is_complete and abs(new.due_amount - old.due_amount) <= source.approval_threshold:
-        new.review_status = Status.APPROVED
+        new.review_status = Status.SHARED if is_shared else Status.APPROVED
         return
     new.flags |= ChangedAfterApproval.because(f"Due was {short(old.due_amount)} when it was approved.")
     new.review_status = Status.HELD

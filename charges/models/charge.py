@@ -65,6 +65,8 @@ class Charge(models.Model):
         EXCLUDED = "excluded", "Excluded"
         DEFERRED = "deferred", "Deferred"
         NOT_BILLABLE = "not_billable", "Not billable"
+        SHARED = "shared", "Shared among projects"
+        DIVIDED = "divided", "Divided, its parts are billed"
 
     class Kind(models.TextChoices):
         DELIVERED = "delivered", "Delivered"
@@ -72,14 +74,17 @@ class Charge(models.Model):
         LATE = "late", "Late difference of a closed month"
         REVERSAL = "reversal", "Reversal of a charge of a closed month"
         REBILL = "rebill", "Rebill of a corrected charge"
+        PART = "part", "Part of a charge that crosses an end date"
 
     class FundStep(models.TextChoices):
         NONE = "", "No fund"
         DECISION = "decision", "Reviewer's decision"
+        BEARER = "bearer", "Fund that bore the refunded charge"
         OVERRIDE = "override", "Overriding rule"
         SPLIT = "split", "Project split"
         TAG = "tag", "Tag"
         RULE = "rule", "Filling rule"
+        CENTRAL = "central", "Central project of the source"
         PROJECT = "project", "Project default"
         FALLBACK = "fallback", "Project fallback after its end date"
 
@@ -185,7 +190,16 @@ class Charge(models.Model):
                     or_,
                     (
                         models.Q(review_status=status)
-                        for status in ("clear", "held", "approved", "excluded", "deferred", "not_billable")
+                        for status in (
+                            "clear",
+                            "held",
+                            "approved",
+                            "excluded",
+                            "deferred",
+                            "not_billable",
+                            "shared",
+                            "divided",
+                        )
                     ),
                 ),
                 name="charge_review_status_known",

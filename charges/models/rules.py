@@ -12,9 +12,8 @@ from simple_history.models import HistoricalRecords
 
 from charges.models.payers import FundingAccount, PrincipalInvestigator, Project
 from charges.models.source import Source
+from charges.money import HUNDRED
 from charges.patterns import compiled
-
-HUNDRED = Decimal(100)
 
 
 def validate_pattern(pattern: str) -> None:

@@ -1,6 +1,6 @@
 """Who delivers billing files, and how their rows are read and priced."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -8,7 +8,14 @@ from django.db import models
 from django.db.models.functions import Lower
 from simple_history.models import HistoricalRecords
 
+from charges.models.payers import FundingAccount, PrincipalInvestigator, Project
 from charges.money import MoneyField
+
+
+def central(to: type[models.Model], name: str, help_text: str) -> Any:
+    return models.ForeignKey(
+        to, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=name, help_text=help_text
+    )
 
 
 class Source(models.Model):
@@ -25,6 +32,11 @@ class Source(models.Model):
     class LatePolicy(models.TextChoices):
         REFUSE = "refuse", "Refuse files of closed months"
         KEEP = "keep", "Keep them, not loaded, and show what they would change"
+
+    class SharedCosts(models.TextChoices):
+        HOLD = "hold", "Held until somebody says who pays"
+        CENTRAL = "central", "Paid by a central project"
+        PRO_RATA = "pro_rata", "Divided by amount due in the same account"
 
     class Encoding(models.TextChoices):
         UNICODE = "", "UTF-8, or UTF-16 with its mark"
@@ -64,6 +76,15 @@ class Source(models.Model):
     encoding = models.CharField(
         max_length=10, choices=Encoding.choices, default=Encoding.UNICODE, blank=True, help_text="Of its text files"
     )
+    shared_costs = models.CharField(
+        max_length=10,
+        choices=SharedCosts.choices,
+        default=SharedCosts.HOLD,
+        help_text="What becomes of tax, support and unused commitments that nobody is named for",
+    )
+    central_pi = central(PrincipalInvestigator, "central PI", "Gets the statement of shared costs")
+    central_project = central(Project, "central project", "Bears shared costs")
+    central_fund = central(FundingAccount, "central fund", "Is charged for shared costs")
     is_expected_monthly = models.BooleanField(default=False, help_text="A month without a delivery cannot be closed")
     approval_threshold = MoneyField(
         default=0, help_text="An approval survives a changed amount up to this much; beyond, the charge is held again"
@@ -91,6 +112,17 @@ class Source(models.Model):
                 condition=models.Q(delivery="snapshot") | models.Q(delivery="append") & ~models.Q(reference_column=""),
                 name="append_source_has_reference",
             ),
+            models.CheckConstraint(
+                condition=models.Q(shared_costs="hold")
+                | models.Q(shared_costs="pro_rata")
+                | models.Q(
+                    shared_costs="central",
+                    central_pi__isnull=False,
+                    central_project__isnull=False,
+                    central_fund__isnull=False,
+                ),
+                name="source_shared_costs_have_a_payer",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -99,6 +131,8 @@ class Source(models.Model):
     def clean(self) -> None:
         if self.delivery == Source.Delivery.APPEND and not self.reference_column:
             raise ValidationError({"reference_column": "An append source needs its reference column."})
+        if self.shared_costs == Source.SharedCosts.CENTRAL and not all(self.central):
+            raise ValidationError({"shared_costs": "Name the central PI, project and fund that pay for them."})
         before = Source.objects.filter(pk=self.pk).first()
         if before and before.rows_told_by != self.rows_told_by and self.imports.loaded().exists():
             raise ValidationError(
@@ -111,6 +145,11 @@ class Source(models.Model):
     def rows_told_by(self) -> tuple[str, str]:
         """How a row of one delivery is found in the next."""
         return self.delivery, self.reference_column if self.delivery == Source.Delivery.APPEND else ""
+
+    @property
+    def central(self) -> tuple[PrincipalInvestigator | None, Project | None, FundingAccount | None]:
+        """Who pays for shared costs where one project does."""
+        return self.central_pi, self.central_project, self.central_fund
 
     @property
     def reading(self) -> dict[str, str | bool]:

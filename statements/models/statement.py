@@ -142,6 +142,7 @@ class StatementLine(models.Model):
     subsidy = MoneyField()
     adjustments = MoneyField(default=0)
     due_amount = MoneyField()
+    shared_amount = MoneyField(null=True, help_text="Of a share of tax, support and the like: what was divided")
 
     class Meta:
         ordering: ClassVar = ["pk"]

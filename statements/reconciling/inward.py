@@ -13,8 +13,11 @@ from statements.reconciling.tallies import DISCARDED, QUARANTINED, Tally
 
 Status = Charge.ReviewStatus
 BILLABLE = (Status.CLEAR, Status.APPROVED)
+ON_STATEMENTS = (*BILLABLE, Status.SHARED)
 DECIDED: dict[str, tuple[str, Sequence[str]]] = {
     "Billable": ("billable", BILLABLE),
+    "Shared among projects": (Status.SHARED, [Status.SHARED]),
+    "Divided at an end date": (Status.DIVIDED, [Status.DIVIDED]),
     "Held for review": (Status.HELD, [Status.HELD]),
     "Excluded": (Status.EXCLUDED, [Status.EXCLUDED]),
     "Deferred out": (Status.DEFERRED, [Status.DEFERRED]),
@@ -40,8 +43,8 @@ def inward(rows: Sequence[Tally], period: BillingPeriod, currency: str) -> list[
 
 
 def converted(rows: Sequence[Tally], period: BillingPeriod, rate: ExchangeRate) -> Step:
-    """What is billable, at the month's rate: each charge is rounded to a billionth."""
-    billable = [row for row in rows if row.status in BILLABLE]
+    """What statements carry, at the month's rate: each charge is rounded to a billionth."""
+    billable = [row for row in rows if row.status in ON_STATEMENTS]
     count = sum(row.rows for row in billable)
     at_rate = EXACT.multiply(total([row.basis for row in billable]), rate.rate)
     result = Line(

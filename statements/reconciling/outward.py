@@ -7,12 +7,13 @@ from typing import Any
 from charges.models import Charge
 from charges.money import EXACT, ZERO, minor_unit, total
 from periods.models import BillingPeriod
-from statements.reconciling.inward import BILLABLE, rounding
+from statements.reconciling.inward import BILLABLE, ON_STATEMENTS, rounding
 from statements.reconciling.result import Line, Step, Where
 from statements.reconciling.tallies import Amount, BySource, Tally, adjusted, booked, issued, live
 
 State, Kind = BillingPeriod.State, Charge.Kind
 ADDED = {
+    "part": "Parts of charges divided at an end date",
     "carried": "Deferred in",
     "late": "Late differences of closed months",
     "correction": "Corrections of finalized charges",
@@ -89,7 +90,7 @@ def outward(rows: Sequence[Tally], books: Books, *, source: int | None = None, i
 
 def _on_statements(rows: Sequence[Tally], scope: Scope) -> Step:
     period, adjustments = scope.books.period, scope.of(scope.books.adjusted)
-    lines = [*_billable(rows, scope), *_added(rows, scope)]
+    lines = [*_billable(rows, scope), *_shared(rows, scope), *_added(rows, scope)]
     if adjustments.rows:
         where = scope.where_of_source("charges_adjustment", withdrawn_at__isnull="True")
         lines.append(Line("Adjustments", adjustments.amount, "+", adjustments.rows, where))
@@ -111,15 +112,25 @@ def _billable(rows: Sequence[Tally], scope: Scope) -> Iterable[Line]:
             yield _line(label, chosen, where)
 
 
+def _shared(rows: Sequence[Tally], scope: Scope) -> Iterable[Line]:
+    """Of the month's own bill; what nobody could be found to bear is missing on the statements."""
+    if chosen := [row for row in rows if row.origin == "delivered" and row.status == Charge.ReviewStatus.SHARED]:
+        where = _charges(scope, Charge.ReviewStatus.SHARED, kind__exact=Kind.DELIVERED.value)
+        yield _line("Shared among projects", chosen, where)
+
+
 def _added(rows: Sequence[Tally], scope: Scope) -> Iterable[Line]:
+    """Shared ones apart: no list has both."""
     for origin, label in ADDED.items():
-        if chosen := [row for row in rows if row.origin == origin and row.status in BILLABLE]:
-            yield _line(label, chosen, _charges(scope, "billable", **_came(chosen)))
+        for word, statuses in (("billable", BILLABLE), (Charge.ReviewStatus.SHARED, [Charge.ReviewStatus.SHARED])):
+            if chosen := [row for row in rows if row.origin == origin and row.status in statuses]:
+                suffix = "" if word == "billable" else ", shared among projects"
+                yield _line(f"{label}{suffix}", chosen, _charges(scope, word, **_came(chosen)))
 
 
 def _held(rows: Sequence[Tally], scope: Scope) -> Iterable[Line]:
     """What came from other months and is on no statement: outside of the equation, and not forgotten."""
-    others = [row for row in rows if row.origin in ADDED and row.status not in BILLABLE]
+    others = [row for row in rows if row.origin in ADDED and row.status not in ON_STATEMENTS]
     for origin, status in sorted({(row.origin, row.status) for row in others}):
         chosen = [row for row in others if (row.origin, row.status) == (origin, status)]
         words = Charge.ReviewStatus(status).label.lower()

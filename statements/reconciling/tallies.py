@@ -16,6 +16,7 @@ from statements.journaling import BOOKED
 from statements.lines import lines_by_payer, standing_adjustments
 from statements.models import JournalLine, Statement, StatementLine
 
+COPIES = (Charge.Kind.CARRIED, Charge.Kind.PART)
 QUARANTINED, DISCARDED = "quarantined", "discarded"
 ISSUES = {ImportIssue.Status.OPEN.value: QUARANTINED, ImportIssue.Status.DISCARDED.value: DISCARDED}
 NONE = Value(ZERO, MoneyField())
@@ -40,8 +41,8 @@ class Tally(NamedTuple):
 
     @property
     def origin(self) -> str:
-        """How the rows came into the month: its own bill, carried over, or a difference of an earlier month."""
-        if self.kind in (Charge.Kind.DELIVERED, Charge.Kind.CARRIED):
+        """How the rows came into the month: its own bill, parts of it, carried over, or a difference of an earlier month."""
+        if self.kind in (Charge.Kind.DELIVERED, Charge.Kind.CARRIED, Charge.Kind.PART):
             return self.kind
         return "late" if self.is_delivery else "correction"
 
@@ -124,9 +125,9 @@ def booked(period: BillingPeriod) -> BySource:
 
 
 def commitments(period: BillingPeriod) -> list[Commitment]:
-    """Σ billed − Σ effective of each commitment, over the months up to this one. A carried charge is a copy."""
+    """Σ billed − Σ effective of each commitment, over the months up to this one. Charges carried over are copies."""
     months = BillingPeriod.objects.filter(month__lte=period.month).values_list("pk", flat=True)
-    charges = Charge.objects.current().exclude(kind=Charge.Kind.CARRIED).exclude(commitment_discount_id="")
+    charges = Charge.objects.current().exclude(kind__in=COPIES).exclude(commitment_discount_id="")
     is_now = Q(period=period)
     paid_ahead = Sum(Coalesce("billed_cost", NONE) - EFFECTIVE_BASIS, filter=~is_now, output_field=MoneyField())
     rows = (

@@ -10,6 +10,7 @@ from django.db.models import Sum
 from charges.models import Charge
 from charges.models.charge import ChargeQuerySet
 from charges.money import ZERO, round_to_currency, total
+from statements.lines import SHARED_CREDITS
 from statements.models import Statement, StatementLine
 from statements.rendering import detail
 from statements.rendering.context import Bar, Discount, FundTotal, Institution, Line, StatementContext
@@ -42,7 +43,7 @@ def compose(statement: Statement, lines: Sequence[StatementLine], *, is_draft: b
         list_amount=statement.list_amount,
         due_amount=statement.due_amount,
         discounts=list(discounts(lines)),
-        provider_credits=_provider_credits(charges.billable(), statement.currency),
+        provider_credits=_provider_credits(charges.billable(), lines, statement.currency),
         lines=folded(usage),
         adjustments=[adjustment_line(line) for line in lines if line.kind == StatementLine.Kind.ADJUSTMENT],
         funds=fund_totals(lines),
@@ -77,9 +78,11 @@ def discounts(lines: Sequence[StatementLine]) -> Iterator[Discount]:
     return (part for part in found if part.amount)
 
 
-def _provider_credits(charges: ChargeQuerySet, currency: str) -> Decimal:
+def _provider_credits(charges: ChargeQuerySet, lines: Sequence[StatementLine], currency: str) -> Decimal:
+    """Their own, and their share of those that nobody is named for."""
     credited = charges.filter(charge_category="Credit").aggregate(due=Sum("due_amount"))["due"]
-    return round_to_currency(credited or ZERO, currency)
+    shared = total([line.due_amount for line in lines if line.description.startswith(SHARED_CREDITS)])
+    return round_to_currency((credited or ZERO) + shared, currency)
 
 
 def folded(lines: Sequence[StatementLine]) -> list[Line]:
@@ -96,8 +99,16 @@ def place(line: StatementLine) -> tuple[str, str, str]:
 
 def _fold(where: tuple[str, str, str], lines: Sequence[StatementLine]) -> Line:
     source, service, fund = where
-    list_amount = total([line.list_amount for line in lines])
-    return Line(source, service, fund, list_amount=list_amount, due_amount=total([line.due_amount for line in lines]))
+    list_amount, due_amount = total([line.list_amount for line in lines]), total([line.due_amount for line in lines])
+    shared = [line.shared_amount for line in lines if line.shared_amount is not None]
+    return Line(
+        source,
+        service,
+        fund,
+        list_amount=list_amount,
+        due_amount=due_amount,
+        share_of=total(shared) if shared else None,
+    )
 
 
 def adjustment_line(line: StatementLine) -> Line:

@@ -38,10 +38,16 @@ class Line:
     list_amount: Decimal
     due_amount: Decimal
     reason: str = ""
+    share_of: Decimal | None = None  # of a share of tax, support and the like: the amount that was divided
 
     @property
     def discount(self) -> Decimal:
         return self.due_amount - self.list_amount
+
+    @property
+    def share_percent(self) -> str:
+        """Of what was divided, to a tenth; empty where the line is no share, or a share of nothing due."""
+        return f"{self.due_amount / self.share_of * 100:.1f}" if self.share_of else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -288,7 +288,7 @@ def test_compute_costs_the_same_queries_for_any_number_of_statements(count, djan
         make_charge(pi=make_pi(f"pi{number}@example.edu"))
     period = make_period()
 
-    with django_assert_num_queries(9):
+    with django_assert_num_queries(10):
         drafts = list(compute(period))
 
     assert len(drafts) == count

@@ -91,7 +91,9 @@ def test_the_numbers_of_a_month_are_read_once(count, django_assert_num_queries):
         late(project=project)
     period = make_period("2025-02")
 
-    with django_assert_num_queries(7):  # adjustments, credits, sources, funds, splits of the month, sums, statements
+    with django_assert_num_queries(
+        8
+    ):  # adjustments, credits, sources, funds, splits of the month, shared costs, sums, statements
         found = [line.description for each in lines_by_payer(period) for line in each.lines]
 
     assert len(set(found)) == count

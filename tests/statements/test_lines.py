@@ -349,7 +349,7 @@ def test_lines_cost_the_same_queries_for_any_number_of_charges(count, django_ass
 
     period = make_period()
 
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(9):
         found = lines(period)
 
     assert len(found) == count * 2 + count + count

@@ -467,7 +467,7 @@ def test_projects_page_asks_eight_questions(django_assert_num_queries, rows):
 
 
 @pytest.mark.parametrize("rows", [1, 3])
-def test_statement_asks_twelve_questions(django_assert_num_queries, rows):
+def test_statement_asks_fourteen_questions(django_assert_num_queries, rows):
     statement = make_statement()
     for number in range(rows):
         make_line(statement, funding_account=make_fund(f"F-{number}"), source=make_source(f"source-{number}"))
@@ -475,6 +475,6 @@ def test_statement_asks_twelve_questions(django_assert_num_queries, rows):
     make_current(statement)
     client = browser("ada@example.edu")
     # session, user, statement, lines, six to see if it is current, disputes, count, charges
-    with django_assert_num_queries(13):
+    with django_assert_num_queries(14):
         page = client.get(f"/statements/{statement.number}/")
     assert (len(page.context["lines"]), len(page.context["page"]), Charge.objects.count()) == (rows, rows, rows)

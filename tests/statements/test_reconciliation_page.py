@@ -256,5 +256,5 @@ def test_the_page_costs_the_same_queries_for_any_number_of_rows(count, desk, dja
     url = address()
     desk.get(url)
 
-    with django_assert_num_queries(22):
+    with django_assert_num_queries(23):
         desk.get(url)

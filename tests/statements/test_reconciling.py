@@ -153,13 +153,15 @@ def test_every_row_is_somewhere():
     assert told(DECIDED) == (
         [
             ("+", "Billable", "4", 2),
+            ("+", "Shared among projects", "7", 1),
+            ("+", "Divided at an end date", "8", 1),
             ("+", "Held for review", "2", 1),
             ("+", "Excluded", "4", 1),
             ("+", "Deferred out", "5", 1),
             ("+", "Not billable", "6", 1),
             ("+", "Quarantined, undecided", "1E+1", 1),
             ("+", "Quarantined, discarded", "2E+1", 1),
-            ("=", "Basis amount", "51", 8),
+            ("=", "Basis amount", "66", 10),
         ],
         "adds up",
     )
@@ -427,5 +429,5 @@ def test_reconciling_costs_the_same_queries_for_any_number_of_rows(count, django
         make_costs("5", "5", review_status="held", pi=pi)
         make_issue(billed_cost=Decimal(1))
 
-    with django_assert_num_queries(18):
+    with django_assert_num_queries(19):
         reconcile(make_period())

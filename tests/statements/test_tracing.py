@@ -251,9 +251,9 @@ def test_portal_pages_ask_the_same_number_of_times(charge, django_assert_num_que
     of_charge, of_line = portal_pages(Charge.objects.get(pk=charge.pk)) if rows == 1 else revised(charge)
     client = browser()
 
-    with django_assert_num_queries(23):
+    with django_assert_num_queries(24):
         client.get(of_charge)
-    with django_assert_num_queries(15):
+    with django_assert_num_queries(16):
         client.get(of_line)
 
 
@@ -318,7 +318,7 @@ def test_admin_pages_ask_the_same_number_of_times(charge, auditor, django_assert
     client.force_login(auditor)
     why, line = admin_pages(charge)
 
-    with django_assert_num_queries(23):
+    with django_assert_num_queries(24):
         client.get(why)
-    with django_assert_num_queries(15):
+    with django_assert_num_queries(16):
         client.get(line)

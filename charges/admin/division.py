@@ -1,0 +1,46 @@
+"""On the page of a charge that is shared: among whom."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from django.http import HttpRequest
+from unfold.decorators import display
+
+from charges.admin.display import table
+from charges.models import Charge, FundingAccount, PrincipalInvestigator, Project
+from charges.money import printed
+from charges.sharing import Share, Sharing, cost_of
+
+SHARED: Any = ("Shared among projects", {"fields": ["shares"]})
+MOST_SHARES = 50
+WHO: tuple[Any, ...] = (PrincipalInvestigator, Project, FundingAccount)
+
+
+class DividedCharge:
+    """Mixed into the admin of charges."""
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        is_shared = obj is not None and obj.review_status == Charge.ReviewStatus.SHARED
+        return [*([SHARED] if is_shared else []), *super().get_fieldsets(request, obj)]  # type: ignore[misc]
+
+    @display(description="Shares")
+    def shares(self, charge: Charge) -> str:
+        """Of all charges of its kind in its account, which are divided as one."""
+        key = cost_of(charge)
+        found = [share for share in Sharing(charge.period).shares() if share.cost.key == key]
+        if not found:
+            return "Nothing is due in its account that could divide it: say who pays, or exclude it."
+        found.sort(key=lambda share: -abs(share.amounts[2]))
+        return table(["PI", "Project", "Fund", "Amount due"], _rows(found, charge.period.currency), amounts_from=3)
+
+
+def _rows(found: Sequence[Share], currency: str) -> Iterator[tuple[Any, ...]]:
+    shown, cost = found[:MOST_SHARES], found[0].cost
+    names = [model.objects.in_bulk({share.bearer[at] for share in shown}) for at, model in enumerate(WHO)]
+    for share in shown:
+        who = [rows[key] for rows, key in zip(names, share.bearer, strict=True)]
+        yield (*who, printed(share.amounts[2], currency))
+    if len(found) > len(shown):
+        yield "", "", f"and {len(found) - len(shown):,} more", ""
+    words = "By amount due" + (f", {cost.charges:,} charges together" if cost.charges > 1 else "")
+    yield "", "", words, printed(cost.amounts[2], currency)
