@@ -7,14 +7,13 @@ A model that gains a field needs a new version. Decimals have a fixed number of 
 import hashlib
 import json
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
-from decimal import Decimal
 from typing import Any
 
 from django.apps import apps
 from django.db.models import Model, QuerySet
 
 from periods.models import BillingPeriod
+from statements.encoding import ENCODER, encode
 from statements.guards import WAYS
 from statements.models import Seal
 
@@ -151,10 +150,8 @@ VERSIONS: dict[int, dict[str, list[str]]] = {
 def lines(period: BillingPeriod, algorithm: int = ALGORITHM) -> Iterator[tuple[str, bytes]]:
     """Table and line of everything in the month, a row at a time: memory does not grow with the month."""
     for table, fields in VERSIONS[algorithm].items():
-        rows = _rows(apps.get_model(table), period).order_by("pk").values_list(*fields)
-        for values in rows.iterator(chunk_size=2000):
-            row = dict(zip(fields, values, strict=True))
-            yield table, ENCODER.encode({"table": table, **row}).encode() + b"\n"
+        for line in encode(_rows(apps.get_model(table), period), table, fields):
+            yield table, line
 
 
 def read_line(line: bytes) -> dict[str, Any]:
@@ -196,16 +193,3 @@ def _rows(model: type[Model], period: BillingPeriod) -> QuerySet[Any]:
     if way == "period":
         return everything.filter(period=period)
     return everything.filter(pk__in=everything.filter(**{way: period}).values("pk"))
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, Decimal):
-        return format(value, "f")
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat(timespec="microseconds")
-    if isinstance(value, date):
-        return value.isoformat()
-    raise TypeError(f"{value!r} has no canonical form.")
-
-
-ENCODER = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=_plain)

@@ -4,13 +4,14 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from django.apps import apps
 
-from statements import canonical
+from statements import canonical, encoding
 from statements.guards import WAYS
 from statements.models import Seal
 from tests.make import make_charge, make_period
 from tests.statements.full_month import make_full_month
 
 pytestmark = pytest.mark.django_db
+CANONICAL = {"ensure_ascii": False, "sort_keys": True, "separators": (",", ":")}
 
 
 def test_every_column_of_a_guarded_table_is_in_the_newest_version():
@@ -63,11 +64,25 @@ def test_line_is_the_same_whatever_the_time_zone_and_the_order_of_keys():
     assert line.endswith(b"}\n")
 
 
-def test_reading_a_month_takes_one_query_a_table(django_assert_num_queries):
+def test_reading_a_month_takes_a_query_a_table_and_another_a_thousand_rows(django_assert_num_queries):
     for number in range(3):
         make_charge(resource_id=f"node-{number}")
 
     period = make_period()
 
-    with django_assert_num_queries(19):
+    with django_assert_num_queries(23):
         assert len(list(canonical.lines(period))) == 6  # the period, an import with its scope, three charges
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 1000])
+def test_lines_are_the_same_whatever_the_chunks(chunk, monkeypatch):
+    period = make_full_month("2025-01", "january")
+    for number in range(3):
+        make_charge(period=period, due_amount=f"-{number}.000000001", resource_name='A "quoted"\nname é')
+    lines = [line for _, line in canonical.lines(period)]
+
+    monkeypatch.setattr(encoding, "CHUNK", chunk)
+
+    assert [line for _, line in canonical.lines(period)] == lines
+    assert sum(b'"due_amount":"-2.000000001"' in line for line in lines) == 1
+    assert all(json.dumps(json.loads(line), **CANONICAL).encode() + b"\n" == line for line in lines)
