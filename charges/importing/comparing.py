@@ -1,5 +1,6 @@
 """What a delivery changes against what the months hold: computed once, for the preview, the thresholds and the load."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from decimal import Decimal
@@ -9,12 +10,14 @@ from typing import Any
 
 from django.db.models import Case, QuerySet, Sum, Value, When
 
+from charges.flags import UnusualChange
 from charges.importing.assessing import ABOUT
 from charges.importing.memo import Memo
 from charges.importing.places import Place, ProjectDelta
 from charges.importing.snapshot import Old, held_of, pair
 from charges.importing.staging import Staging
 from charges.importing.totals import short
+from charges.importing.unusual import Flags, New
 from charges.importing.writing import instant
 from charges.models import Charge
 from charges.money import ZERO, from_billionths, to_billionths
@@ -36,6 +39,28 @@ class Comparison:
         self.unchanged = staging.unchanged
         self.matched = 0  # rows of files that write all anew
         self.links = {place.month: self._links(place) for place in self.places}
+
+    @cached_property
+    def unusual(self) -> dict[str, Flags]:
+        """By month, the services that come to far more than before."""
+        return {
+            place.month: place.watch.unusual(place.period, in_batches(old.pk for old in self.left[place.month]))
+            for place in self.places
+            if place.watch
+        }
+
+    @property
+    def flags(self) -> Counter[str]:
+        """Of the rows that are new or changed, how many have each flag."""
+        return self.staging.flags + Counter({UnusualChange.name: sum(new.rows for new in self._dear)})
+
+    @property
+    def flagged(self) -> int:
+        return self.staging.flagged + sum(new.clear for new in self._dear)
+
+    @property
+    def _dear(self) -> list[New]:
+        return [place.watch.new[key] for place in self.places if place.watch for key in self.unusual[place.month]]
 
     @property
     def changed(self) -> int:

@@ -20,6 +20,7 @@ from charges.importing.snapshot import by_month, in_effect, loaded_of
 from charges.importing.staging import Staging
 from charges.importing.superseding import supersede
 from charges.importing.totals import ControlTotals
+from charges.importing.unusual import hold
 from charges.importing.writing import link
 from charges.models import Charge, FocusImport, ImportIssue, ImportScope, Source
 from charges.money import ZERO
@@ -59,6 +60,9 @@ def load(staging: Staging, *, before: set[int], by: Any, force: bool) -> FocusIm
     """
     comparison = Comparison(staging)
     _ = comparison.by_project, comparison.late_months  # remembered: reading what is left takes as long as there is
+    for place in comparison.places:
+        if staging.focus_import and place.period and (flags := comparison.unusual.get(place.month)):
+            hold(staging.focus_import, place.period, flags)
     pairs = {place.month: _linked(staging, place, comparison.links[place.month]) for place in comparison.places}
     return _make_current(comparison, pairs, before=before, by=by, force=force)
 
@@ -212,7 +216,7 @@ def _save_counts(comparison: Comparison) -> None:
     focus_import.added, focus_import.changed = comparison.added, comparison.changed
     focus_import.removed, focus_import.unchanged = comparison.removed, comparison.unchanged
     focus_import.rows, focus_import.loaded = staging.rows, staging.loaded
-    focus_import.quarantined, focus_import.flagged = staging.quarantined, staging.flagged
+    focus_import.quarantined, focus_import.flagged = staging.quarantined, comparison.flagged
     focus_import.totals, focus_import.change_set = staging.totals.as_text(), comparison.by_project
     focus_import.late, focus_import.late_months = staging.late, comparison.late_months
     focus_import.late_to = staging.places.late_to or ""

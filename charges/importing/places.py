@@ -10,7 +10,8 @@ from charges.importing.appending import Ledger
 from charges.importing.snapshot import Snapshot, held_of
 from charges.importing.then import Reading, readings
 from charges.importing.totals import ControlTotals
-from charges.models import Charge, Source
+from charges.importing.unusual import Watch
+from charges.models import Charge, ReviewSettings, Source
 from periods.errors import PeriodNotOpen, Refused
 from periods.models import BillingPeriod
 
@@ -42,6 +43,7 @@ class Place:
     late_month: str = ""
     is_closed: bool = False
     is_settled: bool = False
+    watch: Watch | None = None  # of an open month
     rows: int = 0
     undecided: int = 0  # bad rows of a closed place that are new to it
     unchanged: int = 0
@@ -70,8 +72,11 @@ class Place:
 class Places(dict[str, Place]):
     """By month of the rows. A month is made by the first row that names it, but not in a dry run."""
 
-    def __init__(self, source: Source, *, may_create: bool, late_to: str | None = None) -> None:
+    def __init__(
+        self, source: Source, settings: ReviewSettings, *, may_create: bool, late_to: str | None = None
+    ) -> None:
         super().__init__()
+        self.settings = settings
         self.source, self.may_create, self.late_to = source, may_create, late_to
         self.ledger = Ledger(source)
 
@@ -119,7 +124,8 @@ class Places(dict[str, Place]):
         period = self._period(month)
         if period is None or period.state == State.OPEN:
             _refuse_billed_twice(self.source, month)
-            return Place(month, period, _currency(period), self._holding(period))
+            watch = Watch(self.source, month, _currency(period), self.settings)
+            return Place(month, period, _currency(period), self._holding(period), watch=watch)
         target = self._target(self.late_to, month) if self.late_to else period
         place = Place(month, target, _currency(target), self._holding(period), late_month=month)
         place.is_closed, place.then = not self.late_to, readings(self.source, month)

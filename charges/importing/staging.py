@@ -53,7 +53,9 @@ class Staging:
         self.source, self.focus_import = source, focus_import
         self.target_month, self.meter = target_month, Meter(progress)
         self.assessor = Assessor(source, may_create=focus_import is not None)
-        self.places = Places(source, may_create=focus_import is not None, late_to=late_to)
+        self.places = Places(
+            source, self.assessor.reviewer.settings, may_create=focus_import is not None, late_to=late_to
+        )
         self.totals, self.added_totals = ControlTotals(), ControlTotals()
         self.allocations, self.decided = Allocations(self._as_corrected), Decided(source)
         self.expected: Mapping[Path, int] = {}  # rows, where a manifest says how many a file has
@@ -223,6 +225,8 @@ class Staging:
             place.dues.extend(price.due for price in assessment.prices)
         place.flagged += assessment.statuses.count(Status.HELD.value)
         _count_deltas(rows, assessment, place)
+        if place.watch and place.watch.usual:
+            place.watch.count(rows, assessment)
         if place.is_closed:
             self.places.refuse_unless_kept(place)  # at once: the rest of a large file makes no difference
             return
