@@ -116,11 +116,11 @@ THIRD = SECOND | {
         "id period_id pi_id project_id charge_id source_id service_name funding_account_id list_amount due_amount state "
         "ground granted_list granted_due adjustment_id opened_at opened_by_id decided_at"
     ),
-    "charges.DisputeMessage": "id dispute_id at by_id is_staff text",
+    "charges.DisputeMessage": "id dispute_id at by_id is_staff is_internal text",
     "charges.DisputeAttachment": "id message_id name content_type path sha256 size",
     "charges.Adjustment": (
         "id period_id kind source_id pi_id project_id funding_account_id borne_by_id account_code charge_id campaign_id "
-        "description list_amount due_amount reason created_at created_by_id needs_approval approved_at approved_by_id "
+        "dispute_id reverses_id description list_amount due_amount reason created_at created_by_id needs_approval approved_at approved_by_id "
         "withdrawn_at"
     ),
     "charges.CreditCampaign": (

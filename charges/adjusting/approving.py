@@ -7,6 +7,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from charges.disputing.outcome import reconsider, settle
 from charges.models import Adjustment
 from charges.models.approval import Approvable
 from periods import audit
@@ -41,17 +42,21 @@ def approve_adjustment(adjustment: Adjustment, *, by: Any) -> Adjustment:
     locked.save(update_fields=["approved_at", "approved_by"])
     after = {"due": str(locked.due_amount)}
     audit.record(by=by, action="approve", subject=locked, period=locked.period, after=after)
+    if locked.dispute:
+        settle(locked.dispute, by=by)
     return locked
 
 
 @transaction.atomic
 def refuse_adjustment(adjustment: Adjustment, *, reason: str, by: Any) -> Adjustment:
-    """Withdrawn by who was to approve it; the row stays, and never counted."""
+    """Withdrawn by who was to approve it; the row stays, and never counted. A dispute is open again."""
     locked = _lock(adjustment, by)
     require_another(locked, by)
     locked.withdrawn_at = timezone.now()
     locked.save(update_fields=["withdrawn_at"])
     audit.record(by=by, action="refuse", subject=locked, period=locked.period, reason=require_reason(reason))
+    if locked.dispute:
+        reconsider(locked.dispute, reason=reason, by=by)
     return locked
 
 

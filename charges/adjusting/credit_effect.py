@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 from django.db.models import Q, Sum
 
 from charges.adjusting.apportioning import apportion
+from charges.disputing.off_lines import off_lines, shares
 from charges.ledger import Ledger, campaign_sums
-from charges.models import Adjustment, Charge, CreditCampaign, Dispute
+from charges.models import Adjustment, Charge, CreditCampaign
 from charges.models.charge import ChargeQuerySet
 from charges.money import BILLIONTH, EXACT, HUNDRED, ZERO, minor_unit, round_to_currency, total
 from periods.calendar import institution_day
@@ -140,23 +141,10 @@ def _earlier(charges: ChargeQuerySet, period: BillingPeriod) -> dict[int, Decima
         ~Q(due_amount=0), withdrawn_at=None, charge__in=charges.order_by().values("pk")
     )
     found = dict(standing.order_by().values_list("charge").annotate(sum=Sum("due_amount")))
-    for charge, amount in _off_lines(period):
-        found[charge] = found.get(charge, ZERO) + amount
+    for adjustment in off_lines(period):
+        for charge, amount in shares(adjustment, "due_amount", BILLIONTH).items():
+            found[charge] = found.get(charge, ZERO) + amount
     return found
-
-
-def _off_lines(period: BillingPeriod) -> Iterator[tuple[int, Decimal]]:
-    """What upheld disputes took off whole lines, as shares of the charges on them."""
-    upheld = Dispute.objects.filter(
-        period=period, state=Dispute.State.UPHELD, charge=None, adjustment__withdrawn_at=None
-    )
-    for dispute in upheld.exclude(granted_due=0):
-        of_fund = Q(funding_account=dispute.funding_account_id) | Q(fund_step=Charge.FundStep.SPLIT)
-        of_line = {name: getattr(dispute, name) for name in ("pi", "project", "source", "service_name")}
-        charges = Charge.objects.billable().filter(of_fund, period=period, late_month="", **of_line)
-        rows = list(charges.order_by("pk").values_list("pk", "due_amount"))
-        shares = apportion(-dispute.granted_due, [due for _, due in rows], BILLIONTH)
-        yield from ((pk, -share) for (pk, _), share in zip(rows, shares, strict=True))
 
 
 def _left(due: Decimal, adjusted: Decimal) -> Decimal:

@@ -87,7 +87,7 @@ def withdraw_campaign(campaign: CreditCampaign, *, reason: str, by: Any = None) 
 def _validate(campaign: CreditCampaign) -> None:
     campaign.code = campaign.code.strip().upper()
     campaign.reason = require_reason(campaign.reason)
-    if CreditCampaign.objects.filter(period=campaign.period_id, code=campaign.code).exists():
+    if CreditCampaign.objects.filter(period=campaign.period_id, code=campaign.code, withdrawn_at=None).exists():
         raise Refused(f"{campaign.period} has a credit campaign {campaign.code} already: no charge is credited twice.")
     try:
         campaign.full_clean()

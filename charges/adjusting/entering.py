@@ -9,7 +9,8 @@ from django.utils import timezone
 
 from charges.adjusting.approving import needs_approval
 from charges.attribution.funding import require_standing
-from charges.models import Adjustment, Charge, FundingAccount, PrincipalInvestigator, Project, Source
+from charges.disputing.outcome import reconsider
+from charges.models import Adjustment, Charge, Dispute, FundingAccount, PrincipalInvestigator, Project, Source
 from charges.money import ZERO
 from periods import audit
 from periods.duties import ADJUSTING
@@ -35,6 +36,7 @@ def adjust(
     charge: Charge | None = None,
     account_code: str = "",
     weighed: Decimal | None = None,
+    dispute: Dispute | None = None,
     by: Any = None,
 ) -> Adjustment:
     """A signed amount in an open or closed month. A credit is negative; a manual charge states list and due.
@@ -54,6 +56,7 @@ def adjust(
         funding_account=funding_account or (charge.funding_account if charge else None),
         borne_by=borne_by,
         charge=charge,
+        dispute=dispute,
         account_code=account_code,
         description=description,
         list_amount=list_amount,
@@ -77,9 +80,13 @@ def withdraw(adjustment: Adjustment, *, reason: str, by: Any = None) -> Adjustme
     locked = Adjustment.objects.select_for_update().get(pk=adjustment.pk)
     if locked.withdrawn_at:
         raise Refused(f"{locked} is withdrawn already.")
+    if locked.reverses_id:
+        raise Refused(f"{locked} belongs to the correction of {locked.charge}, which stands.")
     locked.withdrawn_at = timezone.now()
     locked.save(update_fields=["withdrawn_at"])
     audit.record(by=by, action="withdraw", subject=locked, period=locked.period, reason=require_reason(reason))
+    if locked.dispute:
+        reconsider(locked.dispute, reason=reason, by=by)
     return locked
 
 

@@ -1,5 +1,1 @@
-"""A PI objects: the thread, its files and mails, and what the objection comes to in money."""
-
-from charges.disputing.objecting import answer, deny, open_dispute, uphold, withdraw_dispute, write_to_staff
-
-__all__ = ["answer", "deny", "open_dispute", "uphold", "withdraw_dispute", "write_to_staff"]
+"""A PI objects; staff uphold with an adjustment, or answer. What is in dispute stays due until then."""

@@ -149,12 +149,12 @@ def _split(line: Line) -> FundingSplit | None:
 def _adjusted(line: Line, charge: Charge | None = None) -> Q:
     """Adjustments of the charges on the line, or of one; with upheld disputes, which may name no charge."""
     if charge:
-        return Q(charge=charge) | Q(charge=None, pk__in=Dispute.objects.filter(charge=charge).values("adjustment"))
+        return Q(charge=charge) | Q(charge=None, dispute__charge=charge)
     of = {"source": line.source, "service_name": line.service_name}
     on_charges = Q(**{f"charge__{name}": value for name, value in of.items()}, charge__late_month=line.late_month)
     disputed = on_charges if line.late_month else on_charges | Q(charge=None, **of)
     mine = Dispute.objects.filter(disputed, period=line.period, pi=line.pi, project=line.project)
-    adjusted = on_charges | Q(charge=None, pk__in=mine.values("adjustment"))
+    adjusted = on_charges | Q(charge=None, dispute__in=mine)
     theirs = Q(period=line.period, pi=line.pi, project=line.project)
     return adjusted & theirs & (Q(funding_account=line.fund) if line.fund else Q())
 

@@ -18,9 +18,11 @@ def tell_pi(dispute: Dispute, text: str) -> None:
     _send("pi", _context(dispute, text, url), to=_readers(dispute), reply_to=reply_to)
 
 
-def tell_staff(dispute: Dispute, text: str) -> None:
+def tell_staff(dispute: Dispute, text: str, *, is_theirs: bool = True) -> None:
+    """What the PI's side writes, or that it is open again."""
     url = reverse("admin:charges_dispute_change", args=[dispute.pk])
-    _send("staff", _context(dispute, text, url), to=[settings.REPLY_TO_EMAIL or settings.DEFAULT_FROM_EMAIL])
+    context = {**_context(dispute, text, url), "is_theirs": is_theirs}
+    _send("staff", context, to=[settings.REPLY_TO_EMAIL or settings.DEFAULT_FROM_EMAIL])
 
 
 def _readers(dispute: Dispute) -> list[str]:

@@ -8,9 +8,11 @@ from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
 
 from charges.adjusting.entering import adjust
+from charges.attribution.funding import require_standing
 from charges.disputing.at_stake import Amounts, account_code, at_stake, shares
 from charges.disputing.attaching import attach
 from charges.disputing.noticing import tell_pi, tell_staff
+from charges.disputing.outcome import require_alone, settle, take_back
 from charges.models import Adjustment, Charge, Dispute, FundingAccount, PrincipalInvestigator, Project, Source
 from charges.money import EXACT, ZERO, printed, round_to_currency
 from periods import audit
@@ -40,6 +42,7 @@ def open_dispute(
     """On a charge, or on the line of a source, service and fund. The caller has checked that `by` may see it."""
     if charge is None and source is None:
         raise Refused("Say what is disputed: a charge, or a line of a source.")
+    require_standing(pi, project, funding_account)
     locked = BillingPeriod.objects.lock_unsealed(period.pk)
     dispute = Dispute(
         period=locked,
@@ -51,7 +54,7 @@ def open_dispute(
         funding_account=funding_account,
         opened_by=by,
     )
-    _require_alone(dispute)
+    require_alone(dispute)
     dispute.list_amount, dispute.due_amount = at_stake(dispute)
     dispute.save()
     _write(dispute, require_reason(text), files, by=by)
@@ -89,26 +92,30 @@ def uphold(
     """Take off what is wrong, all of it unless an amount is given.
 
     “Not their usage” takes list price and amount due in proportion, a wrong price the amount due only. The amount
-    is positive and of what is due; where nothing is due, of the list price.
+    is positive and of what is due; where nothing is due, of the list price. Where somebody else must approve it, it
+    stays open until then, and the PI hears of it then.
     """
     require_permission(by, "charges.uphold_dispute", "uphold a dispute")
     locked = _lock_open(dispute)
     _require_other(locked, by)
+    _require_none_pending(locked)
     granted = _granted(at_stake(locked), Dispute.Ground(ground), amount, locked.period.currency)
-    made = [_correct(locked, fund, part, granted, text, by=by) for fund, part in shares(locked, granted)]
-    decided = run_transition(
-        locked, "uphold", by=by, reason=require_reason(text), adjustment=made[0], ground=ground, granted=granted
-    )
-    _write(decided, text, files, by=by, is_staff=True)
-    tell_pi(decided, text)
-    return decided
+    for fund, part in shares(locked, granted):
+        _correct(locked, fund, part, granted, text, by=by)
+    locked.propose(ground=ground, granted=granted)
+    locked.save()
+    _write(locked, text, files, by=by, is_staff=True, is_internal=True)
+    after = {"ground": ground, "list": str(granted.list), "due": str(granted.due)}
+    audit.record(by=by, action="propose", subject=locked, period=locked.period, after=after, reason=text)
+    return settle(locked, reason=text, by=by)
 
 
 @transaction.atomic
 def deny(dispute: Dispute, *, text: str, files: Files = (), by: Any = None) -> Dispute:
-    BillingPeriod.objects.lock_unsealed(dispute.period_id)
-    _require_other(dispute, by)
-    decided = run_transition(dispute, "deny", by=by, reason=require_reason(text))
+    locked = _lock_open(dispute)
+    _require_other(locked, by)
+    _require_none_pending(locked)
+    decided = run_transition(locked, "deny", by=by, reason=require_reason(text))
     _write(decided, text, files, by=by, is_staff=True)
     tell_pi(decided, text)
     return decided
@@ -119,8 +126,9 @@ def withdraw_dispute(dispute: Dispute, *, by: Any) -> Dispute:
     """By the person who opened it."""
     if by is None or dispute.opened_by_id != by.pk:
         raise NotPermitted("Only the person who opened a dispute withdraws it.")
-    BillingPeriod.objects.lock_unsealed(dispute.period_id)
-    return run_transition(dispute, "withdraw", by=by)
+    locked = _lock_open(dispute)
+    take_back(locked, reason="The dispute is withdrawn.", by=by)
+    return run_transition(locked, "withdraw", by=by)
 
 
 def _require_other(dispute: Dispute, by: Any) -> None:
@@ -136,23 +144,18 @@ def _lock_open(dispute: Dispute) -> Dispute:
     return locked
 
 
-def _require_alone(dispute: Dispute) -> None:
-    """The month is locked, so that of two at once the second finds the first."""
-    same = Dispute.objects.filter(period=dispute.period, state=Dispute.State.OPEN, charge=dispute.charge)
-    if dispute.charge is None:
-        payer = {"pi": dispute.pi, "project": dispute.project, "source": dispute.source}
-        same = same.filter(**payer, service_name=dispute.service_name, funding_account=dispute.funding_account)
-    if found := same.first():
-        raise Refused(f"It is in dispute already: write to dispute {found.pk}.")
+def _require_none_pending(dispute: Dispute) -> None:
+    if dispute.adjustments.pending().exists():
+        raise Refused("What was to be taken off awaits approval: approve, refuse or withdraw that first.")
 
 
-def _write(dispute: Dispute, text: str, files: Files, *, by: Any, is_staff: bool = False) -> None:
+def _write(dispute: Dispute, text: str, files: Files, *, by: Any, **kind: bool) -> None:
     text = text.strip()
     if not text:
         raise Refused("Write a message.")
     if len(text) > LONGEST:
         raise Refused(f"Write at most {LONGEST:,} characters; attach what is longer as a file.")
-    attach(dispute.messages.create(by=by, text=text, is_staff=is_staff), files)
+    attach(dispute.messages.create(by=by, text=text, **kind), files)
 
 
 def _granted(left: Amounts, ground: Dispute.Ground, amount: Decimal | None, currency: str) -> Amounts:
@@ -196,4 +199,5 @@ def _correct(
         funding_account=fund,
         account_code=account_code(dispute),
         weighed=granted.due,
+        dispute=dispute,
     )

@@ -46,6 +46,14 @@ class Adjustment(Approvable):
     due_amount = MoneyField("amount due")
     reason = models.TextField(validators=[MinLengthValidator(10)], help_text="At least ten characters")
     campaign = models.ForeignKey(CreditCampaign, models.PROTECT, null=True, editable=False, related_name="adjustments")
+    dispute = models.ForeignKey(
+        "charges.Dispute", models.PROTECT, null=True, editable=False, related_name="adjustments",
+        help_text="That it upholds; of a split, one for each fund",
+    )  # fmt: skip
+    reverses = models.ForeignKey(
+        "self", models.PROTECT, null=True, editable=False, related_name="+",
+        help_text="That it takes back, with the charge that was corrected",
+    )  # fmt: skip
 
     objects = ApprovableManager()
 
@@ -84,6 +92,7 @@ class Adjustment(Approvable):
                 condition=models.Q(campaign=None) | models.Q(charge__isnull=False, source__isnull=False),
                 name="credit_of_campaign_names_charge",
             ),
+            models.UniqueConstraint(fields=["reverses", "charge"], name="adjustment_taken_back_once"),
             *approval_constraints("adjustment"),
         ]
 

@@ -77,7 +77,12 @@ class CreditCampaign(Approvable):
             ("withdraw_creditcampaign", "Can withdraw a credit campaign"),
         ]
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["period", "code"], name="one_campaign_a_code_and_month"),
+            models.UniqueConstraint(
+                fields=["period", "code"],
+                condition=models.Q(withdrawn_at=None),
+                name="one_campaign_a_code_and_month",
+                violation_error_message="The month has a credit campaign of this code already.",
+            ),
             known_states(["percent", "per_charge", "per_project"], "campaign_method_known", "method"),
             models.CheckConstraint(
                 condition=models.Q(method="percent", percent__isnull=False, amount=None)

@@ -86,10 +86,21 @@ class Dispute(Document):
         days = ((self.decided_at or timezone.now()) - self.opened_at).days
         return f"{days} day{'' if days == 1 else 's'}" if days else "less than a day"
 
-    @transition("state", source=State.OPEN, target=State.UPHELD, permission="charges.uphold_dispute")
-    def uphold(self, *, by: Any, adjustment: Adjustment, ground: str, granted: tuple[Decimal, Decimal]) -> None:
-        self.adjustment, self.ground, self.decided_at = adjustment, ground, timezone.now()
+    def propose(self, *, ground: str, granted: tuple[Decimal, Decimal]) -> None:
+        """What upholding it takes off, which may have to be approved first: until then it stays open."""
+        self.ground = ground
         self.granted_list, self.granted_due = granted
+
+    @transition("state", source=State.OPEN, target=State.UPHELD)
+    def uphold(self, *, by: Any) -> None:
+        """Once all that it takes off counts: whoever proposed it was allowed to uphold it."""
+        self.adjustment = self.adjustments.in_force().order_by("pk").first()
+        self.decided_at = timezone.now()
+
+    @transition("state", source=State.UPHELD, target=State.OPEN)
+    def reopen(self, *, by: Any) -> None:
+        """What it took off was withdrawn."""
+        self.adjustment = self.decided_at = None
 
     @transition("state", source=State.OPEN, target=State.DENIED, permission="charges.deny_dispute")
     def deny(self, *, by: Any) -> None:
@@ -105,6 +116,7 @@ class DisputeMessage(models.Model):
     at = models.DateTimeField(default=timezone.now)
     by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
     is_staff = models.BooleanField(default=False, help_text="Written by those who bill, not by the PI's side")
+    is_internal = models.BooleanField(default=False, help_text="Among those who bill: the PI does not see it")
     text = models.TextField()
 
     class Meta:

@@ -16,9 +16,9 @@ from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminFileFieldWi
 
 from charges.admin.display import audit_list, link, money_column
 from charges.admin.filters import PeriodFilter
-from charges.disputing import answer, deny, uphold
 from charges.disputing.at_stake import at_stake
 from charges.disputing.attaching import ACCEPTED, KINDS, SIZE
+from charges.disputing.objecting import answer, deny, uphold
 from charges.models import Dispute, DisputeAttachment, DisputeMessage
 from charges.money import AmountField
 from periods.errors import Refused
@@ -87,6 +87,8 @@ def _answer(dispute: Dispute, **answers: Any) -> str:
 def _uphold(dispute: Dispute, **answers: Any) -> str:
     upheld = uphold(dispute, **_files(answers))
     taken = money(upheld.granted_due or upheld.granted_list, upheld.period.currency)
+    if upheld.state == State.OPEN:
+        return f"Proposed: {taken}. It counts, and the PI is told, once somebody else approves it."
     return f"Upheld: {taken}, by {upheld.adjustment}. Reissue the statements."
 
 
@@ -129,9 +131,9 @@ class MessageInline(ReadOnlyInline):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).select_related("by").prefetch_related("attachments")
 
-    @display(description="From", label={"Staff": "info", "PI": "warning"})
+    @display(description="From", label={"Staff": "info", "Staff only": "danger", "PI": "warning"})
     def side(self, message: DisputeMessage) -> str:
-        return "Staff" if message.is_staff else "PI"
+        return "Staff only" if message.is_internal else "Staff" if message.is_staff else "PI"
 
     @display(description="Files")
     def files(self, message: DisputeMessage) -> str:
@@ -240,11 +242,13 @@ class DisputeAdmin(TransitionAdmin, ReadOnlyAdmin):
 
     @display(description="Outcome")
     def outcome(self, dispute: Dispute) -> str:
-        if dispute.adjustment is None:
+        adjustment = dispute.adjustments.filter(withdrawn_at=None).order_by("pk").first()
+        if adjustment is None:
             return "—"
         amounts = (money(amount, dispute.period.currency) for amount in (dispute.granted_due, dispute.granted_list))
         what = "{} due, {} list price: ".format(*amounts)
-        return format_html("{}{}", what, link(dispute.adjustment, dispute.get_ground_display()))
+        waits = ", awaits approval" if dispute.state == State.OPEN else ""
+        return format_html("{}{}{}", what, link(adjustment, dispute.get_ground_display()), waits)
 
     @display(description="Age", ordering="-opened_at")
     def age(self, dispute: Dispute) -> str:

@@ -4,19 +4,19 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from django.db.models import Exists, OuterRef, QuerySet, Subquery
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 
-from charges.disputing import open_dispute, withdraw_dispute, write_to_staff
 from charges.disputing.at_stake import at_stake
 from charges.disputing.attaching import ACCEPTED, HINT
+from charges.disputing.objecting import open_dispute, withdraw_dispute, write_to_staff
 from charges.models import Charge, Dispute, DisputeAttachment
 from periods.errors import Refused
 from periods.models import BillingPeriod
 from statements.downloading import download
 from statements.models import Statement, StatementLine
-from statements.portal.marks import is_disputable
+from statements.portal.marks import is_disputable, key_now, payer_now
 from statements.portal.pages import page_of, portal_action, portal_form, portal_page, visible_statement
 
 logger = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ def dispute(request: HttpRequest, number: int) -> HttpResponse:
 @portal_form
 def dispute_charge(request: HttpRequest, number: int, charge: int) -> HttpResponse:
     shown = visible_statement(request, number)
-    theirs = Charge.objects.billable().filter(period=shown.period, pi=shown.pi_id, project=shown.project_id)
+    theirs = Charge.objects.billable().filter(**payer_now(shown), period=shown.period)
     found = get_object_or_404(theirs.select_related("source", "funding_account"), pk=charge)
     return _open(request, shown, charge=found)
 
@@ -49,8 +49,7 @@ def dispute_line(request: HttpRequest, number: int, line: int) -> HttpResponse:
     found = get_object_or_404(StatementLine.objects.select_related("source"), statement=shown, pk=line)
     if not is_disputable(found):
         raise Http404
-    key = {name: getattr(found, name) for name in ("source", "service_name", "funding_account")}
-    return _open(request, shown, **key)
+    return _open(request, shown, **key_now(found))
 
 
 @portal_action
@@ -67,7 +66,7 @@ def withdraw(request: HttpRequest, number: int) -> HttpResponse:
 
 @portal_page
 def file(request: HttpRequest, number: int, file: int) -> HttpResponse:
-    attachment = get_object_or_404(DisputeAttachment, message__dispute=_found(request, number), pk=file)
+    attachment = get_object_or_404(_attachments(_found(request, number)), pk=file)
     try:
         return download(attachment)
     except Refused as refusal:
@@ -76,9 +75,9 @@ def file(request: HttpRequest, number: int, file: int) -> HttpResponse:
 
 
 def _visible(request: HttpRequest) -> QuerySet[Any]:
-    """Of statements that the reader sees; not there and not yours are the same answer."""
-    same = {name: OuterRef(name) for name in ("period", "pi", "project")}
-    statements = Statement.objects.visible_to(request.user).filter(**same)
+    """Of statements that the reader sees, issued before a merge too; not there and not yours are the same answer."""
+    same = (Q(**{name: OuterRef(name)}) | Q(**{f"{name}__merged_into": OuterRef(name)}) for name in ("pi", "project"))
+    statements = Statement.objects.visible_to(request.user).filter(*same, period=OuterRef("period")).order_by("-pk")
     until, number = (Subquery(statements.values(name)[:1]) for name in ("dispute_until", "number"))
     seen = Dispute.objects.filter(Exists(statements)).annotate(until=until, statement_number=number)
     return seen.select_related(*NAMED)
@@ -89,7 +88,7 @@ def _found(request: HttpRequest, number: int) -> Any:
 
 
 def _open(request: HttpRequest, shown: Statement, **what: Any) -> HttpResponse:
-    whose: dict[str, Any] = {"period": shown.period, "pi": shown.pi, "project": shown.project}
+    whose = {"period": shown.period, **payer_now(shown)}
     refusal = ""
     if request.method == "POST":
         try:
@@ -100,6 +99,10 @@ def _open(request: HttpRequest, shown: Statement, **what: Any) -> HttpResponse:
     proposed = Dispute(**whose, **what)
     context = {"statement": shown, "proposed": proposed, "at_stake": at_stake(proposed), "refusal": refusal}
     return render(request, "portal/dispute_open.html", WRITING | context | {"may_write": _is_unsealed(shown.period)})
+
+
+def _attachments(found: Dispute) -> QuerySet[DisputeAttachment]:
+    return DisputeAttachment.objects.filter(message__dispute=found, message__is_internal=False)
 
 
 def _run(request: HttpRequest, found: Any, stage: Callable[[], object]) -> HttpResponse:
@@ -118,7 +121,7 @@ def _show(request: HttpRequest, found: Any, *, refusal: str = "") -> HttpRespons
     is_open = found.state == Dispute.State.OPEN and _is_unsealed(found.period)
     context = {
         "dispute": found,
-        "thread": found.messages.select_related("by").prefetch_related("attachments"),
+        "thread": found.messages.filter(is_internal=False).select_related("by").prefetch_related("attachments"),
         "may_write": is_open,
         "may_withdraw": is_open and found.opened_by_id == request.user.pk,
         "refusal": refusal,

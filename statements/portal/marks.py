@@ -28,9 +28,7 @@ class Marks:
 
     def __init__(self, statement: Statement) -> None:
         self.may_dispute = statement.period.state != BillingPeriod.State.FINALIZED
-        found = Dispute.objects.filter(
-            period=statement.period_id, pi=statement.pi_id, project=statement.project_id, state=Dispute.State.OPEN
-        )
+        found = Dispute.objects.filter(**payer_now(statement), period=statement.period_id, state=Dispute.State.OPEN)
         names = ("pk", "charge", "source", "service_name", "funding_account")
         self.charges: dict[int, int] = {}
         self.lines: dict[Key, int] = {}
@@ -39,6 +37,20 @@ class Marks:
                 self.charges[charge] = pk
             else:
                 self.lines[tuple(key)] = pk
+
+
+def payer_now(statement: Statement) -> dict[str, Any]:
+    """PI and project as charges and disputes of the month name them: until it is finalized, what they are merged into."""
+    payer = {"pi": statement.pi, "project": statement.project}
+    if statement.period.state == BillingPeriod.State.FINALIZED:
+        return payer
+    return {name: row.standing for name, row in payer.items()}
+
+
+def key_now(line: StatementLine) -> dict[str, Any]:
+    """What a dispute of the line names."""
+    fund = line.funding_account and line.funding_account.standing
+    return {"source": line.source, "service_name": line.service_name, "funding_account": fund}
 
 
 def is_disputable(line: StatementLine) -> bool:
@@ -50,6 +62,7 @@ def marked(usage: Sequence[StatementLine], marks: Marks) -> Iterator[MarkedLine]
     by_place = {composing.place(line): line for line in usage}
     for line in composing.folded(usage):
         one: Any = by_place[line.source, line.service, line.fund]
-        key = (one.source_id, one.service_name, one.funding_account_id)
+        fund = one.funding_account and (one.funding_account.merged_into_id or one.funding_account_id)
+        key = (one.source_id, one.service_name, fund)
         is_offered = marks.may_dispute and is_disputable(one)
         yield MarkedLine(line, one.pk, is_offered, None if one.description else marks.lines.get(key))

@@ -58,5 +58,7 @@ def page_of(request: HttpRequest, rows: QuerySet[Any]) -> Page[Any]:
 
 def visible_statement(request: HttpRequest, number: int) -> Statement:
     """Not there and not yours are the same answer."""
-    statements = Statement.objects.visible_to(request.user).select_related("period", "document")
+    statements = Statement.objects.visible_to(request.user).select_related(
+        "period", "document", "pi__merged_into", "project__merged_into"
+    )
     return get_object_or_404(statements, number=number)

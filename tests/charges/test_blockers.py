@@ -4,7 +4,7 @@ import pytest
 
 from charges.adjusting import adjust, withdraw
 from charges.blockers import adjustments_on_charges_not_billed
-from charges.disputing import deny, open_dispute
+from charges.disputing.objecting import deny, open_dispute
 from charges.importing import discard
 from charges.models import Adjustment, Charge, FocusImport, ImportIssue, ReceivedFile, SourceWaiver
 from charges.review import approve, exclude, reattribute

@@ -8,8 +8,8 @@ from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from charges.adjusting.crediting import make_campaign, preview_campaign
-from charges.disputing import answer, deny, open_dispute, uphold, withdraw_dispute, write_to_staff
 from charges.disputing.at_stake import at_stake
+from charges.disputing.objecting import answer, deny, open_dispute, uphold, withdraw_dispute, write_to_staff
 from charges.models import Adjustment, Charge, CreditCampaign, Dispute, FundingSplit, ProjectDelegate
 from periods.errors import NotPermitted, PeriodLocked, Refused, WrongState
 from periods.models import AuditEntry

@@ -9,7 +9,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from time_machine import travel
 
-from charges.disputing import deny, open_dispute
+from charges.disputing.objecting import deny, open_dispute
 from charges.models import Adjustment, Dispute, DisputeAttachment
 from statements.models import Statement
 from tests.make import make_charge, make_finalized, make_line, make_period, make_project, make_statement

@@ -10,8 +10,10 @@ from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
-from charges.disputing import answer, deny, open_dispute, uphold, write_to_staff
-from charges.models import Charge, Dispute, DisputeAttachment, ProjectDelegate
+from charges.adjusting.approving import approve_adjustment
+from charges.attribution.merging import merge
+from charges.disputing.objecting import answer, deny, open_dispute, uphold, write_to_staff
+from charges.models import Adjustment, Charge, Dispute, DisputeAttachment, ProjectDelegate
 from periods import storage
 from statements.models import Statement, StatementLine
 from tests.make import (
@@ -307,3 +309,73 @@ def test_a_dispute_asks_five_questions(django_assert_num_queries, dispute, rows)
 
     with django_assert_num_queries(5):  # session, user, dispute, messages, files
         assert len(client.get(f"/disputes/{dispute.pk}/").context["thread"]) == rows + 1
+
+
+# What is merged before the next revision
+
+
+@pytest.fixture
+def merged(statement: Statement) -> Statement:
+    """Since the statement was issued: PI, project and fund all go by another name."""
+    merge(make_pi(), make_pi("ada@new.example.edu"), reason="She changed her address")
+    merge(make_project(), make_project("engine-2"), reason="A typo in the tags")
+    merge(make_fund(), make_fund("NSF-01"), reason="A typo in the tags")
+    return statement
+
+
+@pytest.mark.parametrize("url", [of_charge, of_line])
+def test_what_was_merged_is_disputed_once(merged, url):
+    first = browser().post(url(), {"text": OBJECTION})
+    again = browser().post(url(), {"text": OBJECTION})
+
+    made = Dispute.objects.get()
+    assert (first.status_code, first.url) == (302, f"/disputes/{made.pk}/")
+    assert f"It is in dispute already: write to dispute {made.pk}." in words(again)
+    assert (made.pi.email, made.project.code, made.due_amount) == ("ada@new.example.edu", "engine-2", 40)
+
+
+@pytest.mark.parametrize("email", ["ada@example.edu", "dora@example.edu"])
+def test_a_dispute_from_before_a_merge_is_found_as_before(dispute, email):
+    merge(make_pi(), make_pi("ada@new.example.edu"), reason="She changed her address")
+    merge(make_project(), make_project("engine-2"), reason="A typo in the tags")
+    client = browser(email)
+
+    assert [found.pk for found in client.get("/disputes/").context["page"]] == [dispute.pk]
+    assert client.get(f"/disputes/{dispute.pk}/").status_code == 200
+    assert client.get("/statements/1/").context["marks"].charges == {dispute.charge_id: dispute.pk}
+    assert "It is in dispute already" in words(client.post(of_charge(), {"text": OBJECTION}))
+
+
+def test_a_disputed_line_keeps_its_mark_when_its_fund_is_merged(statement):
+    browser().post(of_line(), {"text": OBJECTION})
+    merge(make_fund(), make_fund("NSF-01"), reason="A typo in the tags")
+
+    (line,) = browser().get("/statements/1/").context["lines"]
+    assert line.dispute == Dispute.objects.get().pk
+
+
+def test_a_statement_of_others_shows_no_dispute_of_the_project_it_was_merged_into(statement):
+    """Grace's project became Ada's; Ada's disputes are none of hers."""
+    browser().post(of_charge(), {"text": OBJECTION})
+    merge(make_project("compiler"), make_project(), reason="One project from now on")
+
+    assert list(browser("grace@example.edu").get("/disputes/").context["page"]) == []
+
+
+# What awaits approval
+
+
+def test_a_proposal_is_not_shown_before_it_is_approved(dispute, settings, billing_admin):
+    settings.ADJUSTMENT_APPROVAL_ABOVE = Decimal(10)
+    note = SimpleUploadedFile("note.txt", b"Agreed.")
+    uphold(dispute, ground="usage", text="Indeed, it is not yours.", files=[note])
+    file = DisputeAttachment.objects.get(name="note.txt").pk
+    urls = (f"/disputes/{dispute.pk}/", f"/disputes/{dispute.pk}/file/{file}/")
+
+    before = [browser().get(url) for url in urls]
+    approve_adjustment(Adjustment.objects.get(), by=billing_admin)
+    after = [browser().get(url) for url in urls]
+
+    assert [page.status_code for page in before + after] == [200, 404, 200, 200]
+    assert ["Indeed, it is not yours." in words(page) for page in (before[0], after[0])] == [False, True]
+    assert [page.context["dispute"].get_state_display() for page in (before[0], after[0])] == ["Open", "Upheld"]
