@@ -35,6 +35,13 @@ def institution_day(moment: datetime) -> date:
     return timezone.localdate(moment)
 
 
+def last_day_before(moment: datetime) -> date:
+    """The last day of a period that ends there; by the same clock."""
+    if moment.hour == moment.minute == 0:
+        return moment.date() - timedelta(days=1)
+    return timezone.localdate(moment - timedelta(microseconds=1))
+
+
 def parse_month(text: str) -> str:
     """`YYYY-MM`, `current` or `previous` (by the institution's clock). Raises ValueError."""
     today = month_of(timezone.localdate())

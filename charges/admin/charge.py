@@ -15,7 +15,7 @@ from charges.admin.correcting import correct_button, correct_selected, correctio
 from charges.admin.decisions import STAGES, STEPS
 from charges.admin.delivered import DeliveredRow, why_button
 from charges.admin.display import audit_list, link, money_column
-from charges.admin.division import SHARED, DividedCharge
+from charges.admin.division import SECTIONS, DividedCharge
 from charges.admin.filters import ChosenFilter, CostFilter, FlagFilter, SourceFilter, StatusFilter, UnfinalizedFilter
 from charges.flags import LABELS
 from charges.models import Charge
@@ -87,7 +87,7 @@ class ChargeAdmin(DividedCharge, DeliveredRow, BulkAdmin, ReadOnlyAdmin):
     subsidy = money_column(lambda charge: charge.due_amount - charge.contracted_amount, "Subsidy", currency="currency")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        return flatten_fieldsets([SHARED, *self.fieldsets])
+        return flatten_fieldsets([*SECTIONS.values(), *self.fieldsets])
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         every = Charge.objects.select_related(*self.list_select_related, "rule", "file", "decided_by")

@@ -51,11 +51,14 @@ class ProjectFunds:
         if charge.fund_step not in STATED:
             charge.funding_account = self.project.default_fund
             charge.fund_step = Step.PROJECT if charge.funding_account else Step.NONE
-        expired_on = self.expired_on(charge, charge.funding_account)
-        if expired_on and self.project.fallback_fund:
-            charge.funding_account, charge.fund_step = self.project.fallback_fund, Step.FALLBACK
+        expired_on, fallback = self.expired_on(charge, charge.funding_account), self.project.fallback_fund
+        if expired_on and fallback and not self._limit(charge, fallback):
+            charge.funding_account, charge.fund_step = fallback, Step.FALLBACK
             return None
         return expired_on
+
+    def _limit(self, charge: Charge, fund: FundingAccount) -> date | None:
+        return fund.limit_on(institution_day(charge.charge_period_start)) if charge.charge_period_start else None
 
     def expired_on(self, charge: Charge, fund: FundingAccount | None) -> date | None:
         """The date that keeps project and fund from bearing the charge; None where both were valid."""

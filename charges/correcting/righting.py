@@ -161,8 +161,8 @@ def _contract_price(charge: Charge, listed: int, due: int) -> int:
 
 
 def _kind_of_rebill(charge: Charge) -> str:
-    """A deferred charge stands for no row of the month that billed it; neither does its rebill."""
-    return Kind.CARRIED if charge.kind == Kind.CARRIED else Kind.REBILL
+    """A deferred charge, or a part, stands for no row of the month that billed it; neither does its rebill."""
+    return charge.kind if charge.kind in (Kind.CARRIED, Kind.PART) else Kind.REBILL
 
 
 def _is_same(original: Charge, rebill: Charge) -> bool:

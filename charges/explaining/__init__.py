@@ -19,12 +19,14 @@ OF_ORIGIN = {
     Kind.LATE: "Late difference to",
     Kind.REVERSAL: "Takes back",
     Kind.REBILL: "Bills anew",
+    Kind.PART: "Some days of",
 }
 TO_COPY = {
     Kind.CARRIED: "Carried over as",
     Kind.LATE: "Late difference in",
     Kind.REVERSAL: "Taken back by",
     Kind.REBILL: "Billed anew by",
+    Kind.PART: "Billed in parts:",
 }
 
 

@@ -1,7 +1,7 @@
 """From rows to charges: what they cost, who pays, and whether somebody must look at them first."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from itertools import repeat
@@ -18,8 +18,8 @@ from charges.pricing import Price
 from charges.sharing import is_shared_category
 
 Status, Shared = Charge.ReviewStatus, Source.SharedCosts
-HELD, CLEAR, NOT_BILLABLE, SHARED = (
-    status.value for status in (Status.HELD, Status.CLEAR, Status.NOT_BILLABLE, Status.SHARED)
+HELD, CLEAR, NOT_BILLABLE, SHARED, DIVIDED = (
+    status.value for status in (Status.HELD, Status.CLEAR, Status.NOT_BILLABLE, Status.SHARED, Status.DIVIDED)
 )
 COSTS = {
     "BilledCost": "billed_cost",
@@ -64,6 +64,22 @@ class Assessment:
             "review_status": self.statuses,
         }  # fmt: skip
 
+    def ends(self, rows: Rows) -> Iterator[tuple[int, date]]:
+        """Lines of rows that are to be divided, with the last day of their fund."""
+        for line, found, status in zip(rows.lines, self.found, self.statuses, strict=True):
+            if status == DIVIDED and found.ends_on:
+                yield line, found.ends_on
+
+    @property
+    def held(self) -> int:
+        """Rows that a person has to look at, whole or in part."""
+        columns = zip(self.statuses, self.flags, self.found, self.prices, strict=True)
+        return self.statuses.count(HELD) + sum(
+            bool(flags) or (found.is_left_open and price.due != 0)
+            for status, flags, found, price in columns
+            if status == DIVIDED
+        )
+
     def abouts(self, rows: Rows) -> list[int]:
         """A second identity, by what charges store: see `comparing.told_by_columns`."""
         texts = [rows.text(field) for field in ABOUT]
@@ -89,7 +105,7 @@ class Assessor:
             payers = [self.central[payer] if share else payer for payer, share in zip(payers, is_shared, strict=True)]
         self.directory.meet(payers)
         find, services = self.directory.found, rows.text("service_name")
-        found = [find[place] for place in zip(payers, services, repeat(month), rows.days)]
+        found = [find[place] for place in zip(payers, services, repeat(month), rows.days, rows.last_days)]
         prices = self._prices(rows, payers)
         odd, prepaid = self._odd_purchases(rows), self._prepaid(rows)
         facts = self._facts(rows, payers, found, prices, odd, month=month, currency=currency)
@@ -107,6 +123,10 @@ class Assessor:
             flags, statuses = _held(flags, statuses, Divided.because(Divided.reason))
         if late_month:
             flags, statuses = _held(flags, statuses, Late.of(late_month))
+        statuses = [
+            DIVIDED if place.ends_on and status != NOT_BILLABLE else status
+            for place, status in zip(found, statuses, strict=True)
+        ]
         return Assessment(payers, found, prices, flags, statuses)
 
     def _payers(self, rows: Rows) -> list[Payer]:

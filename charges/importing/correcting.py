@@ -71,6 +71,7 @@ def correct_row(issue: ImportIssue, *, correction: Mapping[str, str], reason: st
     charge = Charge.objects.filter(loaded_by=issue.focus_import, file=issue.file, line_number=issue.line_number).latest(
         "pk"
     )
+    staging.divide()
     _decide(issue, charge, changes, reason, by)
     return charge
 

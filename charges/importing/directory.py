@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from typing import Any, NamedTuple, TypeVar
 
 from django.db.models import Model
@@ -47,6 +47,8 @@ class Found:
     fund_step: str
     is_split: bool
     expired_on: date | None = None
+    ends_on: date | None = None  # the last day of the fund, where the row runs past it
+    is_left_open: bool = False  # then nothing bears the days after
     unlisted: str = ""  # why an allow-list objects to the fund
 
 
@@ -73,15 +75,15 @@ class Directory:
         self._tagged_ends: dict[str, date] = {}
         self._met: set[Payer] = set()
         self._known: Memo[tuple[Payer, str], _Known] = Memo(lambda key: self._know(*key))
-        self.found: Memo[tuple[Payer, str, str, date | None], Found] = Memo(lambda key: self.find(*key))
+        self.found: Memo[tuple[Payer, str, str, date | None, date | None], Found] = Memo(lambda key: self.find(*key))
 
-    def find(self, payer: Payer, service_name: str, month: str, day: date | None) -> Found:
-        """What is known of a payer that `meet` has seen."""
-        found = self._find(payer, service_name, month, day)
+    def find(self, payer: Payer, service_name: str, month: str, day: date | None, last: date | None) -> Found:
+        """What is known of a payer that `meet` has seen, for a row of these days."""
+        found = self._find(payer, service_name, month, day, last)
         unlisted = self.allow_list.objection(found.fund_code, day)
         return replace(found, unlisted=unlisted) if unlisted else found
 
-    def _find(self, payer: Payer, service_name: str, month: str, day: date | None) -> Found:
+    def _find(self, payer: Payer, service_name: str, month: str, day: date | None, last: date | None) -> Found:
         """Of service and day where a split or end date asks for them."""
         known = self._known[payer, month]
         if known.splits and any(split.pays_for(service_name) for split in known.splits):
@@ -89,11 +91,15 @@ class Directory:
         if day is None or (known.last_day is None and known.fund is None):
             return known.found
         expired_on = _expired_on(known, day)
-        if expired_on and known.fallback:
+        if expired_on is None:
+            ends_on = _ends_on(known, day, last or day)
+            is_open = ends_on is not None and not _falls_back(known, ends_on + timedelta(days=1))
+            return replace(known.found, ends_on=ends_on, is_left_open=is_open) if ends_on else known.found
+        if known.fallback and _falls_back(known, day):
             return replace(
                 known.found, fund=known.fallback.pk, fund_code=known.fallback.code, fund_step=Step.FALLBACK.value
             )
-        return replace(known.found, expired_on=expired_on) if expired_on else known.found
+        return replace(known.found, expired_on=expired_on)
 
     def meet(self, payers: Iterable[Payer]) -> None:
         """Look up all that the payers name, make what is named for the first time, and learn what they say of it."""
@@ -203,6 +209,16 @@ def _expired_on(known: "_Known", day: date) -> date | None:
     if known.last_day and day > known.last_day:
         return known.last_day
     return known.fund.limit_on(day) if known.fund else None
+
+
+def _falls_back(known: "_Known", day: date) -> bool:
+    return known.fallback is not None and known.fallback.limit_on(day) is None
+
+
+def _ends_on(known: "_Known", first: date, last: date) -> date | None:
+    """The last valid day, where it lies within the days of the row and before the end of them."""
+    limits = [known.last_day, known.fund.valid_until if known.fund else None]
+    return min((limit for limit in limits if limit and first <= limit < last), default=None)
 
 
 def _fill(row: PrincipalInvestigator | Project, **values: Any) -> bool:

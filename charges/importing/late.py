@@ -12,6 +12,7 @@ from django.db.models import Q
 from charges.correcting.reversing import reversal_of
 from charges.flags import Late
 from charges.importing.comparing import in_batches
+from charges.importing.dividing import with_parts
 from charges.importing.places import Place
 from charges.importing.snapshot import Old
 from charges.importing.superseding import DECIDED, PAYER, by_key, carry_payer, decided
@@ -27,7 +28,7 @@ def reverse(focus_import: FocusImport, place: Place, left: Iterable[Old], pairs:
     """Load a reversal of every charge that the month no longer holds; `pairs` are rebill → what it rebills."""
     for charges in in_batches(old.pk for old in left):
         whole = charges.select_related("pi__merged_into", "project__merged_into")
-        reversals = (_reversal(charge, focus_import, place) for charge in whole)
+        reversals = (_reversal(charge, focus_import, place) for charge in with_parts(whole))
         Charge.objects.bulk_create(reversals, batch_size=500)
     _carry_payers(pairs)
 

@@ -30,6 +30,7 @@ from periods.models import BillingPeriod
 
 COLUMNS = {"BilledCost": "billed_cost", "EffectiveCost": "effective_cost", "ListCost": "list_cost"}
 COLUMNS |= {"ContractedCost": "contracted_cost"}
+COPIED = (Charge.Kind.REVERSAL, Charge.Kind.PART)  # which are no row of a file
 
 
 class Overtaken(Refused):
@@ -174,7 +175,7 @@ def _discard_kept(focus_import: FocusImport, comparison: Comparison, *, by: Any)
 def _check_totals(staging: Staging, places: list[Place]) -> None:
     """What is held after loading is the file's loaded part, row by row and to the last digit."""
     if staging.source.delivery == Source.Delivery.APPEND:
-        added = Charge.objects.filter(loaded_by=staging.focus_import).exclude(kind=Charge.Kind.REVERSAL)
+        added = Charge.objects.filter(loaded_by=staging.focus_import).exclude(kind__in=COPIED)
         _compare(_sums([added]), staging.added_totals, sum(place.added for place in places))
     else:
         held = [_held(staging, place) for place in [*places, *staging.places.settled]]

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from charges.focus import NULLS
 from charges.importing.writing import instant
-from periods.calendar import institution_day, month_of
+from periods.calendar import institution_day, last_day_before, month_of
 
 INSTANT = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d| UTC)?)?")
 EARLIEST, LATEST = 1970, 2999
@@ -19,6 +19,7 @@ class Moment(NamedTuple):
     day: date | None = None
     month: str = ""
     stored: Any = None
+    last_day: date | None = None  # of a period that ends there
 
 
 def moment(text: str) -> Moment:
@@ -32,7 +33,7 @@ def moment(text: str) -> Moment:
     if not EARLIEST <= at.year <= LATEST:
         raise ValueError(text)
     at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
-    return Moment(at, institution_day(at), month_of(at), instant(at))
+    return _moment(at)
 
 
 def inclusive_end(text: str) -> Moment:
@@ -45,4 +46,8 @@ def inclusive_end(text: str) -> Moment:
         at += timedelta(days=1)
     elif (at.hour, at.minute, at.second) == (23, 59, 59):
         at = at.replace(microsecond=0) + timedelta(seconds=1)
-    return Moment(at, institution_day(at), month_of(at), instant(at))
+    return _moment(at)
+
+
+def _moment(at: datetime) -> Moment:
+    return Moment(at, institution_day(at), month_of(at), instant(at), last_day_before(at))

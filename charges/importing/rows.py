@@ -49,6 +49,7 @@ class Rows:
     costs: Sequence[Costs]
     due: Sequence[int]  # billionths
     days: Sequence[date | None]
+    last_days: Sequence[date | None]
     starts: Sequence[Any]
     ends: Sequence[Any]
     tags: Sequence[str]
@@ -163,6 +164,7 @@ class RowReader:
             costs=costs,
             due=self._due(amounts, costs, texts),
             days=[moment.day for moment in begins],
+            last_days=[moment.last_day for moment in ends],
             starts=[moment.stored for moment in begins],
             ends=[moment.stored for moment in ends],
             tags=self._texts("Tags", columns),

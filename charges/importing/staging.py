@@ -7,6 +7,7 @@ until `loading` makes the whole delivery current in one short transaction.
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -20,6 +21,7 @@ from charges.importing.allocations import Allocations, has_allocations
 from charges.importing.appending import Ledger
 from charges.importing.assessing import NOT_BILLABLE, Assessment, Assessor
 from charges.importing.decided import Decided, corrected, settles
+from charges.importing.dividing import divide
 from charges.importing.places import Place, Places, ProjectDelta
 from charges.importing.progress import Meter, Progress
 from charges.importing.reading import Chunk, open_rows
@@ -64,6 +66,7 @@ class Staging:
         self.flags: Counter[str] = Counter()
         self.versions: dict[str, None] = {}
         self.issues: list[ImportIssue] = []
+        self.ends: dict[tuple[int | None, int], date] = {}  # of rows that are to be divided, by file and line
         self._charges: list[tuple[Columns, Constants]] = []
         self._issues: list[ImportIssue] = []
         self._homeless: list[tuple[ImportIssue, ImportIssue | None]] = []  # each with what is known of it
@@ -131,6 +134,7 @@ class Staging:
         self.places.settle()
         self._count_late()
         self.write()
+        self.divide()
 
     def _house(self) -> None:
         """Rows without a readable month stay where they are known, or stand in the first open month.
@@ -223,7 +227,7 @@ class Staging:
             place.identities.extend(rows.identities)
             place.abouts.extend(assessment.abouts(rows))
             place.dues.extend(price.due for price in assessment.prices)
-        place.flagged += assessment.statuses.count(Status.HELD.value)
+        place.flagged += assessment.held
         _count_deltas(rows, assessment, place)
         if place.watch and place.watch.usual:
             place.watch.count(rows, assessment)
@@ -237,6 +241,7 @@ class Staging:
                 self.added_totals.add(currency, in_currency)
         if self.focus_import and place.period:
             self._charges.append((assessment.columns(rows), self._origin(place, file)))
+            self.ends |= {(file.pk if file else None, line): day for line, day in assessment.ends(rows)}
 
     def _origin(self, place: Place, file: ReceivedFile | None) -> Constants:
         return {
@@ -352,6 +357,11 @@ class Staging:
                     writing.write(columns, constants)
                 ImportIssue.objects.bulk_create(self._issues)
         self._charges, self._issues = [], []
+
+    def divide(self) -> None:
+        """Parts of the rows that run past the last day of their fund, once all rows are written."""
+        if self.focus_import:
+            divide(self.focus_import, self.ends, self.assessor.reviewer)
 
 
 def _read_corrected(reader: RowReader, line: int, cells: list[str], correction: dict[str, str]) -> Rows | None:

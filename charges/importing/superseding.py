@@ -27,19 +27,47 @@ DECIDED = (
 def supersede(focus_import: FocusImport, left: Iterable[Old], pairs: Mapping[int, int]) -> None:
     """Let new rows replace those that are left; `pairs` are key → key of the one that it replaces."""
     for charges in in_batches(old.pk for old in left):
+        Charge.objects.filter(kind=Charge.Kind.PART, origin__in=charges).update(superseded_by=focus_import)
         charges.update(superseded_by=focus_import)
     carry_decisions(pairs, focus_import.source)
+    carry_decisions(_parts_in_place_of(focus_import, pairs), focus_import.source)
+
+
+def _parts_in_place_of(focus_import: FocusImport, pairs: Mapping[int, int]) -> dict[int, int]:
+    """New part → the part, or whole charge, that it replaces. `pairs` are new charge → the one that it replaces."""
+    new = _by_origin(Charge.objects.filter(loaded_by=focus_import))
+    replaced = {charge: pairs[charge] for charge in new if charge in pairs}
+    old: dict[int, list[int]] = {}
+    for charges in in_batches(replaced.values()):
+        old |= _by_origin(Charge.objects.filter(origin__in=charges))
+    return {
+        part: earlier
+        for charge, whole in replaced.items()
+        for part, earlier in zip(new[charge], old.get(whole, [whole] * len(new[charge])), strict=False)
+    }
+
+
+def _by_origin(charges: QuerySet[Charge]) -> dict[int, list[int]]:
+    """Parts, by what they are of, in the order of their days."""
+    found: dict[int, list[int]] = {}
+    parts = charges.filter(kind=Charge.Kind.PART).order_by("charge_period_start", "pk")
+    for pk, origin in parts.values_list("pk", "origin"):
+        assert origin
+        found.setdefault(origin, []).append(pk)
+    return found
 
 
 def carry_decisions(pairs: Mapping[int, int], source: Source) -> None:
     """What people decided about a row holds for its changed form; an approval only if due hardly moved."""
-    by_old = {old: new for new, old in pairs.items()}
+    by_old: dict[int, list[int]] = {}
+    for key, old_key in pairs.items():
+        by_old.setdefault(old_key, []).append(key)
     for charges in in_batches(by_old):
         changed = []
-        old_ones = decided(charges).select_related(*PAYER)
-        new_ones = by_key(by_old[old.pk] for old in old_ones)
-        for old in old_ones:
-            new = new_ones[by_old[old.pk]]
+        old_ones = {old.pk: old for old in decided(charges).select_related(*PAYER)}
+        new_ones = by_key(key for pk in old_ones for key in by_old[pk])
+        for new in new_ones.values():
+            old = old_ones[pairs[new.pk]]
             if new.review_status not in BILLED_ELSEWHERE:
                 _carry(old, new, source)
                 changed.append(new)

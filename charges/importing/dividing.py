@@ -1,0 +1,106 @@
+"""Rows that run past the last day of their fund: their days until then stay on it, the others go elsewhere.
+
+The row's own charge stands for it, with the amounts that were delivered, and is billed as two parts.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal, InvalidOperation
+
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from charges.correcting.reversing import AMOUNTS, RELATED, copy_of
+from charges.flags import Reviewer
+from charges.models import Charge, FocusImport
+from charges.money import EXACT, divide_exactly
+from periods.calendar import institution_day, last_day_before
+
+Status, Kind = Charge.ReviewStatus, Charge.Kind
+Ends = Mapping[tuple[int | None, int], date]  # (key of the file, line) → the last day of the fund
+BATCH = 500
+
+
+def divide(focus_import: FocusImport, ends: Ends, reviewer: Reviewer) -> None:
+    """Make the parts of the rows that were staged; they count once their delivery does."""
+    if not ends:
+        return
+    staged = Charge.objects.not_clear().filter(loaded_by=focus_import, review_status=Status.DIVIDED)
+    related = [*RELATED, "project__fallback_fund", "pi__merged_into", "project__merged_into"]
+    made = [
+        part
+        for charge in staged.select_related(*related).order_by("pk").iterator(chunk_size=BATCH)
+        if (place := (charge.file_id, charge.line_number)) in ends
+        for part in parts_of(charge, ends[place], reviewer)
+    ]
+    Charge.objects.bulk_create(made, batch_size=BATCH)
+
+
+def parts_of(charge: Charge, last: date, reviewer: Reviewer) -> Iterator[Charge]:
+    """Unsaved: until the end of that day, and after it. They add up to the charge, to the billionth."""
+    first, end = _days(charge)
+    days = [Decimal((last - first).days + 1), Decimal((end - last).days)]
+    parts = [copy_of(charge, Kind.PART) for _ in days]
+    for name in AMOUNTS:
+        if (amount := getattr(charge, name)) is not None:
+            for part, share in zip(parts, divide_exactly(amount, days, 1, whole=sum(days, Decimal(0))), strict=True):
+                setattr(part, name, share)
+    until, after = parts
+    until.charge_period_end = after.charge_period_start = _midnight_after(last, charge)
+    _fund_after(after, last)
+    for part, share in zip(parts, days, strict=True):
+        part.reference = ""  # that of the row is the charge's own
+        part.pricing_quantity = _quantity(charge.pricing_quantity, share / sum(days))
+        part.flags = {**charge.flags, **_fund_flags(part, last if part is after else None, reviewer)}
+        part.review_status = Status.HELD if part.flags else Status.CLEAR
+        yield part
+
+
+def with_parts(charges: QuerySet[Charge]) -> list[Charge]:
+    """These, and whatever bills them in parts and was not reversed; a part may have been rebilled."""
+    found = list(charges)
+    divided = [charge.pk for charge in found if charge.review_status == Status.DIVIDED]
+    while divided:
+        parts = Charge.objects.current().filter(kind=Kind.PART, origin__in=divided)
+        reversed_ones = Charge.objects.current().filter(kind=Kind.REVERSAL, origin__in=parts).values("origin")
+        related = parts.select_related("pi__merged_into", "project__merged_into")
+        found += related.exclude(pk__in=reversed_ones)
+        divided = list(parts.values_list("pk", flat=True))
+    return found
+
+
+def _days(charge: Charge) -> tuple[date, date]:
+    """The first and the last by the institution's clock."""
+    assert charge.charge_period_start  # a row that says no days crosses none
+    assert charge.charge_period_end
+    return institution_day(charge.charge_period_start), last_day_before(charge.charge_period_end)
+
+
+def _midnight_after(last: date, charge: Charge) -> datetime:
+    """By the clock that the row goes by: a bare date is midnight in UTC, whatever the institution's zone."""
+    is_bare = charge.charge_period_start and charge.charge_period_start.astimezone(UTC).time() == time.min
+    zone = UTC if is_bare else timezone.get_current_timezone()
+    return datetime.combine(last + timedelta(days=1), time.min, tzinfo=zone)
+
+
+def _fund_after(part: Charge, last: date) -> None:
+    fallback = part.project.fallback_fund if part.project else None
+    if fallback and fallback.limit_on(last + timedelta(days=1)) is None:
+        part.funding_account, part.fund_step = fallback, Charge.FundStep.FALLBACK
+
+
+def _fund_flags(part: Charge, last: date | None, reviewer: Reviewer) -> dict[str, str]:
+    """Of the fund that was found for the days after the last."""
+    if last is None or not part.due_amount or part.funding_account is None:
+        return {}
+    is_expired = part.fund_step != Charge.FundStep.FALLBACK
+    day = last + timedelta(days=1)
+    return reviewer.fund_flags(part.funding_account.code, day, last if is_expired else None)
+
+
+def _quantity(quantity: str, share: Decimal) -> str:
+    try:
+        part = EXACT.multiply(Decimal(quantity), share)
+    except InvalidOperation:
+        return quantity
+    return f"{part.quantize(Decimal('0.000001'), context=EXACT).normalize(EXACT):f}"
