@@ -123,6 +123,7 @@ THIRD = SECOND | {
         "dispute_id reverses_id description list_amount due_amount reason created_at created_by_id needs_approval approved_at approved_by_id "
         "withdrawn_at"
     ),
+    "charges.AdjustmentAttachment": "id adjustment_id name content_type path sha256 size",
     "charges.CreditCampaign": (
         "id period_id code description reason source_id service_name first_day last_day pi_id project_id method percent "
         "amount cap charges projects due_amount created_at created_by_id needs_approval approved_at approved_by_id "

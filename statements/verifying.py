@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import Sum
 
 from charges.importing.delivery import received_path
-from charges.models import DisputeAttachment, FundingAccount, ReceivedFile
+from charges.models import AdjustmentAttachment, DisputeAttachment, FundingAccount, ReceivedFile
 from charges.money import ZERO
 from periods import storage
 from periods.errors import Refused
@@ -78,9 +78,12 @@ def changed_files(period: BillingPeriod) -> Iterator[str]:
     for document in ArchivedDocument.objects.filter(period=period).order_by("pk"):
         what = f"{document.get_kind_display()} {document.path}"
         yield from _file(what, storage.locate(document.path), document.sha256)
-    for attachment in DisputeAttachment.objects.filter(message__dispute__period=period):
-        what = f"Attachment {attachment.pk} of a dispute, {attachment.name},"
-        yield from _file(what, storage.locate(attachment.path), attachment.sha256)
+    of_disputes = DisputeAttachment.objects.filter(message__dispute__period=period)
+    of_adjustments = AdjustmentAttachment.objects.filter(adjustment__period=period)
+    for owner, attachments in (("a dispute", of_disputes), ("an adjustment", of_adjustments)):
+        for attachment in attachments:
+            what = f"Attachment {attachment.pk} of {owner}, {attachment.name},"
+            yield from _file(what, storage.locate(attachment.path), attachment.sha256)
     received = ReceivedFile.objects.filter(focus_import__scopes__period=period)
     for file in received.distinct().order_by("pk"):
         yield from _file(f"Received file {file.name}", received_path(file), file.sha256)

@@ -15,7 +15,7 @@ from charges import review
 from charges.adjusting import adjust
 from charges.adjusting.crediting import approve_campaign, make_campaign
 from charges.carrying import carry_deferred
-from charges.disputing import deny, open_dispute, uphold
+from charges.disputing.objecting import deny, open_dispute, uphold
 from charges.importing import import_files
 from charges.importing.correcting import correct_row
 from charges.importing.quarantine import discard_issues

@@ -1,13 +1,16 @@
 """Corrections by people: an adjustment is added beside the facts, with a reason and an author."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
 from django.utils import timezone
 
 from charges.adjusting.approving import needs_approval
+from charges.attaching import attach
 from charges.attribution.funding import require_standing
 from charges.disputing.outcome import reconsider
 from charges.models import Adjustment, Charge, Dispute, FundingAccount, PrincipalInvestigator, Project, Source
@@ -17,6 +20,9 @@ from periods.duties import ADJUSTING
 from periods.errors import Refused
 from periods.lifecycle import require_permission, require_reason
 from periods.models import BillingPeriod
+
+FOLDER = "adjustments"  # of OCB_HOME
+CREDITS = (Adjustment.Kind.CREDIT, Adjustment.Kind.WRITE_OFF)
 
 
 @transaction.atomic
@@ -37,6 +43,7 @@ def adjust(
     account_code: str = "",
     weighed: Decimal | None = None,
     dispute: Dispute | None = None,
+    files: Sequence[UploadedFile] = (),
     by: Any = None,
 ) -> Adjustment:
     """A signed amount in an open or closed month. A credit is negative; a manual charge states list and due.
@@ -67,8 +74,22 @@ def adjust(
     adjustment.needs_approval = needs_approval(due_amount if weighed is None else weighed)
     _validate(adjustment)
     adjustment.save()
+    attach(adjustment.attachments, files, folder=FOLDER)
     after = {"kind": kind, "list": str(list_amount), "due": str(due_amount), "pi": pi.email, "project": project.code}
     audit.record(by=by, action="adjust", subject=adjustment, period=adjustment.period, after=after, reason=reason)
+    return adjustment
+
+
+@transaction.atomic
+def attach_files(adjustment: Adjustment, *, files: Sequence[UploadedFile], by: Any = None) -> Adjustment:
+    """Add what it rests on, while its month is not finalized: a letter may come later, and a spreadsheet carries none."""
+    require_permission(by, "charges.add_adjustment", "adjust")
+    period = BillingPeriod.objects.lock_unsealed(adjustment.period_id)
+    if Adjustment.objects.get(pk=adjustment.pk).withdrawn_at:
+        raise Refused(f"{adjustment} is withdrawn: nothing is added to it.")
+    attach(adjustment.attachments, files, folder=FOLDER)
+    after = {"files": [file.name for file in files]}
+    audit.record(by=by, action="attach", subject=adjustment, period=period, rows=len(files), after=after)
     return adjustment
 
 
@@ -88,9 +109,6 @@ def withdraw(adjustment: Adjustment, *, reason: str, by: Any = None) -> Adjustme
     if locked.dispute:
         reconsider(locked.dispute, reason=reason, by=by)
     return locked
-
-
-CREDITS = (Adjustment.Kind.CREDIT, Adjustment.Kind.WRITE_OFF)
 
 
 def _validate(adjustment: Adjustment) -> None:

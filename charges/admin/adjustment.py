@@ -1,12 +1,14 @@
 from typing import Any, ClassVar
 
+from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminDecimalFieldWidget
 
-from charges.adjusting import adjust, withdraw
+from charges.adjusting import adjust, attach_files, withdraw
 from charges.adjusting.approving import approve_adjustment, refuse_adjustment
+from charges.admin.attachments import AttachedAdmin, file_field, file_links, with_files
 from charges.admin.display import audit_list, link, money_column
 from charges.admin.filters import CampaignFilter, PeriodFilter, StandingFilter
 from charges.admin.reference import SpreadsheetAdmin
@@ -15,7 +17,7 @@ from charges.models import Adjustment
 from charges.money import MoneyField
 from charges.resources import AdjustmentResource
 from periods.models import BillingPeriod
-from periods.plain_admin import StageAdmin
+from periods.plain_admin import RefusableForm, StageAdmin
 from periods.transition_admin import ReasonForm, Step, TransitionAdmin
 
 STANDINGS = {"In force": "success", "Awaits approval": "warning", "Withdrawn": "danger"}
@@ -31,6 +33,19 @@ def _approve(adjustment: Adjustment, **answers: Any) -> str:
 
 def _refuse(adjustment: Adjustment, **answers: Any) -> str:
     return f"Refused: {refuse_adjustment(adjustment, **answers)}."
+
+
+def _attach(adjustment: Adjustment, **answers: Any) -> str:
+    files = with_files(answers)
+    return f"Attached: {files['files'][0].name} to {attach_files(adjustment, **files)}."
+
+
+class AttachForm(forms.Form):
+    file = file_field(required=True)
+
+
+class AdjustmentForm(RefusableForm):
+    file = file_field()
 
 
 def is_standing(row: Any) -> bool:
@@ -54,7 +69,7 @@ class ApprovableAdmin(TransitionAdmin, StageAdmin):
 
 
 @admin.register(Adjustment)
-class AdjustmentAdmin(SpreadsheetAdmin, ApprovableAdmin):
+class AdjustmentAdmin(AttachedAdmin, SpreadsheetAdmin, ApprovableAdmin):
     """Credits, corrections, write-offs and manual charges: entered once, never edited, taken back with a reason."""
 
     steps: ClassVar = {
@@ -75,6 +90,15 @@ class AdjustmentAdmin(SpreadsheetAdmin, ApprovableAdmin):
             form=ReasonForm,
             icon="block",
             is_offered=_is_alone,
+        ),
+        "attach": Step(
+            label="Attach a file",
+            run=_attach,
+            permission="charges.add_adjustment",
+            explanation="What the adjustment rests on, such as a letter or a price list. Staff and auditors read it, PIs do not.",
+            form=AttachForm,
+            icon="attach_file",
+            is_offered=is_standing,
         ),
         "withdraw": Step(
             label="Withdraw",
@@ -99,7 +123,7 @@ class AdjustmentAdmin(SpreadsheetAdmin, ApprovableAdmin):
         ("For whom", {"fields": [("pi", "project"), ("funding_account", "borne_by")]}),
         ("Where it belongs", {"fields": [("source", "account_code"), "charge"]}),
     ]
-    add_fieldsets = fieldsets
+    form = AdjustmentForm
 
     listed = money_column("list_amount", "List price")
     due = money_column("due_amount", "Amount due")
@@ -109,11 +133,19 @@ class AdjustmentAdmin(SpreadsheetAdmin, ApprovableAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is None:
-            return super().get_fieldsets(request, obj)
+            return [*self.fieldsets, ("What it rests on", {"fields": ["file"]})]
         what = ("What", {"fields": [("kind", "period"), "description", ("listed", "due"), "reason"]})
         known = (
             "On record",
-            {"fields": [("state", "part_of"), ("created_by", "created_at"), ("approved_by", "approved_at"), "history"]},
+            {
+                "fields": [
+                    ("state", "part_of"),
+                    "files",
+                    ("created_by", "created_at"),
+                    ("approved_by", "approved_at"),
+                    "history",
+                ]
+            },
         )
         return [what, *self.fieldsets[1:], known]
 
@@ -123,6 +155,7 @@ class AdjustmentAdmin(SpreadsheetAdmin, ApprovableAdmin):
             "due",
             "state",
             "part_of",
+            "files",
             "created_by",
             "created_at",
             "approved_by",
@@ -135,7 +168,7 @@ class AdjustmentAdmin(SpreadsheetAdmin, ApprovableAdmin):
         return super().formfield_for_foreignkey(db_field, request, **unsealed_months(db_field, kwargs))
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: Any) -> None:
-        obj.pk = adjust(by=request.user, **form.cleaned_data).pk
+        obj.pk = adjust(by=request.user, **with_files(form.cleaned_data)).pk
 
     def get_import_resource_kwargs(self, request: HttpRequest, **kwargs: Any) -> dict[str, Any]:
         return {**super().get_import_resource_kwargs(request, **kwargs), "by": request.user}
@@ -147,6 +180,10 @@ class AdjustmentAdmin(SpreadsheetAdmin, ApprovableAdmin):
     @display(description="Credit campaign")
     def part_of(self, adjustment: Adjustment) -> str:
         return link(adjustment.campaign, adjustment.campaign.code) if adjustment.campaign else "—"
+
+    @display(description="Files")
+    def files(self, adjustment: Adjustment) -> str:
+        return file_links("charges_adjustment_file", adjustment.pk, adjustment.attachments.all())
 
     @display(description="History")
     def history(self, adjustment: Adjustment) -> str:

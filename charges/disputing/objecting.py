@@ -8,9 +8,9 @@ from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
 
 from charges.adjusting.entering import adjust
+from charges.attaching import attach
 from charges.attribution.funding import require_standing
 from charges.disputing.at_stake import Amounts, account_code, at_stake, shares
-from charges.disputing.attaching import attach
 from charges.disputing.noticing import tell_pi, tell_staff
 from charges.disputing.outcome import require_alone, settle, take_back
 from charges.models import Adjustment, Charge, Dispute, FundingAccount, PrincipalInvestigator, Project, Source
@@ -155,7 +155,7 @@ def _write(dispute: Dispute, text: str, files: Files, *, by: Any, **kind: bool) 
         raise Refused("Write a message.")
     if len(text) > LONGEST:
         raise Refused(f"Write at most {LONGEST:,} characters; attach what is longer as a file.")
-    attach(dispute.messages.create(by=by, text=text, **kind), files)
+    attach(dispute.messages.create(by=by, text=text, **kind).attachments, files, folder="disputes")
 
 
 def _granted(left: Amounts, ground: Dispute.Ground, amount: Decimal | None, currency: str) -> Amounts:

@@ -1,4 +1,4 @@
-from charges.models.adjustment import Adjustment
+from charges.models.adjustment import Adjustment, AdjustmentAttachment
 from charges.models.campaign import CreditCampaign
 from charges.models.charge import Charge
 from charges.models.correction import Correction
@@ -11,6 +11,7 @@ from charges.models.source import Source, SourceWaiver
 
 __all__ = [
     "Adjustment",
+    "AdjustmentAttachment",
     "AllowedFund",
     "AttributionRule",
     "Charge",

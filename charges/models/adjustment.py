@@ -8,6 +8,7 @@ from django.db.models.functions import Length
 from django.db.models.lookups import GreaterThanOrEqual
 
 from charges.models.approval import Approvable, ApprovableManager, approval_constraints
+from charges.models.attachment import Attachment
 from charges.models.campaign import CreditCampaign
 from charges.models.charge import Charge
 from charges.models.payers import FundingAccount, PrincipalInvestigator, Project
@@ -98,3 +99,9 @@ class Adjustment(Approvable):
 
     def __str__(self) -> str:
         return f"adjustment {self.pk}: {self.description}"
+
+
+class AdjustmentAttachment(Attachment):
+    """What the adjustment rests on, for staff and auditors: a letter, a price list, a log."""
+
+    adjustment = models.ForeignKey(Adjustment, models.PROTECT, related_name="attachments")

@@ -8,12 +8,11 @@ from django.db import models
 from django.utils import timezone
 
 from charges.models.adjustment import Adjustment
+from charges.models.attachment import Attachment
 from charges.models.charge import Charge
 from charges.models.payers import FundingAccount, PrincipalInvestigator, Project
 from charges.models.source import Source
 from charges.money import MoneyField
-from periods import storage
-from periods.errors import Refused
 from periods.states import Document, StateField, known_states, transition
 
 
@@ -126,25 +125,7 @@ class DisputeMessage(models.Model):
         return self.text
 
 
-class DisputeAttachment(models.Model):
-    """A file that somebody added to a message: kept by the hash of its bytes, given out as a download only."""
+class DisputeAttachment(Attachment):
+    """Of either side's message."""
 
     message = models.ForeignKey(DisputeMessage, models.PROTECT, related_name="attachments")
-    name = models.CharField(max_length=150)
-    content_type = models.CharField(max_length=100)
-    path = models.CharField(max_length=300, help_text="Within OCB_HOME")
-    sha256 = models.CharField("SHA-256", max_length=64)
-    size = models.PositiveIntegerField()
-
-    class Meta:
-        ordering: ClassVar = ["pk"]
-
-    def __str__(self) -> str:
-        return self.name
-
-    def read(self) -> bytes:
-        """The bytes as they were kept; the only way to them. Raises Refused where they are not."""
-        content = storage.read(self.path, self.sha256)
-        if content is None:
-            raise Refused(f"The file {self.name} is missing or not what was kept.")
-        return content

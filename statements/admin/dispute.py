@@ -4,28 +4,23 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied
 from django.db.models import OuterRef, QuerySet, Subquery
-from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404
-from django.urls import URLPattern, path, reverse
-from django.utils.html import format_html, format_html_join
+from django.http import HttpRequest
+from django.utils.html import format_html
 from unfold.contrib.filters.admin import DropdownFilter
 from unfold.decorators import display
-from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminFileFieldWidget, UnfoldAdminSelectWidget
+from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminSelectWidget
 
+from charges.admin.attachments import AttachedAdmin, file_field, file_links, with_files
 from charges.admin.display import audit_list, link, money_column
 from charges.admin.filters import PeriodFilter
 from charges.disputing.at_stake import at_stake
-from charges.disputing.attaching import ACCEPTED, KINDS, SIZE
 from charges.disputing.objecting import answer, deny, uphold
 from charges.models import Dispute, DisputeAttachment, DisputeMessage
 from charges.money import AmountField
-from periods.errors import Refused
 from periods.models import BillingPeriod
 from periods.plain_admin import ReadOnlyAdmin, ReadOnlyInline
 from periods.transition_admin import Step, TransitionAdmin, reason_field
-from statements.downloading import download
 from statements.models import Statement
 from statements.templating import day, money
 
@@ -34,12 +29,7 @@ State = Dispute.State
 
 class AnswerForm(forms.Form):
     text = reason_field("Message to the PI", help_text="The PI reads this here and by e-mail. At least 10 characters.")
-    file = forms.FileField(
-        label="Attachment",
-        required=False,
-        widget=UnfoldAdminFileFieldWidget(attrs={"accept": ACCEPTED}),
-        help_text=f"One file, of at most {SIZE}: {', '.join(KINDS)}.",
-    )
+    file = file_field()
 
 
 class UpholdForm(AnswerForm):
@@ -75,17 +65,12 @@ def _left(dispute: Dispute) -> tuple[str, str]:
     return money(left.due, currency), money(left.list, currency)
 
 
-def _files(answers: dict[str, Any]) -> dict[str, Any]:
-    file = answers.pop("file")
-    return {**answers, "files": [file] if file else []}
-
-
 def _answer(dispute: Dispute, **answers: Any) -> str:
-    return f"Sent: {answer(dispute, **_files(answers))} has your message."
+    return f"Sent: {answer(dispute, **with_files(answers))} has your message."
 
 
 def _uphold(dispute: Dispute, **answers: Any) -> str:
-    upheld = uphold(dispute, **_files(answers))
+    upheld = uphold(dispute, **with_files(answers))
     taken = money(upheld.granted_due or upheld.granted_list, upheld.period.currency)
     if upheld.state == State.OPEN:
         return f"Proposed: {taken}. It counts, and the PI is told, once somebody else approves it."
@@ -93,7 +78,7 @@ def _uphold(dispute: Dispute, **answers: Any) -> str:
 
 
 def _deny(dispute: Dispute, **answers: Any) -> str:
-    return f"Denied: {deny(dispute, **_files(answers))}."
+    return f"Denied: {deny(dispute, **with_files(answers))}."
 
 
 def _can_change(dispute: Dispute) -> bool:
@@ -137,15 +122,11 @@ class MessageInline(ReadOnlyInline):
 
     @display(description="Files")
     def files(self, message: DisputeMessage) -> str:
-        found = (
-            (reverse("admin:charges_dispute_file", args=[message.dispute_id, file.pk]), file.name)
-            for file in message.attachments.all()
-        )
-        return format_html_join(", ", '<a href="{}" class="ocb-link">{}</a>', found) or "—"
+        return file_links("charges_dispute_file", message.dispute_id, message.attachments.all())
 
 
 @admin.register(Dispute)
-class DisputeAdmin(TransitionAdmin, ReadOnlyAdmin):
+class DisputeAdmin(AttachedAdmin, TransitionAdmin, ReadOnlyAdmin):
     steps: ClassVar = {
         "uphold": _step(
             "Uphold",
@@ -197,20 +178,8 @@ class DisputeAdmin(TransitionAdmin, ReadOnlyAdmin):
             deadline=Subquery(issued.values("dispute_until")[:1]), issued=Subquery(issued.values("pk")[:1])
         )  # fmt: skip
 
-    def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(self.file_view)
-        return [path("<int:object_id>/file/<int:file>/", view, name="charges_dispute_file"), *super().get_urls()]
-
-    def file_view(self, request: HttpRequest, object_id: int, file: int) -> HttpResponse:
-        dispute = self.get_object(request, str(object_id))
-        if dispute is None:
-            raise Http404
-        if not self.has_view_permission(request, dispute):
-            raise PermissionDenied
-        try:
-            return download(get_object_or_404(DisputeAttachment, message__dispute=dispute, pk=file))
-        except Refused as refusal:
-            return HttpResponse(str(refusal), status=409, content_type="text/plain")
+    def attachments(self, row: Dispute) -> QuerySet[DisputeAttachment]:
+        return DisputeAttachment.objects.filter(message__dispute=row)
 
     @display(description="Dispute", ordering="pk")
     def number(self, dispute: Dispute) -> int:

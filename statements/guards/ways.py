@@ -22,6 +22,7 @@ WAYS: dict[type[Model], str] = {
     charges.Correction: "period",
     charges.CreditCampaign: "period",
     charges.Adjustment: "period",
+    charges.AdjustmentAttachment: "adjustment__period",
     charges.Dispute: "period",
     charges.DisputeMessage: "dispute__period",
     charges.DisputeAttachment: "message__dispute__period",

@@ -8,13 +8,13 @@ from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 
+from charges.attaching import ACCEPTED, HINT
 from charges.disputing.at_stake import at_stake
-from charges.disputing.attaching import ACCEPTED, HINT
 from charges.disputing.objecting import open_dispute, withdraw_dispute, write_to_staff
+from charges.downloading import download
 from charges.models import Charge, Dispute, DisputeAttachment
 from periods.errors import Refused
 from periods.models import BillingPeriod
-from statements.downloading import download
 from statements.models import Statement, StatementLine
 from statements.portal.marks import is_disputable, key_now, payer_now
 from statements.portal.pages import page_of, portal_action, portal_form, portal_page, visible_statement

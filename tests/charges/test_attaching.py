@@ -6,7 +6,7 @@ from io import BytesIO
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
-from charges.disputing.attaching import LARGEST, attach
+from charges.attaching import LARGEST, attach
 from charges.models import Dispute, DisputeAttachment, DisputeMessage
 from periods.errors import Refused
 from tests.make import make_period, make_pi, make_project, make_source
@@ -46,7 +46,7 @@ GOOD = {
 def test_known_files_are_kept_by_their_hash(message, home, name):
     content, content_type = GOOD[name]
 
-    attach(message, [SimpleUploadedFile(name, content)])
+    attach(message.attachments, [SimpleUploadedFile(name, content)], folder="disputes")
 
     kept = DisputeAttachment.objects.get()
     assert (kept.content_type, kept.size, kept.read()) == (content_type, len(content), content)
@@ -76,7 +76,11 @@ def test_others_are_refused_with_a_sentence(message, home, name):
     content, sentence = BAD[name]
 
     with pytest.raises(Refused, match=f"{name} .*{sentence}"):
-        attach(message, [SimpleUploadedFile("good.txt", b"good"), SimpleUploadedFile(name, content)])
+        attach(
+            message.attachments,
+            [SimpleUploadedFile("good.txt", b"good"), SimpleUploadedFile(name, content)],
+            folder="disputes",
+        )
 
     assert DisputeAttachment.objects.count() == 0
     assert not (home / "disputes").exists()
@@ -86,8 +90,8 @@ def test_a_message_takes_five_files(message):
     files = [SimpleUploadedFile(f"{number}.txt", b"text") for number in range(6)]
 
     with pytest.raises(Refused, match="at most 5 files"):
-        attach(message, files)
-    attach(message, files[:5])
+        attach(message.attachments, files, folder="disputes")
+    attach(message.attachments, files[:5], folder="disputes")
 
     assert message.attachments.count() == 5
 
@@ -101,13 +105,13 @@ def test_names_hold_no_folders_and_no_line_breaks(message, given, kept):
     file = SimpleUploadedFile("x.txt", b"text")
     file._name = given
 
-    attach(message, [file])
+    attach(message.attachments, [file], folder="disputes")
 
     assert DisputeAttachment.objects.get().name == kept
 
 
 def test_a_file_that_was_changed_is_not_given_out(message, home):
-    attach(message, [SimpleUploadedFile("a.txt", b"text")])
+    attach(message.attachments, [SimpleUploadedFile("a.txt", b"text")], folder="disputes")
     kept = DisputeAttachment.objects.get()
     (home / kept.path).write_bytes(b"forged")
 

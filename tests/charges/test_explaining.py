@@ -12,7 +12,7 @@ from charges.attribution.merging import merge
 from charges.carrying import carry_deferred
 from charges.correcting.grounds import Grounds
 from charges.correcting.rebilling import Right, correct
-from charges.disputing import open_dispute
+from charges.disputing.objecting import open_dispute
 from charges.explaining import RELATED, Explanation, explain
 from charges.explaining.steps import Part
 from charges.importing import correct_row, import_files, received_path

@@ -58,6 +58,10 @@ def make_full_month(month: str, name: str) -> BillingPeriod:
     adjustment = Adjustment.objects.create(
         period=period, kind="credit", description="Agreed", due_amount="0", reason="agreed by mail", **payer
     )
+    kept = storage.keep([b"agreed"], folder="adjustments", suffix=".txt")
+    adjustment.attachments.create(
+        name="letter.txt", content_type="text/plain", path=kept.path, sha256=kept.sha256, size=kept.size
+    )
     dispute = Dispute.objects.create(period=period, charge=charge, adjustment=adjustment, state="upheld", **payer)
     message = DisputeMessage.objects.create(dispute=dispute, text="These nodes are not ours.")
     kept = storage.keep([b"our nodes"], folder="disputes", suffix=".txt")

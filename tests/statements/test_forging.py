@@ -65,6 +65,10 @@ def sealed_month(_no_checks: None) -> Seal:
     campaign = CreditCampaign.objects.create(period=period, code="OUTAGE", percent=10, **text)
     of_campaign = {"campaign": campaign, "charge": charge, "source": charge.source}
     adjustment = Adjustment.objects.create(**payer, kind="credit", due_amount=0, **of_campaign, **text)
+    kept = storage.keep([b"agreed"], folder="adjustments", suffix=".txt")
+    adjustment.attachments.create(
+        name="letter.txt", content_type="text/plain", path=kept.path, sha256=kept.sha256, size=kept.size
+    )
     make_correction(period=period, original=charge)
     dispute = Dispute.objects.create(**payer, charge=charge, adjustment=adjustment, state="upheld")
     message = DisputeMessage.objects.create(dispute=dispute, text="These nodes are not ours.")

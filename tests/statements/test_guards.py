@@ -80,7 +80,7 @@ def belongs_to(model, row) -> dict[str, int]:
 
 def fresh(model) -> dict[str, str]:
     """Values that collide with no unique key."""
-    own = {field.column for field in model._meta.concrete_fields}
+    own = {field.column for field in model._meta.concrete_fields} - {hops(model)[0].from_column} | {"id"}
     changed = {
         "id": "id + 1000",
         "number": "number + 1000",

@@ -4,8 +4,8 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
 
-from charges.disputing.attaching import attach
-from charges.models import Charge, Dispute, DisputeAttachment, FundingAccount
+from charges.attaching import attach
+from charges.models import Adjustment, Charge, Dispute, DisputeAttachment, FundingAccount
 from periods import storage
 from periods.errors import Refused
 from periods.models import BillingPeriod
@@ -216,7 +216,8 @@ def test_changed_attachment_of_a_dispute_is_found(home):
     dispute = Dispute.objects.create(
         period=period, pi=charge.pi, project=charge.project, charge=charge, state="denied"
     )  # fmt: skip
-    attach(dispute.messages.create(text="See there"), [SimpleUploadedFile("log.txt", b"node-2")])
+    message = dispute.messages.create(text="See there")
+    attach(message.attachments, [SimpleUploadedFile("log.txt", b"node-2")], folder="disputes")
     finalize_period(period)
     assert verify_ledger() == []
 
@@ -225,6 +226,23 @@ def test_changed_attachment_of_a_dispute_is_found(home):
 
     assert verify_ledger() == [
         f"Attachment {kept.pk} of a dispute, log.txt, was changed: its hash is not the recorded one."
+    ]
+
+
+def test_changed_attachment_of_an_adjustment_is_found(home):
+    period = make_ready()
+    charge = Charge.objects.get()
+    free = {"period": period, "pi": charge.pi, "project": charge.project, "kind": "credit", "due_amount": 0}
+    made = Adjustment.objects.create(**free, description="Agreed", reason="agreed by mail")
+    attach(made.attachments, [SimpleUploadedFile("letter.txt", b"agreed")], folder="adjustments")
+    finalize_period(period)
+    assert verify_ledger() == []
+
+    kept = made.attachments.get()
+    (home / kept.path).unlink()
+
+    assert verify_ledger() == [
+        f"Attachment {kept.pk} of an adjustment, letter.txt, cannot be read: No such file or directory."
     ]
 
 

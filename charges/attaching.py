@@ -1,4 +1,4 @@
-"""Files that come with a message: few, small, of known types, and what they say they are."""
+"""Files that come with a message or an adjustment: few, small, of known types, and what they say they are."""
 
 import zipfile
 from collections.abc import Sequence
@@ -8,14 +8,12 @@ from typing import Any
 
 from django.core.files.uploadedfile import UploadedFile
 
-from charges.models import DisputeAttachment, DisputeMessage
 from periods import storage
 from periods.errors import Refused
 
 LARGEST = 5 * 1024 * 1024
 MOST = 5
 LONGEST_NAME = 150
-FOLDER = "disputes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +36,17 @@ SIZE = f"{LARGEST // 1024 // 1024} MB"
 HINT = f"Up to {MOST} files of at most {SIZE} each: {', '.join(KINDS)}."
 
 
-def attach(message: DisputeMessage, files: Sequence[UploadedFile]) -> None:
-    """Keep all of them, or refuse with a sentence. The caller's transaction undoes the rows."""
+def attach(attachments: Any, files: Sequence[UploadedFile], *, folder: str) -> None:
+    """Keep all of them, or refuse with a sentence. The caller's transaction undoes the rows.
+
+    `attachments`: the manager of those of a message or adjustment; `folder` of OCB_HOME takes the bytes.
+    """
     if len(files) > MOST:
-        raise Refused(f"Attach at most {MOST} files to a message.")
+        raise Refused(f"Attach at most {MOST} files at once.")
     kinds = [_checked(file) for file in files]
     for file, (suffix, kind) in zip(files, kinds, strict=True):
-        kept = storage.keep(file.chunks(), folder=FOLDER, suffix=f".{suffix}")
-        DisputeAttachment.objects.create(
-            message=message,
+        kept = storage.keep(file.chunks(), folder=folder, suffix=f".{suffix}")
+        attachments.create(
             name=_name(file, suffix),
             content_type=kind.content_type,
             path=kept.path,

@@ -3,10 +3,10 @@
 from django.http import HttpResponse
 from django.utils.http import content_disposition_header
 
-from charges.models import DisputeAttachment
+from charges.models.attachment import Attachment
 
 
-def download(attachment: DisputeAttachment) -> HttpResponse:
+def download(attachment: Attachment) -> HttpResponse:
     """The bytes as they were kept. Raises Refused where they are not."""
     response = HttpResponse(attachment.read(), content_type=attachment.content_type)
     disposition = content_disposition_header(as_attachment=True, filename=attachment.name)
