@@ -148,7 +148,7 @@ class LoadFields(forms.Form):
         help_text="What a file says of a closed month beyond what that month holds is billed in an open one.",
     )
     force = forms.BooleanField(
-        label="Load even if rows or total fell beyond the source's threshold",
+        label="Load even if rows or total fell, or accounts came or went",
         required=False,
         widget=UnfoldBooleanSwitchWidget(),
     )

@@ -58,8 +58,8 @@ class Previewed:
             return self.problem
         if self.delivery.is_repeated:
             return "Nothing: it is here already"
-        if self.delivery.fall:
-            return f"It would be refused: {self.delivery.fall}"
+        if self.delivery.doubt:
+            return f"It would be refused: {self.delivery.doubt}"
         return "It would be kept, not loaded" if Tables(self.delivery).is_kept else "It can be loaded"
 
     @property

@@ -1,6 +1,6 @@
 """Append sources: every row has a name of its own, and what is loaded once is never delivered anew."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from charges.importing.rows import BadRow, Rows
 from charges.importing.snapshot import Old, Taken
@@ -46,6 +46,9 @@ class Ledger:
         statuses = {at: self.known[name][0] for at, name in enumerate(rows.text("reference")) if name in self.known}
         held = sum(status == Charge.ReviewStatus.HELD for status in statuses.values())
         return Taken(statuses.keys(), held)
+
+    def replaced(self, accounts: Collection[str]) -> list[str]:
+        return []
 
     def left(self, accounts: Iterable[str]) -> Iterator[Old]:
         """A delivery says nothing of the rows that it does not contain."""

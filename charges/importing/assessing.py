@@ -29,7 +29,7 @@ COSTS = {
 }
 # What tells a row where its file writes everything anew: with another column, or names in another form.
 ABOUT = (
-    "billing_account_id", "sub_account_id", "charge_category", "charge_class", "charge_description",
+    "sub_account_id", "charge_category", "charge_class", "charge_description",
     "commitment_discount_id", "resource_id", "resource_name", "service_name", "sku_id",
 )  # fmt: skip
 PAYER = ("account_code", "funder", "subsidy_fund", "reference_1", "reference_2")

@@ -1,7 +1,7 @@
 """What a delivery changes against what the months hold: computed once, for the preview, the thresholds and the load."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from functools import cached_property
@@ -21,9 +21,11 @@ from charges.importing.unusual import Flags, New
 from charges.importing.writing import instant
 from charges.models import Charge
 from charges.money import ZERO, from_billionths, to_billionths
+from periods.blockers import counted
 from periods.models import BillingPeriod
 
 BATCH = 5000
+NAMED = 3
 Link = tuple[int, int]  # a new row by its place among those of its month, and the key of the charge it replaces
 
 
@@ -88,10 +90,30 @@ class Comparison:
     def remarks(self) -> list[str]:
         sentence = (
             "Not one row is named as in the last delivery: the file writes other columns, or names in another form. "
-            f"By account, resource, service, charge period and payer, {self.matched:,} rows replace earlier ones, and what "
+            f"By resource, service, charge period and payer, {self.matched:,} rows replace earlier ones, and what "
             "was decided about those holds."
         )
         return [sentence] if self.matched else []
+
+    @property
+    def doubt(self) -> str:
+        """Why it is loaded by force only; empty where nothing is."""
+        return " ".join(filter(None, [*self.replaced_accounts, self.fall]))
+
+    @cached_property
+    def replaced_accounts(self) -> list[str]:
+        """Sentences about months whose rows are of other accounts, of which either side has none."""
+        found = []
+        for place in self.places:
+            if rows := sum(1 for _ in place.holding.left(place.replaced)):
+                held, given = "without a billing account", "names accounts"
+                if place.replaced != [""]:
+                    held, given = f"of the billing accounts {_listed(place.replaced)}", "names no account"
+                found.append(
+                    f"{place.month} holds {counted(rows, 'row', 'rows')} of {self.staging.source} {held}, and this "
+                    f"delivery {given}: its rows take the place of those. If both count, one needs a source of its own."
+                )
+        return found
 
     @cached_property
     def by_project(self) -> list[dict[str, Any]]:
@@ -174,6 +196,10 @@ class Comparison:
                 for key, due in sums:
                     totals[key] = totals.get(key, ZERO) + due
         return totals
+
+
+def _listed(names: Sequence[str]) -> str:
+    return f"{', '.join(names[:NAMED])}{', …' if names[NAMED:] else ''}"
 
 
 def currency(place: Place) -> Case:

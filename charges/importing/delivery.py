@@ -66,7 +66,7 @@ class Delivery:
     is_repeated: bool = False
     flags: Counter[str] = field(default_factory=Counter)  # of the rows that are new or changed
     issues: list[ImportIssue] = field(default_factory=list)  # the first that nobody has decided
-    fall: str = ""  # of a dry run: why it would be refused without force
+    doubt: str = ""  # of a dry run: why it would be refused without force
 
     @property
     def months(self) -> list[str]:
@@ -174,10 +174,10 @@ def _dry_run(staging: Staging, found: Sequence[Part], remarks: Sequence[str], *,
         change_set=against.by_project,
         late=staging.late,
         late_months=against.late_months,
-        warnings=[*staging.remarks.sentences, *against.remarks],
+        warnings=[*staging.remarks.sentences, *against.remarks, *(against.replaced_accounts if force else [])],
         flags=against.flags,
         issues=staging.issues,
-        fall="" if force else against.fall,
+        doubt="" if force else against.doubt,
     )
 
 

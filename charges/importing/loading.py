@@ -97,7 +97,7 @@ def _make_current(
         raise Overtaken(f"Another delivery of {staging.source} was loaded meanwhile. Run this one again.")
     refuse_other_source(staging.source, {file.sha256: Path(file.name) for file in focus_import.files.all()})
     _record_scopes(focus_import, comparison.places)
-    _refuse_fall(comparison, force=force)
+    _refuse_doubtful(comparison, force=force)
     for place in comparison.places:
         left = comparison.left[place.month]
         if place.late_month:
@@ -125,9 +125,9 @@ def _record_scopes(focus_import: FocusImport, places: list[Place]) -> None:
     )
 
 
-def _refuse_fall(comparison: Comparison, *, force: bool) -> None:
+def _refuse_doubtful(comparison: Comparison, *, force: bool) -> None:
     """A delivery that is suddenly much smaller is more often a broken export than a saving."""
-    if not force and (sentence := comparison.fall):
+    if not force and (sentence := comparison.doubt):
         raise Refused(f"{sentence} Use --force if that is right.")
 
 
@@ -223,5 +223,5 @@ def _save_counts(comparison: Comparison) -> None:
     focus_import.late_to = staging.places.late_to or ""
     focus_import.settled_months = [place.month for place in staging.places.settled]
     focus_import.focus_version = ", ".join(staging.versions)
-    focus_import.warnings = [*staging.remarks.sentences, *comparison.remarks]
+    focus_import.warnings = [*staging.remarks.sentences, *comparison.remarks, *comparison.replaced_accounts]
     focus_import.save()

@@ -53,11 +53,16 @@ class Place:
         default_factory=dict
     )  # by account, where its rows were loaded under other settings
     accounts: Counter[str] = field(default_factory=Counter)
+    replaced: list[str] = field(default_factory=list)  # accounts among them that no row names
     deltas: dict[tuple[str, str], ProjectDelta] = field(default_factory=dict)  # by currency and project
     totals: ControlTotals = field(default_factory=ControlTotals)  # of a closed place
     identities: "array[int]" = field(default_factory=lambda: array("q"))
     abouts: "array[int]" = field(default_factory=lambda: array("q"))
     dues: "array[int]" = field(default_factory=lambda: array("q"))
+
+    def replace_accounts(self) -> None:
+        self.replaced = self.holding.replaced(self.accounts)
+        self.accounts.update(dict.fromkeys(self.replaced, 0))
 
     @property
     def is_kept(self) -> bool:
@@ -105,6 +110,7 @@ class Places(dict[str, Place]):
     def settle(self) -> None:
         """Once all rows are read. Raises PeriodNotOpen for a closed month with a difference that may not be kept."""
         for place in self.values():
+            place.replace_accounts()
             if place.is_closed:
                 place.is_settled = not place.differs
                 if place.is_kept:

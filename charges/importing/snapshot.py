@@ -6,7 +6,7 @@ delivered twice pairs with two. Only digests are in memory, some 40 bytes a row.
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -118,6 +118,15 @@ class Snapshot:
 
     def _has(self, index: int, content: int) -> bool:
         return index < len(self.contents) and self.contents[index] == content
+
+    def replaced(self, accounts: Collection[str]) -> list[str]:
+        """Accounts that a delivery of these takes the place of without naming them.
+
+        An export that begins to name its accounts, or no longer does, is the same export: its rows would count twice.
+        """
+        if accounts and "" in self.accounts and "" not in accounts:
+            return [""]
+        return [*self.accounts] if {*accounts} == {""} and "" not in self.accounts else []
 
     def left(self, accounts: Iterable[str]) -> Iterator[Old]:
         """What the delivery speaks for and does not contain: changed or vanished."""

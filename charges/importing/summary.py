@@ -21,7 +21,7 @@ def in_words(delivery: Delivery) -> list[str]:
         *late_in_words(delivery.late_months),
         *_issues(delivery),
         *(f"Note: {warning}" for warning in delivery.warnings),
-        *([f"It would be refused: {delivery.fall} Use --force if that is right."] if delivery.fall else []),
+        *([f"It would be refused: {delivery.doubt} Use --force if that is right."] if delivery.doubt else []),
     ]
 
 

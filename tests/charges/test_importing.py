@@ -358,9 +358,11 @@ def test_a_sudden_fall_needs_force(folder: Path) -> None:
 
 
 def test_a_sudden_fall_of_the_total_needs_force(folder: Path) -> None:
-    deliver(folder, focus_row(EffectiveCost="100"), focus_row(EffectiveCost="100", BillingAccountId="other"))
+    deliver(folder, *(focus_row(EffectiveCost="100", BillingAccountId=account) for account in ("one", "other")))
     Source.objects.update(fall_threshold=20)
-    cheaper = [focus_row(EffectiveCost="70"), focus_row(EffectiveCost="100", BillingAccountId="other")]
+    cheaper = [
+        focus_row(EffectiveCost=cost, BillingAccountId=account) for cost, account in (("70", "one"), ("100", "other"))
+    ]
 
     assert deliver(folder, *cheaper).changed == 1  # 15 % of the whole
     with pytest.raises(Refused, match="The amount due falls by 30 of 100 USD"):

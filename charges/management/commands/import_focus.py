@@ -26,7 +26,7 @@ class Command(StageCommand):
         parser.add_argument("--period", type=month, metavar="YYYY-MM", help="put all rows there, whatever they say")
         parser.add_argument("--late-to", type=month, metavar="YYYY-MM", help="the open month for late differences")
         parser.add_argument(
-            "--force", action="store_true", help="load although rows or total fell beyond the threshold"
+            "--force", action="store_true", help="load although rows or total fell, or accounts came or went"
         )
         parser.add_argument("--dry-run", action="store_true", help="read and count; change nothing")
         parser.add_argument("--json", action="store_true", help="print one JSON object")
