@@ -15,7 +15,7 @@ from charges.importing import late
 from charges.importing.appending import Ledger
 from charges.importing.comparing import BATCH, Comparison, Link
 from charges.importing.places import Place
-from charges.importing.recognising import refuse_other_source
+from charges.importing.recognising import refuse_other_source, refuse_same_rows
 from charges.importing.snapshot import by_month, in_effect, loaded_of
 from charges.importing.staging import Staging
 from charges.importing.superseding import supersede
@@ -96,6 +96,7 @@ def _make_current(
     if current_deliveries(staging.source, comparison.places) - before:
         raise Overtaken(f"Another delivery of {staging.source} was loaded meanwhile. Run this one again.")
     refuse_other_source(staging.source, {file.sha256: Path(file.name) for file in focus_import.files.all()})
+    refuse_same_rows(staging.source, staging.rows, staging.totals.as_text(), staging.first)
     _record_scopes(focus_import, comparison.places)
     _refuse_doubtful(comparison, force=force)
     for place in comparison.places:

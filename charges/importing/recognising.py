@@ -1,6 +1,6 @@
 """Knows bytes that were loaded before, or kept: what comes again unchanged is not read again, nor billed twice."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, When
@@ -105,6 +105,30 @@ def refuse_other_source(source: Source, hashes: Mapping[str, Path]) -> None:
                 f"{hashes[file.sha256].name} is loaded as a delivery of {file.focus_import.source}: "
                 "it would be billed twice."
             )
+
+
+def refuse_same_rows(
+    source: Source, rows: int, totals: Mapping[str, Mapping[str, Mapping[str, str]]], first: Collection[int]
+) -> None:
+    """Raises Refused for what is loaded under another source, packed otherwise: as many rows, totals, and first rows.
+
+    `first` are identities of a few rows; the bytes of a file tell nothing of those that it, or its archive, holds.
+    """
+    elsewhere = FocusImport.objects.loaded().filter(kind=FocusImport.Kind.DELIVERY, rows=rows)
+    for other in elsewhere.exclude(source=source.pk).select_related("source") if first else ():
+        if _of_files(other.totals) == _of_files(totals) and _holds(other, first):
+            raise Refused(
+                f"The same rows are loaded as a delivery of {other.source}, {other}: they would be billed twice."
+            )
+
+
+def _of_files(totals: Mapping[str, Mapping[str, Mapping[str, str]]]) -> dict[tuple[str, str], str]:
+    return {(key, column): total["file"] for key, columns in totals.items() for column, total in columns.items()}
+
+
+def _holds(other: FocusImport, identities: Collection[int]) -> bool:
+    current = Charge.objects.current().filter(loaded_by__source=other.source, identity_digest__in=identities)
+    return set(current.values_list("identity_digest", flat=True)) == {*identities}
 
 
 def _refuse_other_month(earlier: FocusImport, scopes: list[ImportScope], period: str | None) -> None:

@@ -35,6 +35,7 @@ from periods.errors import Refused
 HOPELESS = 10_000
 WAITING = 4  # chunks that are written at once: each write touches most pages of an index
 SHOWN_ISSUES = 50
+FIRST = 20
 Columns = Mapping[str, Sequence[Any]]
 Constants = Mapping[str, int | str | None]
 Status = Charge.ReviewStatus
@@ -62,6 +63,7 @@ class Staging:
         self.allocations, self.decided = Allocations(self._as_corrected), Decided(source)
         self.expected: Mapping[Path, int] = {}  # rows, where a manifest says how many a file has
         self.rows = self.quarantined = self.late = 0
+        self.first: set[int] = set()  # identities of rows by which a delivery is told
         self.remarks = Remarks(source)
         self.flags: Counter[str] = Counter()
         self.versions: dict[str, None] = {}
@@ -194,6 +196,8 @@ class Staging:
     def _load(self, rows: Rows, place: Place, file: ReceivedFile | None) -> None:
         if not len(rows):
             return
+        if len(self.first) < FIRST:
+            self.first.update(rows.identities[:FIRST])
         place.accounts.update(rows.text("billing_account_id"))
         place.rows += len(rows)
         self._count(rows, place)

@@ -99,3 +99,28 @@ def test_a_damaged_member_is_said_so_where_another_is_as_large(tmp_path, rows):
 
 def test_a_file_without_a_name_before_its_format_is_read(tmp_path):
     assert import_files([write_focus(tmp_path / ".csv", focus_row())], source_name="aws").loaded == 1
+
+
+@pytest.mark.parametrize("packed", ["zip", "gz", "csv"])
+def test_rows_of_another_source_are_refused_however_they_are_packed(tmp_path, packed):
+    rows = write_focus(tmp_path / "rows", *(focus_row(ResourceId=f"i-{n}") for n in range(30))).read_bytes()
+    import_files([zipped(tmp_path / "aws.zip", **{"a.csv": rows})], source_name="aws")
+    path = tmp_path / f"other.{packed}"
+    if packed == "zip":
+        zipped(path, **{"deep/b.csv": rows})
+    else:
+        path.write_bytes(gzip.compress(rows) if packed == "gz" else rows)
+
+    for dry_run in (True, False):
+        with pytest.raises(Refused, match=r"^The same rows are loaded as a delivery of aws, import \d+ of aws: "):
+            import_files([path], source_name="azure", dry_run=dry_run)
+
+    assert Charge.objects.count() == 30
+
+
+def test_another_source_may_have_rows_of_the_same_sum(tmp_path):
+    for source in ("aws", "azure"):
+        path = write_focus(tmp_path / f"{source}.csv", focus_row(ResourceId=source))
+        import_files([zipped(tmp_path / f"{source}.zip", **{"a.csv": path.read_bytes()})], source_name=source)
+
+    assert Charge.objects.count() == 2
