@@ -274,3 +274,17 @@ def test_late_differences_go_where_it_is_said(browser, tmp_path):
     assert [(c.period.month, c.late_month) for c in Charge.objects.order_by("pk")] == [
         ("2025-01", ""), ("2025-02", "2025-01"),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("earlier", "name", "source"),
+    [
+        ("hpc2.csv", "hpc3.csv", "hpc3"),
+        ("scratch2_2025-01.csv", "scratch2_2025-02.csv", "tape"),
+        ("out-000123-v2.csv", "out-000124-v2.csv", "tape"),
+    ],
+)
+def test_a_number_within_a_word_is_part_of_a_name(tmp_path, earlier, name, source):
+    import_files([write_focus(tmp_path / earlier, focus_row())], source_name="tape")
+
+    assert guess(write_focus(tmp_path / name, focus_row()), name).source == source
