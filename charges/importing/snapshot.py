@@ -83,7 +83,8 @@ class Snapshot:
         fields = ("content_digest", "identity_digest", "pk", "billing_account_id", "review_status", "billionths")
         for content, identity, pk, account, status, due in (
             charges.annotate(billionths=ExpressionWrapper(F("due_amount"), BigIntegerField()))
-            .order_by("content_digest", "pk")
+            # Of equal ones, those stay that somebody decided about, the latest decisions first.
+            .order_by("content_digest", F("decided_at").desc(nulls_last=True), "pk")
             .values_list(*fields)
             .iterator(chunk_size=5000)
         ):

@@ -158,3 +158,15 @@ def test_who_pays_is_carried_whole_or_not_at_all(deliver):
         before.funding_account,
         before.fund_step,
     )
+
+
+@pytest.mark.parametrize("decided", [0, 1, 2])
+def test_of_equal_rows_the_one_that_vanishes_is_one_that_nobody_decided_about(deliver, decided):
+    rows = [focus_row()] * 3
+    deliver(*rows)
+    exclude(Charge.objects.filter(pk=Charge.objects.order_by("pk")[decided].pk), reason="Our own experiment")
+
+    delivery = deliver(*rows[:2], name="two.csv")
+
+    assert (delivery.unchanged, delivery.removed) == (2, 1)
+    assert sorted(status for *_, status in current()) == ["clear", "excluded"]
