@@ -72,13 +72,23 @@ def address(name: str, *, default: str) -> str:
     """An e-mail address, with or without a name before it."""
     value = env.str(name, default=default).strip()
     if value:
-        try:
-            validate_email(parseaddr(value)[1])
-        except ValidationError as error:
-            raise ImproperlyConfigured(
-                f"{name} is {value!r}: set it to an address such as billing@university.edu."
-            ) from error
+        _require_address(name, value, "billing@university.edu")
     return value or default
+
+
+def addresses(name: str) -> list[str]:
+    """Any number of e-mail addresses, separated by commas."""
+    found = [entry.strip() for entry in env.list(name, default=[]) if entry.strip()]
+    for entry in found:
+        _require_address(name, entry, "billing@university.edu,audit@university.edu")
+    return found
+
+
+def _require_address(name: str, value: str, example: str) -> None:
+    try:
+        validate_email(parseaddr(value)[1])
+    except ValidationError as error:
+        raise ImproperlyConfigured(f"{name} is {value!r}: set it to an address such as {example}.") from error
 
 
 def names(name: str, *, default: list[str], most: int) -> list[str]:

@@ -166,6 +166,7 @@ EMAIL_USE_SSL = _email.get("EMAIL_USE_SSL", False)
 EMAIL_TIMEOUT = 30
 DEFAULT_FROM_EMAIL = environment.address("FROM_EMAIL", default=f"research-billing@{MAIL_DOMAIN}")
 REPLY_TO_EMAIL = environment.address("REPLY_TO_EMAIL", default="")
+SEAL_RECIPIENTS = environment.addresses("SEAL_RECIPIENTS")
 ANYMAIL = environment.mapping("ANYMAIL")
 
 # Spreadsheets: without these codes any staff user could import and export

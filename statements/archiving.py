@@ -17,6 +17,8 @@ from periods.errors import Refused
 from periods.lifecycle import require_permission, require_reason, run_transition
 from periods.models import BillingPeriod
 from statements import canonical, guards
+from statements.announcing import announce
+from statements.in_force import record_rules
 from statements.models import Journal, Seal, Statement
 from statements.verifying import changed_files, verify_ledger
 
@@ -34,16 +36,21 @@ def finalize_period(period: BillingPeriod, *, by: Any = None, override: str = ""
 
     now = timezone.now()
 
-    def seal(locked: BillingPeriod) -> None:
+    def close_books(locked: BillingPeriod) -> None:
         _require_other_than_closer(locked, by)
         _require_guards()
         _require_files(locked)
         carry_deferred(locked, by=by)
         _note_no_journal(locked, by=by)
+        record_rules(locked, at=now)
         _seal(locked, by=by, at=now)
 
-    run_transition(period, "finalize", by=by, reason=override.strip(), override=bool(override), work=seal, at=now)
-    return Seal.objects.get(period=period)
+    run_transition(
+        period, "finalize", by=by, reason=override.strip(), override=bool(override), work=close_books, at=now
+    )
+    seal = Seal.objects.select_related("period", "sealed_by").get(period=period)
+    announce(seal)
+    return seal
 
 
 def _require_other_than_closer(period: BillingPeriod, by: Any) -> None:

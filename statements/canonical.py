@@ -138,6 +138,7 @@ THIRD = SECOND | {
         "id period_id original_id reversal_id rebill_id cause explanation certifier justification is_fund_certified "
         "created_at created_by_id"
     ),
+    "statements.RuleInForce": "id period_id kind rule_id version since says",
 }
 
 FOLDER, SUFFIX = "seals", ".jsonl"

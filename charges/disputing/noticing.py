@@ -1,28 +1,26 @@
-"""Mail about a dispute, sent once the change is committed: a mail server that is down undoes no decision."""
+"""Mail about a dispute, sent once the change is committed."""
 
 from typing import Any
 
 from django.conf import settings
-from django.core.mail import EmailMessage
-from django.db import transaction
-from django.template.loader import render_to_string
 from django.urls import reverse
 
 from charges.models import Dispute, ProjectDelegate
+from periods.notices import tell
 
 
 def tell_pi(dispute: Dispute, text: str) -> None:
     """The PI, and the delegate who opened it. A failure is logged: the same words stand in the portal."""
     reply_to = [settings.REPLY_TO_EMAIL] if settings.REPLY_TO_EMAIL else None
     url = reverse("portal:dispute", args=[dispute.pk])
-    _send("pi", _context(dispute, text, url), to=_readers(dispute), reply_to=reply_to)
+    tell("disputes/pi", _context(dispute, text, url), to=_readers(dispute), reply_to=reply_to)
 
 
 def tell_staff(dispute: Dispute, text: str, *, is_theirs: bool = True) -> None:
     """What the PI's side writes, or that it is open again."""
     url = reverse("admin:charges_dispute_change", args=[dispute.pk])
     context = {**_context(dispute, text, url), "is_theirs": is_theirs}
-    _send("staff", context, to=[settings.REPLY_TO_EMAIL or settings.DEFAULT_FROM_EMAIL])
+    tell("disputes/staff", context, to=[settings.REPLY_TO_EMAIL or settings.DEFAULT_FROM_EMAIL])
 
 
 def _readers(dispute: Dispute) -> list[str]:
@@ -39,23 +37,3 @@ def _context(dispute: Dispute, text: str, url: str) -> dict[str, Any]:
         "url": settings.SITE_URL + url,
         "house": settings.INSTITUTION_NAME,
     }
-
-
-def _send(whom: str, context: dict[str, Any], **addresses: Any) -> None:
-    """Composed after the commit too: a template of the institution that is broken undoes no decision either."""
-
-    def send() -> None:
-        message = EmailMessage(
-            subject=_one_line(render_to_string(f"disputes/{whom}-subject.txt", context)),
-            body=render_to_string(f"disputes/{whom}-body.txt", context),
-            headers={"Auto-Submitted": "auto-generated"},
-            **addresses,
-        )
-        message.send()
-
-    transaction.on_commit(send, robust=True)
-
-
-def _one_line(text: str) -> str:
-    """Names come from tags: a line break in one must not begin another header."""
-    return " ".join("".join(char if char.isprintable() else " " for char in text).split())

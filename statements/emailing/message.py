@@ -12,6 +12,7 @@ from django.core.validators import validate_email
 from django.utils.text import slugify
 
 from periods.errors import Refused
+from periods.notices import one_line
 from statements.models import EmailDelivery, Statement
 from statements.rendering.composing import fund_totals, institution
 from statements.rendering.context import FundTotal
@@ -46,7 +47,7 @@ def compose_message(delivery: EmailDelivery, statements: Sequence[Statement]) ->
     }
     subject = render("emails/statement-subject.txt", autoescape=False, **context)
     message = EmailMultiAlternatives(
-        subject=_one_line(subject),
+        subject=one_line(subject),
         body=render("emails/statement-body.txt", autoescape=False, **context),
         to=[delivery.recipient],
         reply_to=[settings.REPLY_TO_EMAIL] if settings.REPLY_TO_EMAIL else None,
@@ -80,11 +81,6 @@ def _require_address(address: str) -> None:
         validate_email(address)
     except ValidationError as error:
         raise Refused(f"{address!r} is no e-mail address.") from error
-
-
-def _one_line(text: str) -> str:
-    """Names come from tags: a line break in one must not begin another header."""
-    return " ".join("".join(char if char.isprintable() else " " for char in text).split())
 
 
 def _file_name(statement: Statement) -> str:

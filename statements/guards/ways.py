@@ -31,6 +31,7 @@ WAYS: dict[type[Model], str] = {
     statements.ArchivedDocument: "period",
     statements.Journal: "period",
     statements.JournalLine: "journal__period",
+    statements.RuleInForce: "period",
     statements.Seal: "period",
 }
 

@@ -1,4 +1,4 @@
-from statements.models.archive import ArchivedDocument, Seal
+from statements.models.archive import ArchivedDocument, RuleInForce, Seal
 from statements.models.delivery import EmailDelivery
 from statements.models.journal import Journal, JournalLine
 from statements.models.statement import Statement, StatementCounter, StatementLine
@@ -8,6 +8,7 @@ __all__ = [
     "EmailDelivery",
     "Journal",
     "JournalLine",
+    "RuleInForce",
     "Seal",
     "Statement",
     "StatementCounter",

@@ -55,6 +55,27 @@ class ArchivedDocument(models.Model):
         return content
 
 
+class RuleInForce(models.Model):
+    """What a rule, split or exchange rate said while it decided about the month; written once, when it is finalized."""
+
+    period = models.ForeignKey(BillingPeriod, models.PROTECT, related_name="+")
+    kind = models.CharField(max_length=40)
+    rule_id = models.BigIntegerField()
+    version = models.BigIntegerField(help_text="Key in the history of the rule")
+    since = models.DateTimeField(help_text="When it began to say so")
+    says = models.JSONField(help_text="Field: value, in words")
+
+    class Meta:
+        verbose_name_plural = "rules in force"
+        ordering: ClassVar = ["pk"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["period", "kind", "version"], name="one_rule_a_period_and_version")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.rule_id}"
+
+
 class Seal(models.Model):
     """The month's fingerprint: a hash of its canonical lines, chained to the seal before it."""
 

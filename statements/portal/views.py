@@ -8,7 +8,7 @@ from django.shortcuts import get_object_or_404, render
 from charges.models import Charge, Project
 from periods.errors import Refused
 from statements.issuing import says_what_is_now
-from statements.models import ArchivedDocument, Statement, StatementLine
+from statements.models import ArchivedDocument, Seal, Statement, StatementLine
 from statements.portal.marks import Marks, marked
 from statements.portal.pages import page_of, portal_page, visible_statement
 from statements.portal.project_summaries import summarize
@@ -21,7 +21,10 @@ logger = logging.getLogger(__name__)
 def home(request: HttpRequest) -> HttpResponse:
     statements = Statement.objects.visible_to(request.user).select_related("period", "document")
     newest_first = statements.order_by("-period__month", "project_code", "number")
-    return render(request, "portal/home.html", {"here": "statements", "page": page_of(request, newest_first)})
+    seal = Seal.objects.select_related("period").first()
+    return render(
+        request, "portal/home.html", {"here": "statements", "page": page_of(request, newest_first), "seal": seal}
+    )
 
 
 @portal_page
@@ -45,6 +48,7 @@ def statement(request: HttpRequest, number: int) -> HttpResponse:
             "adjustments": [(line.pk, composing.adjustment_line(line)) for line in adjustments],
             "is_current": is_current,
             "marks": marks,
+            "seal": Seal.objects.filter(period=shown.period_id).first(),
             "page": page_of(request, charges.order_by("pk") if is_current else charges.none()),
         },
     )

@@ -71,6 +71,11 @@ def read(name: str, *, home: Path, **environment: str) -> str:
         ),
         ("FROM_EMAIL", "foo", "FROM_EMAIL is 'foo': set it to an address such as billing@university.edu."),
         ("REPLY_TO_EMAIL", "foo", "REPLY_TO_EMAIL is 'foo': set it to an address such as billing@university.edu."),
+        (
+            "SEAL_RECIPIENTS",
+            "finance@university.edu,foo",
+            "SEAL_RECIPIENTS is 'foo': set it to an address such as billing@university.edu,audit@university.edu.",
+        ),
         ("REFERENCE_TAGS", "a,b,c", "REFERENCE_TAGS has 3 entries: set it to 2 at most, separated by commas."),
         ("ANYMAIL", "{key", "ANYMAIL is no JSON: set it to an object such as {}."),
         ("ANYMAIL", "[1]", "ANYMAIL is no JSON object: set it to an object such as {}."),

@@ -19,7 +19,7 @@ from charges.models import (
 from periods import storage
 from periods.models import BillingPeriod
 from statements.guards import WAYS
-from statements.models import ArchivedDocument, Journal, JournalLine, Seal
+from statements.models import ArchivedDocument, Journal, JournalLine, RuleInForce, Seal
 from tests.make import (
     make_charge,
     make_correction,
@@ -69,7 +69,15 @@ def make_full_month(month: str, name: str) -> BillingPeriod:
         message=message, name="nodes.txt", content_type="text/plain", path=kept.path, sha256=kept.sha256, size=kept.size
     )
     _make_documents(period, name, fund, payer)
+    _make_rule(period)
     return period
+
+
+def _make_rule(period: BillingPeriod) -> None:
+    number = int(period.month[5:])
+    RuleInForce.objects.create(
+        period=period, kind="review rule", rule_id=1, version=number, since="2025-01-01T00:00Z", says={"pattern": "gpu"}
+    )
 
 
 def _make_documents(period: BillingPeriod, name: str, fund: Any, payer: dict[str, Any]) -> None:

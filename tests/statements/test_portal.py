@@ -447,11 +447,11 @@ def make_months(count: int) -> list[BillingPeriod]:
 
 
 @pytest.mark.parametrize("rows", [1, 3])
-def test_home_asks_four_questions(django_assert_num_queries, rows):
+def test_home_asks_five_questions(django_assert_num_queries, rows):
     for period in make_months(rows):
         archive(make_statement(period=period), period.month.encode())
     client = browser("ada@example.edu")
-    with django_assert_num_queries(4):  # session, user, count, statements
+    with django_assert_num_queries(5):  # session, user, count, statements
         assert len(client.get("/").context["page"]) == rows
 
 
@@ -467,7 +467,7 @@ def test_projects_page_asks_eight_questions(django_assert_num_queries, rows):
 
 
 @pytest.mark.parametrize("rows", [1, 3])
-def test_statement_asks_fourteen_questions(django_assert_num_queries, rows):
+def test_statement_asks_fifteen_questions(django_assert_num_queries, rows):
     statement = make_statement()
     for number in range(rows):
         make_line(statement, funding_account=make_fund(f"F-{number}"), source=make_source(f"source-{number}"))
@@ -475,6 +475,6 @@ def test_statement_asks_fourteen_questions(django_assert_num_queries, rows):
     make_current(statement)
     client = browser("ada@example.edu")
     # session, user, statement, lines, six to see if it is current, disputes, count, charges
-    with django_assert_num_queries(14):
+    with django_assert_num_queries(15):
         page = client.get(f"/statements/{statement.number}/")
     assert (len(page.context["lines"]), len(page.context["page"]), Charge.objects.count()) == (rows, rows, rows)
