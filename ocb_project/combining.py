@@ -53,7 +53,7 @@ def _disputes() -> Iterator[str]:
     """An adjustment is never approved by its author; the database itself refuses that."""
     openers = dict(Dispute.objects.exclude(opened_by=None).values_list("pk", "opened_by"))
     decided = AuditEntry.objects.filter(
-        action__in=["uphold", "deny"], subject_model="charges.dispute", by__isnull=False
+        action__in=["propose", "uphold", "deny"], subject_model="charges.dispute", by__isnull=False
     )
     for entry in decided.select_related("by"):
         if openers.get(entry.subject_id or 0) == entry.by_id:
