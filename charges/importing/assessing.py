@@ -12,6 +12,7 @@ from charges.attribution.deciding import Attributor, Payer
 from charges.flags import MISSING, Divided, Facts, Late, Reviewer
 from charges.importing.directory import Directory, Found
 from charges.importing.memo import Memo
+from charges.importing.refunding import Refunds
 from charges.importing.rows import Division, Rows
 from charges.models import Charge, Source
 from charges.pricing import Price
@@ -96,6 +97,7 @@ class Assessor:
         self.directory = Directory(self.reviewer.allow_list, may_create=may_create)
         self.flags = Memo(self.reviewer.flags)
         self.central = Memo(self._paid_centrally)
+        self.refunds = Refunds(source)
 
     def assess(self, rows: Rows, *, month: str, currency: str, late_month: str = "") -> Assessment:
         """`month` and `currency` are those of the period that the rows go to; a late month is a closed one."""
@@ -106,6 +108,8 @@ class Assessor:
         self.directory.meet(payers)
         find, services = self.directory.found, rows.text("service_name")
         found = [find[place] for place in zip(payers, services, repeat(month), rows.days, rows.last_days)]
+        for at, (payer, place) in self.refunds.follow(rows, payers, found, month).items():
+            payers[at], found[at] = payer, place
         prices = self._prices(rows, payers)
         odd, prepaid = self._odd_purchases(rows), self._prepaid(rows)
         facts = self._facts(rows, payers, found, prices, odd, month=month, currency=currency)

@@ -99,7 +99,11 @@ def hold(focus_import: FocusImport, period: BillingPeriod, flags: Flags) -> None
     """Give staged charges the flags of their services, a batch at a time: nobody else waits."""
     services = {service for _, service in flags}
     staged = Charge.objects.filter(loaded_by=focus_import, period=period, service_name__in=services, late_month="")
-    billed = staged.exclude(review_status__in=UNBILLED).annotate(code=F("project__code")).order_by("pk")
+    billed = (
+        staged.exclude(review_status__in=(*UNBILLED, Charge.ReviewStatus.DIVIDED))
+        .annotate(code=F("project__code"))
+        .order_by("pk")
+    )
     last = 0
     while block := list(billed.filter(pk__gt=last).only("flags", "review_status", "service_name")[:BATCH]):
         last = block[-1].pk

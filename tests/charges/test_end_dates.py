@@ -13,13 +13,23 @@ from charges.correcting.rebilling import Right, correct
 from charges.flags import Reviewer
 from charges.importing import correct_row, import_files, reverse
 from charges.importing.dividing import parts_of
+from charges.importing.unusual import hold
 from charges.models import Charge, ImportIssue, Source
 from charges.review import approve, exclude, reattribute
 from periods.calendar import last_day_before
 from statements.lines import lines_by_payer
 from statements.reconciling import reconcile
 from tests.charges.focus_files import focus_row, write_focus
-from tests.make import make_closed, make_finalized, make_fund, make_period, make_project, make_rate, make_source
+from tests.make import (
+    make_charge,
+    make_closed,
+    make_finalized,
+    make_fund,
+    make_period,
+    make_project,
+    make_rate,
+    make_source,
+)
 
 pytestmark = pytest.mark.django_db
 AMOUNTS = ("list_amount", "contracted_amount", "due_amount", "billed_cost", "effective_cost", "list_cost")
@@ -275,6 +285,15 @@ def test_the_page_of_the_row_says_why(deliver, client, auditor):
     assert [word in page for word in ("Divided at an end date", "2025-01-01 to 2025-01-15", "OPS-1", "$32.00")] == [
         True
     ] * 4
+
+
+def test_what_is_unusually_dear_holds_no_row_beside_its_parts():
+    charge = make_charge(review_status="divided")
+
+    hold(charge.loaded_by, charge.period, {("engine", "HPC Cluster"): {"unusual_change": "far more than usual"}})
+
+    charge.refresh_from_db()
+    assert charge.review_status == "divided"
 
 
 @pytest.mark.parametrize("number", [1, 3])

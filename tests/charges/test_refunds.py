@@ -1,0 +1,140 @@
+"""A refund goes to the fund that bore the charge, though it has ended since or the tags say something else by now."""
+
+from datetime import UTC, date, datetime
+
+import pytest
+
+from charges.attribution.merging import merge
+from charges.importing import import_files
+from charges.models import Charge
+from tests.charges.focus_files import focus_row, write_focus
+from tests.make import (
+    make_charge,
+    make_closed,
+    make_finalized,
+    make_fund,
+    make_period,
+    make_pi,
+    make_project,
+    make_source,
+)
+
+pytestmark = pytest.mark.django_db
+
+FEBRUARY = {"BillingPeriodStart": "2025-02-01", "BillingPeriodEnd": "2025-03-01"}
+JANUARY = {"ChargePeriodStart": "2025-01-05", "ChargePeriodEnd": "2025-01-06"}
+LATER = {"ChargePeriodStart": "2025-02-10", "ChargePeriodEnd": "2025-02-11"}
+
+
+@pytest.fixture
+def deliver(tmp_path):
+    def run(*rows):
+        return import_files([write_focus(tmp_path / "feb.csv", *rows)], source_name="aws")
+
+    return run
+
+
+def borne(**columns):
+    """Of January, on OLD."""
+    return make_charge(**{
+        "source": make_source("aws"), "resource_id": "i-1", "due_amount": "80", "funding_account": make_fund("OLD"),
+        "charge_period_start": datetime(2025, 1, 5, tzinfo=UTC), "charge_period_end": datetime(2025, 1, 6, tzinfo=UTC),
+        **columns,
+    })  # fmt: skip
+
+
+def refund(**columns):
+    costs = dict.fromkeys(("ListCost", "ContractedCost", "BilledCost", "EffectiveCost"), "-20.00")
+    return focus_row(**{"tags": {"fund_org": "NEW"}, **FEBRUARY, **JANUARY, **costs, **columns})
+
+
+def told():
+    charge = Charge.objects.get(period__month="2025-02")
+    return str(charge.funding_account), charge.fund_step, charge.review_status
+
+
+def test_a_refund_of_an_earlier_month_goes_where_the_charge_went(deliver):
+    borne()
+    make_finalized(make_closed(make_period("2025-01")))
+
+    deliver(refund())
+
+    assert told() == ("OLD", "bearer", "clear")
+
+
+def test_so_does_one_that_is_dated_after_the_end_of_the_fund(deliver):
+    fund = make_fund("OLD", valid_until=date(2025, 1, 31))
+    make_project(end_date=date(2025, 1, 31), fallback_fund=make_fund("OPS"))
+    borne(funding_account=fund)
+
+    deliver(refund(tags={"fund_org": "OLD"}, **LATER))
+
+    assert told() == ("OLD", "bearer", "clear")
+
+
+def test_a_refund_without_tags_has_a_payer_all_the_same(deliver):
+    borne()
+
+    deliver(refund(tags="{}", ChargeClass="Correction", **LATER))
+
+    charge = Charge.objects.get(period__month="2025-02")
+    assert (charge.pi, charge.project, charge.flags) == (make_pi(), make_project(), {})
+
+
+def test_a_merged_fund_bears_it_by_its_new_name(deliver):
+    borne()
+    make_finalized(make_closed(make_period("2025-01")))
+    merge(make_fund("OLD"), make_fund("SAME"), reason="renamed in July")
+
+    deliver(refund())
+
+    assert told()[0] == "SAME"
+
+
+@pytest.mark.parametrize(
+    ("charge", "row"),
+    [
+        ({"resource_id": "i-2"}, {}),
+        ({"source": "another"}, {}),
+        ({"review_status": "excluded"}, {}),
+        ({"due_amount": "-80"}, {}),
+        ({"charge_period_start": datetime(2025, 1, 9, tzinfo=UTC)}, {}),
+        ({"funding_account": None, "fund_step": "split"}, {}),
+        ({}, {"ResourceId": ""}),
+        ({}, {**LATER}),
+    ],
+)
+def test_all_other_rows_go_by_their_tags(deliver, charge, row):
+    if "source" in charge:
+        charge = {"source": make_source("another")}
+    borne(**charge)
+
+    deliver(refund(**row))
+
+    assert told() == ("NEW", "tag", "clear")
+
+
+def test_what_is_charged_and_no_refund_goes_by_its_tags(deliver):
+    borne()
+
+    deliver(focus_row({"fund_org": "NEW"}, ChargeClass="Correction", **FEBRUARY, **JANUARY))
+
+    assert told() == ("NEW", "tag", "clear")
+
+
+def test_of_several_bearers_the_last_before_the_refund_counts(deliver):
+    borne()
+    borne(funding_account=make_fund("MIDDLE"), charge_period_start=datetime(2025, 1, 20, tzinfo=UTC))
+
+    deliver(refund(ChargeClass="Correction", **LATER))
+
+    assert told()[0] == "MIDDLE"
+
+
+@pytest.mark.parametrize("number", [1, 3])
+def test_a_block_of_refunds_is_one_question(deliver, django_assert_max_num_queries, number):
+    borne()
+    with django_assert_max_num_queries(90):
+        deliver(*(refund(SkuId=f"sku-{at}") for at in range(number)))
+
+    assert set(Charge.objects.filter(period__month="2025-02").values_list("fund_step", flat=True)) == {"bearer"}
