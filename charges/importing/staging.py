@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, cast
 
 from django.conf import settings
-from django.db import transaction
 
 from charges.focus import Header
 from charges.importing import appending, quarantine, writing
@@ -36,8 +35,6 @@ HOPELESS = 10_000
 WAITING = 4  # chunks that are written at once: each write touches most pages of an index
 SHOWN_ISSUES = 50
 FIRST = 20
-Columns = Mapping[str, Sequence[Any]]
-Constants = Mapping[str, int | str | None]
 Status = Charge.ReviewStatus
 
 
@@ -69,7 +66,7 @@ class Staging:
         self.versions: dict[str, None] = {}
         self.issues: list[ImportIssue] = []
         self.ends: dict[tuple[int | None, int], date] = {}  # of rows that are to be divided, by file and line
-        self._charges: list[tuple[Columns, Constants]] = []
+        self._charges: list[writing.Block] = []
         self._issues: list[ImportIssue] = []
         self._homeless: list[tuple[ImportIssue, ImportIssue | None]] = []  # each with what is known of it
 
@@ -247,7 +244,7 @@ class Staging:
             self._charges.append((assessment.columns(rows), self._origin(place, file)))
             self.ends |= {(file.pk if file else None, line): day for line, day in assessment.ends(rows)}
 
-    def _origin(self, place: Place, file: ReceivedFile | None) -> Constants:
+    def _origin(self, place: Place, file: ReceivedFile | None) -> Mapping[str, Any]:
         return {
             "period_id": place.period.pk if place.period else None,
             "source_id": self.source.pk,
@@ -356,10 +353,8 @@ class Staging:
     def write(self) -> None:
         """Only writing takes the database's lock: others get in while the next chunk is read and judged."""
         if self.focus_import:
-            with transaction.atomic():
-                for columns, constants in self._charges:
-                    writing.write(columns, constants)
-                ImportIssue.objects.bulk_create(self._issues)
+            writing.write(self._charges)
+            ImportIssue.objects.bulk_create(self._issues)
         self._charges, self._issues = [], []
 
     def divide(self) -> None:

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
 
+from charges.importing import references
 from charges.importing.memo import Memo
 from charges.models import Charge
 
@@ -19,19 +20,29 @@ OF_TEXT = {
 }
 SPECIAL = ("\\", "\t", "\n", "\r")  # of the text format of COPY
 ESCAPES = str.maketrans(dict(zip(SPECIAL, (r"\\", r"\t", r"\n", r"\r"), strict=True)))
+Block = tuple[Mapping[str, Sequence[Any]], Mapping[str, Any]]
 BLANK: Mapping[str, Any] = {name: None if field.null else field.get_default() for name, field in FIELDS.items()} | {
     "flags": "{}"
 }
 
 
-def write(columns: Mapping[str, Sequence[Any]], constants: Mapping[str, int | str | None]) -> None:
-    """Insert rows, given as attribute → database values; amounts are billionths, instants from `instant`.
+def write(blocks: Sequence[Block]) -> None:
+    """Insert blocks of rows, all or none. Raises IntegrityError where a row names another that is not there.
 
-    `constants` are attribute → the value that all rows share; what neither names gets its default. Constants are
-    ours, never a file's: they stand in the statement itself.
+    Of each, attribute → database values, amounts as billionths, instants from `instant`; and attribute → the value
+    that all of its rows share. What neither names gets its default.
     """
-    columns = {name: column for name, column in columns.items() if not _is_blank(column)}
-    fixed = {name: value for name, value in {**BLANK, **constants}.items() if name not in columns}
+    with connection.constraint_checks_disabled(), transaction.atomic():
+        for columns, constants in blocks:
+            _write(columns, constants)
+        references.check(blocks)
+
+
+def _write(columns: Mapping[str, Sequence[Any]], constants: Mapping[str, Any]) -> None:
+    said = {name: column[0] for name, column in columns.items() if _is_said_once(column)}
+    fixed = {**BLANK, **constants, **said}
+    columns = {name: column for name, column in columns.items() if name not in said}
+    fixed = {name: value for name, value in fixed.items() if name not in columns}
     if connection.vendor == "postgresql":
         _copy(columns, fixed)
     else:
@@ -69,19 +80,24 @@ def instant(moment: datetime | None) -> Any:
     return connection.ops.adapt_datetimefield_value(moment)
 
 
-def _is_blank(column: Sequence[Any]) -> bool:
-    """Nothing but the default: half of the columns in most files."""
-    return column[0] in ("", None) and column.count(column[0]) == len(column)
+def _is_said_once(column: Sequence[Any]) -> bool:
+    """The same in all rows, as half of the columns in most files, and fit to stand in the statement itself.
+
+    A text of a file is that only where it has nothing but letters and digits.
+    """
+    first, rows = column[0], len(column)
+    is_plain = first in ("", None, "{}") or (isinstance(first, str) and first.isalnum())
+    return is_plain and first == column[-1] and column.count(first) == rows > 1
 
 
-def _insert(columns: Mapping[str, Sequence[Any]], fixed: Mapping[str, int | str | None]) -> None:
+def _insert(columns: Mapping[str, Sequence[Any]], fixed: Mapping[str, Any]) -> None:
     places = ", ".join([*["%s"] * len(columns), *map(_literal, fixed.values())])
     statement = f"INSERT INTO {_table()} ({_names([*columns, *fixed])}) VALUES ({places})"  # noqa: S608
     with connection.cursor() as cursor:
         cursor.executemany(statement, list(zip(*columns.values(), strict=True)))
 
 
-def _copy(columns: Mapping[str, Sequence[Any]], fixed: Mapping[str, int | str | None]) -> None:
+def _copy(columns: Mapping[str, Sequence[Any]], fixed: Mapping[str, Any]) -> None:
     """In the text format of COPY: a tab between cells. What is the same in all rows stands in the end of their lines.
 
     A column that is left out is NULL.
@@ -90,6 +106,7 @@ def _copy(columns: Mapping[str, Sequence[Any]], fixed: Mapping[str, int | str | 
     end = "".join(f"\t{value.translate(ESCAPES)}" for value in said.values()) + "\n"
     with (
         connection.cursor() as cursor,
+        connection.wrap_database_errors,
         cursor.copy(f"COPY {_table()} ({_names([*columns, *said])}) FROM STDIN") as copy,
     ):
         copy.write(_lines(columns, end))

@@ -4,6 +4,7 @@ import pytest
 from django.db import IntegrityError, OperationalError, connection, transaction
 from django.db.models import ProtectedError
 
+from charges.importing.writing import write
 from charges.models import Charge
 from statements.guards.references import NAMES
 from tests.make import make_charge
@@ -12,6 +13,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 every_name = pytest.mark.parametrize("name", NAMES)
 on_postgresql = pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite has one writer")
 NOBODY = 987_654
+FIELDS = [field for field in Charge._meta.concrete_fields if not field.primary_key and field.name != "flags"]
 
 
 def execute(statement: str) -> None:
@@ -34,6 +36,26 @@ def test_a_new_charge_names_no_row_that_is_not_there(name: str) -> None:
     with pytest.raises(IntegrityError):
         execute(f"INSERT INTO charges_charge ({names}) SELECT {copied} FROM charges_charge WHERE id = {charge.pk}")
     assert Charge.objects.count() == 1
+
+
+@every_name
+@pytest.mark.parametrize("is_same_in_all_rows", [False, True])
+def test_of_rows_written_by_the_thousand_none_names_a_row_that_is_not_there(
+    name: str, is_same_in_all_rows: bool
+) -> None:
+    charge = make_charge()
+    column, _ = column_and_parent(name)
+    constants = {field.attname: field.get_db_prep_save(getattr(charge, field.attname), connection) for field in FIELDS}
+    columns = {"line_number": [2, 3]}
+    if is_same_in_all_rows:
+        constants[column] = NOBODY
+    else:
+        columns[column] = [constants.pop(column), NOBODY]
+    with pytest.raises(IntegrityError):
+        write([(columns, constants)])
+    assert Charge.objects.count() == 1
+    with pytest.raises(IntegrityError):  # as before: each row by itself
+        execute(f"UPDATE charges_charge SET {column} = {NOBODY}")
 
 
 @every_name
