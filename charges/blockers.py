@@ -6,6 +6,7 @@ from dataclasses import replace
 from django.db.models import Exists, F, OuterRef, Q
 from django.urls import NoReverseMatch, reverse
 
+from charges.attribution.doubting import doubts
 from charges.importing.late import not_loaded
 from charges.importing.summary import signed
 from charges.models import (
@@ -19,7 +20,7 @@ from charges.models import (
     Source,
     SourceWaiver,
 )
-from charges.money import printed
+from charges.money import printed, total
 from charges.sharing import Sharing
 from periods.blockers import Blocker, changelist, counted, register
 from periods.models import BillingPeriod
@@ -96,6 +97,20 @@ def costs_to_share(period: BillingPeriod) -> Iterator[Blocker]:
     """A warning: what is due beside them may still be approved."""
     for blocker in unshared_costs(period):
         yield replace(blocker, is_warning=True)
+
+
+@register("close")
+def accounts_in_doubt(period: BillingPeriod) -> Iterator[Blocker]:
+    """A warning: finance may know better, and charges are re-attributed after the close too."""
+    found = doubts(period)
+    if found:
+        due = printed(total([doubt.due for doubt in found]), period.currency)
+        yield Blocker(
+            counted(len(found), "line", "lines")
+            + f", {due} due, on accounts that are expired, not valid yet, or unknown.",
+            _page("admin:periods_billingperiod_accounts", period.pk),
+            is_warning=True,
+        )
 
 
 @register("finalize")
@@ -198,8 +213,12 @@ def adjustments_to_approve(period: BillingPeriod) -> Iterator[Blocker]:
 
 
 def _upload_page() -> str:
+    return _page("admin:charges_focusimport_files")
+
+
+def _page(name: str, *args: int) -> str:
     try:
-        return reverse("admin:charges_focusimport_files")
+        return reverse(name, args=args)
     except NoReverseMatch:  # as for a list: the sentence still helps
         return ""
 

@@ -106,13 +106,18 @@ class ProjectAdmin(MergeableAdmin):
 class FundingAccountAdmin(MergeableAdmin):
     steps: ClassVar = _merge_step(FundingAccount)
     resource_classes: ClassVar = [FundingAccountResource]
-    list_display: ClassVar = ["code", "description", "account_code", "validity", "merged_into"]
+    list_display: ClassVar = ["code", "description", "account_code", "validity", "is_confirmed", "merged_into"]
+    list_filter: ClassVar = ["is_confirmed"]
     list_select_related: ClassVar = ["merged_into"]
     search_fields: ClassVar = ["code", "description"]
-    fields: ClassVar = [("code", "account_code"), "description", ("valid_from", "valid_until")]
+    fields: ClassVar = [("code", "account_code"), "description", ("valid_from", "valid_until"), "is_confirmed"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).order_by("code")
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """Whoever enters an account knows it."""
+        return {"is_confirmed": True, **super().get_changeform_initial_data(request)}
 
     @display(description="Valid", ordering=F("valid_until").asc(nulls_last=True))
     def validity(self, account: FundingAccount) -> str:

@@ -78,6 +78,9 @@ class FundingAccount(Mergeable):
     account_code = models.CharField(max_length=60, blank=True, help_text="Ledger account code, where tags do not say")
     valid_from = models.DateField(null=True, blank=True)
     valid_until = models.DateField(null=True, blank=True, help_text="The last valid day")
+    is_confirmed = models.BooleanField(
+        "confirmed", default=False, help_text="Finance knows this account; one that tags have made is not confirmed"
+    )
 
     history = HistoricalRecords()
 

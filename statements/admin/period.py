@@ -11,8 +11,8 @@ from unfold.decorators import display
 from charges.admin.display import money_column
 from periods.models import BillingPeriod
 from periods.transition_admin import TransitionAdmin
+from statements.admin.doubted import DoubtedAdmin
 from statements.admin.overview import history, overview
-from statements.admin.reconciliation import ReconciledAdmin
 from statements.admin.steps import STEPS
 from statements.models import Statement
 
@@ -31,7 +31,7 @@ def _difference(period: Any) -> Any:
 
 
 @admin.register(BillingPeriod)
-class BillingPeriodAdmin(TransitionAdmin, ReconciledAdmin):
+class BillingPeriodAdmin(TransitionAdmin, DoubtedAdmin):
     steps = STEPS
     change_form_template = "admin/period_change_form.html"
     list_display: ClassVar = ["name", "status", "listed", "discount", "due", "finalized_at"]
