@@ -6,7 +6,7 @@ from itertools import groupby
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Count, Max, Q
 from django.utils import timezone
 
 from charges.attribution.funding import ProjectFunds, require_standing
@@ -14,6 +14,7 @@ from charges.converting import convert, revert
 from charges.flags import PAYER_FLAGS
 from charges.models import Charge, FocusImport, FundingAccount, PrincipalInvestigator, Project
 from charges.models.charge import ChargeQuerySet
+from charges.rewriting import rewrite
 from charges.sharing import SHAREABLE, is_shareable
 from periods import audit
 from periods.duties import IMPORTING
@@ -32,29 +33,29 @@ LACKS_PAYER = (
 )  # as Charge.missing tells of one
 
 
-def approve(charges: ChargeQuerySet, *, by: Any = None, reason: str = "") -> int:
+def approve(charges: ChargeQuerySet, *, by: Any = None, reason: str = "", seen: str = "") -> int:
     """Held charges go onto the statement. Refused, all of them, while one lacks a payer or an exchange rate."""
     require_permission(by, "charges.review_charge", "approve charges")
     held = charges.filter(review_status=Status.HELD)
     _require_payers(held)
-    return _decide(held, "approve", by=by, reason=reason, change=_approve)
+    return _decide(held, "approve", by=by, reason=reason, change=_approve, shown=(charges, seen))
 
 
-def exclude(charges: ChargeQuerySet, *, reason: str, by: Any = None) -> int:
+def exclude(charges: ChargeQuerySet, *, reason: str, by: Any = None, seen: str = "") -> int:
     """Billed to nobody; can be undone until the month is finalized."""
-    return _set_aside(charges, "exclude", Status.EXCLUDED, by=by, reason=reason)
+    return _set_aside(charges, "exclude", Status.EXCLUDED, by=by, reason=reason, seen=seen)
 
 
-def defer(charges: ChargeQuerySet, *, reason: str, by: Any = None) -> int:
+def defer(charges: ChargeQuerySet, *, reason: str, by: Any = None, seen: str = "") -> int:
     """Unbilled in its month; finalizing carries it into the earliest later open one."""
-    return _set_aside(charges, "defer", Status.DEFERRED, by=by, reason=reason)
+    return _set_aside(charges, "defer", Status.DEFERRED, by=by, reason=reason, seen=seen)
 
 
-def undo(charges: ChargeQuerySet, *, by: Any = None, reason: str = "") -> int:
+def undo(charges: ChargeQuerySet, *, by: Any = None, reason: str = "", seen: str = "") -> int:
     """Back to undecided: held where there are flags."""
     require_permission(by, "charges.review_charge", "undo decisions on charges")
     decided = Q(review_status__in=DECIDED) | Q(review_status=Status.SHARED, decided_at__isnull=False)
-    return _decide(charges.filter(decided), "undo", by=by, reason=reason, change=_reset)
+    return _decide(charges.filter(decided), "undo", by=by, reason=reason, change=_reset, shown=(charges, seen))
 
 
 def reattribute(
@@ -65,6 +66,7 @@ def reattribute(
     pi: PrincipalInvestigator | None = None,
     project: Project | None = None,
     funding_account: FundingAccount | None = None,
+    seen: str = "",
 ) -> int:
     """Say who pays; what is not named stays. Flags about the payer fall away where the answer settles them."""
     require_permission(by, "charges.reattribute_charge", "say who pays for charges")
@@ -86,7 +88,21 @@ def reattribute(
             _reset(charge)
 
     billable = charges.exclude(review_status__in=BILLED_ELSEWHERE)
-    return _decide(billable, "reattribute", by=by, reason=require_reason(reason), change=change, describe=_payer)
+    return _decide(
+        billable,
+        "reattribute",
+        by=by,
+        reason=require_reason(reason),
+        change=change,
+        describe=_payer,
+        shown=(charges, seen),
+    )
+
+
+def seen_of(charges: ChargeQuerySet) -> str:
+    """What a page shows of charges, to give back as `seen`: a decision on what has changed since is refused."""
+    found = charges.aggregate(number=Count("pk"), latest=Max("decided_at"))
+    return f"{found['number']} {found['latest'] or 'undecided'}"
 
 
 def settle_payer_flags(charge: Charge) -> None:
@@ -123,14 +139,16 @@ def name_what_lacks(charge: Charge) -> None:
         charge.flags.setdefault(f"missing_{name.lower()}", f"Nothing names a {name}.")
 
 
-def _set_aside(charges: ChargeQuerySet, action: str, status: Charge.ReviewStatus, *, by: Any, reason: str) -> int:
+def _set_aside(
+    charges: ChargeQuerySet, action: str, status: Charge.ReviewStatus, *, by: Any, reason: str, seen: str
+) -> int:
     require_permission(by, "charges.review_charge", f"{action} charges")
 
     def change(charge: Charge) -> None:
         charge.review_status = status
 
     settable = charges.filter(review_status__in=[*UNDECIDED, *DECIDED]).exclude(review_status=status)
-    return _decide(settable, action, by=by, reason=require_reason(reason), change=change)
+    return _decide(settable, action, by=by, reason=require_reason(reason), change=change, shown=(charges, seen))
 
 
 def _require_payers(charges: ChargeQuerySet) -> None:
@@ -199,6 +217,7 @@ def _decide(
     by: Any,
     reason: str,
     change: Callable[[Charge], None],
+    shown: tuple[ChargeQuerySet, str],
     describe: Callable[[Charge], str] = _status,
 ) -> int:
     """Lock the months, change every current charge that matches, and write one audit entry a month.
@@ -211,10 +230,22 @@ def _decide(
     months = charges.current().order_by("period").values_list("period", flat=True).distinct()
     for pk in sorted(set(months)):
         BillingPeriod.objects.lock_unsealed(pk)
+    _require_as_seen(*shown)
     pks = list(charges.current().order_by("period", "pk").values_list("period", "pk"))
     for period, group in groupby(pks, key=lambda pair: pair[0]):
         _decide_month(period, [pk for _, pk in group], action, by=by, reason=reason, change=change, describe=describe)
     return len(pks)
+
+
+def _require_as_seen(charges: ChargeQuerySet, seen: str) -> None:
+    """Asked under the lock: of two who decide at once, the second is told."""
+    if not seen or seen_of(charges) == seen:
+        return
+    latest = charges.exclude(decided_at=None).select_related("decided_by").order_by("decided_at").last()
+    who = (
+        f"{latest.decided_by or 'Cron'} decided on {_named(latest)}" if latest else "Somebody decided on these charges"
+    )
+    raise Refused(f"{who} while you looked at it. Nothing of yours was saved: look again.")
 
 
 def _decide_month(
@@ -234,7 +265,7 @@ def _decide_month(
             change(charge)
             after[describe(charge)].append(charge.pk)
             charge.decided_by, charge.decided_at, charge.decision_reason = by, timezone.now(), reason
-        Charge.objects.bulk_update(batch, CHANGED)
+        rewrite(batch, CHANGED)
     audit.record(
         by=by,
         action=action,
@@ -248,6 +279,7 @@ def _decide_month(
 
 
 def _loaded(pks: list[int]) -> Iterator[list[Charge]]:
-    related = Charge.objects.select_related("period", "source", "pi", "project", "funding_account")
+    """A batch shares its months, sources and payers: thousands of charges have a few."""
+    related = Charge.objects.prefetch_related("period", "source", "pi", "project", "funding_account")
     for start in range(0, len(pks), BATCH):
         yield list(related.filter(pk__in=pks[start : start + BATCH]).order_by("pk"))

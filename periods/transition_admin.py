@@ -73,6 +73,7 @@ class TransitionAdmin(ModelAdmin):
     """`steps` maps a name, which is also its address, to what is done."""
 
     steps: ClassVar[dict[str, Step]] = {}
+    stages_ask_what_was_seen: ClassVar[bool] = False
     change_form_template = "admin/transition_change_form.html"
 
     def get_urls(self) -> list[URLPattern]:
@@ -108,6 +109,13 @@ class TransitionAdmin(ModelAdmin):
             return redirect(self._change_url(document))
         return self._ask_or_run(request, document, name, step)
 
+    def seen(self, document: Any) -> str:
+        """What the confirm page shows of the document, for stages that refuse what has changed since."""
+        return ""
+
+    def as_seen(self, request: HttpRequest) -> dict[str, str]:
+        return {"seen": request.POST.get("seen", "")} if self.stages_ask_what_was_seen else {}
+
     def _ask_or_run(self, request: HttpRequest, document: Any, name: str, step: Step) -> HttpResponseBase:
         blockers = checklist(document, name) if isinstance(document, BillingPeriod) else []
         is_overridable = any(blocker.is_overridable for blocker in blockers)
@@ -115,7 +123,8 @@ class TransitionAdmin(ModelAdmin):
         form = form_class(request.POST, request.FILES) if request.method == "POST" else form_class()
         if request.method == "POST" and form.is_valid():
             try:
-                messages.success(request, step.run(document, by=request.user, **form.cleaned_data))
+                answers = {**self.as_seen(request), **form.cleaned_data}
+                messages.success(request, step.run(document, by=request.user, **answers))
                 return redirect(self._change_url(document))
             except NotPermitted as refusal:
                 raise PermissionDenied(str(refusal)) from refusal
@@ -137,6 +146,7 @@ class TransitionAdmin(ModelAdmin):
             "blockers": blockers,
             "is_blocked": any(not (blocker.is_warning or blocker.is_overridable) for blocker in blockers),
             "back": self._change_url(document),
+            "hidden": [("seen", self.seen(document))],
         }
         return TemplateResponse(request, "admin/transition_confirm.html", context)
 

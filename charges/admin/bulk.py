@@ -10,6 +10,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.utils.html import format_html
 
 from periods.blockers import counted
 from periods.errors import NotPermitted, Refused
@@ -52,10 +53,23 @@ class BulkAdmin(TransitionAdmin):
         """What the selection comes to, as headings with their text."""
         return []
 
+    def offer(self, request: HttpRequest, name: str, rows: QuerySet[Any], form: forms.Form) -> str:
+        """What else one may want after the decision, beside its message."""
+        return ""
+
+    def seen_of(self, rows: QuerySet[Any]) -> str:
+        """What the page shows of the rows; stages that are given it refuse what has changed since."""
+        return ""
+
+    def seen(self, document: Any) -> str:
+        return self.seen_of(self.model._default_manager.filter(pk=document.pk))
+
     def decide(self, request: HttpRequest, name: str, rows: QuerySet[Any], form: forms.Form) -> bool:
         stage, done = self.stages[name]
+        offer = self.offer(request, name, rows, form)
         try:
-            messages.success(request, self.count(stage(rows, by=request.user, **form.cleaned_data), done))
+            number = stage(rows, by=request.user, **self.as_seen(request), **form.cleaned_data)
+            messages.success(request, format_html("{}{}", self.count(number, done), offer))
         except NotPermitted as refusal:
             raise PermissionDenied(str(refusal)) from refusal
         except Refused as refusal:
@@ -77,6 +91,7 @@ class BulkAdmin(TransitionAdmin):
             "hidden": [
                 ("action", name),
                 ("shown", number),
+                ("seen", self.seen_of(rows)),
                 ("select_across", request.POST.get("select_across", "0")),
                 *((ACTION_CHECKBOX_NAME, pk) for pk in request.POST.getlist(ACTION_CHECKBOX_NAME)),
             ],

@@ -12,14 +12,23 @@ from unfold.decorators import display
 
 from charges.admin.bulk import BulkAdmin, bulk_action
 from charges.admin.correcting import correct_button, correct_selected, corrections_of, may_be_corrected
-from charges.admin.decisions import STAGES, STEPS
+from charges.admin.decisions import STAGES, STEPS, rule_offer
 from charges.admin.delivered import DeliveredRow, why_button
 from charges.admin.display import audit_list, link, money_column
 from charges.admin.division import SECTIONS, DividedCharge
-from charges.admin.filters import ChosenFilter, CostFilter, FlagFilter, SourceFilter, StatusFilter, UnfinalizedFilter
+from charges.admin.filters import (
+    AmountFilter,
+    ChosenFilter,
+    CostFilter,
+    FlagFilter,
+    SourceFilter,
+    StatusFilter,
+    UnfinalizedFilter,
+)
 from charges.flags import LABELS
 from charges.models import Charge
 from charges.money import printed, round_to_currency
+from charges.review import seen_of
 from periods.plain_admin import ReadOnlyAdmin
 
 NAMED = 10
@@ -29,6 +38,7 @@ NAMED = 10
 class ChargeAdmin(DividedCharge, DeliveredRow, BulkAdmin, ReadOnlyAdmin):
     steps = STEPS
     stages = STAGES
+    stages_ask_what_was_seen = True
     nouns = ("charge", "charges")
     actions: ClassVar = [
         *(bulk_action(name, step.label, step.permission) for name, step in STEPS.items()),
@@ -43,6 +53,7 @@ class ChargeAdmin(DividedCharge, DeliveredRow, BulkAdmin, ReadOnlyAdmin):
         FlagFilter,
         SourceFilter,
         CostFilter,
+        AmountFilter,
         ("pi", ChosenFilter),
         ("project", ChosenFilter),
     ]
@@ -106,6 +117,12 @@ class ChargeAdmin(DividedCharge, DeliveredRow, BulkAdmin, ReadOnlyAdmin):
         is_offered = self.has_correct_permission(request) and may_be_corrected(document)
         offered = [correct_button(document)] if is_offered else []
         return [*super().buttons(request, document), *offered, why_button(document)]
+
+    def offer(self, request: HttpRequest, name: str, rows: QuerySet[Any], form: Any) -> str:
+        return rule_offer(rows, request.user, form.cleaned_data) if name == "reattribute" else ""
+
+    def seen_of(self, rows: Any) -> str:
+        return seen_of(rows)
 
     def summary(self, rows: QuerySet[Charge]) -> list[tuple[str, str]]:
         own = When(exchange_rate=None, then=F("billing_currency"))  # as Charge.currency

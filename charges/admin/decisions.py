@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 from django import forms
 from django.contrib import admin
 from django.contrib.admin.widgets import AutocompleteSelect
+from django.db.models import Max, Min, QuerySet
 from django.urls import reverse
 from django.utils.html import format_html
 
@@ -16,6 +17,12 @@ from periods.models import BillingPeriod
 from periods.transition_admin import ReasonForm, Step, reason_field
 
 Status = Charge.ReviewStatus
+COMMON = {  # what a rule goes by, and where a charge says it
+    "source": "source",
+    "sub_account_id": "sub_account_id",
+    "resource_prefix": "resource_id",
+    "service_name": "service_name",
+}
 DECIDABLE = (Status.CLEAR, Status.HELD, Status.APPROVED, Status.EXCLUDED, Status.DEFERRED)
 
 
@@ -55,14 +62,22 @@ def on_one(stage: Callable[..., int], done: str) -> Callable[..., str]:
 
 def _reattribute(charge: Charge, **answers: Any) -> str:
     """With the offer of a rule, so that next month needs no hand."""
-    done = on_one(*STAGES["reattribute"])(charge, **answers)
-    if not answers["by"].has_perm("charges.add_attributionrule"):
-        return done
+    offer = rule_offer(Charge.objects.filter(pk=charge.pk), answers["by"], answers)
+    return format_html("{}{}", on_one(*STAGES["reattribute"])(charge, **answers), offer)
+
+
+def rule_offer(charges: QuerySet[Charge], by: Any, answers: dict[str, Any]) -> str:
+    """After a space, a link to a rule of what all the charges have in common; empty where that is nothing that a rule goes by."""
+    first = charges.aggregate(**{name: Min(field) for name, field in COMMON.items()})
+    last = charges.aggregate(**{name: Max(field) for name, field in COMMON.items()})
+    match = {name: value for name, value in first.items() if value and value == last[name]}
+    if "resource_prefix" in match:
+        match.pop("service_name", None)
+    if not (match.keys() - {"source"} and by.has_perm("charges.add_attributionrule")):
+        return ""
     payer = {name: answers[name].pk for name in ("pi", "project", "funding_account") if answers.get(name)}
-    match = {"resource_prefix": charge.resource_id} if charge.resource_id else {"service_name": charge.service_name}
-    query = urlencode({"source": charge.source_id, "sub_account_id": charge.sub_account_id, **match, **payer})
-    url = f"{reverse('admin:charges_attributionrule_add')}?{query}"
-    return format_html('{} <a href="{}" class="underline">Make it a rule for next month</a>', done, url)
+    url = f"{reverse('admin:charges_attributionrule_add')}?{urlencode({**match, **payer})}"
+    return format_html(' <a href="{}" class="underline">Make it a rule for next month</a>', url)
 
 
 def count(changed: int, done: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
-from unfold.contrib.filters.admin import AutocompleteSelectFilter, DropdownFilter
+from unfold.contrib.filters.admin import AutocompleteSelectFilter, DropdownFilter, RangeNumericListFilter
 
 from charges.amortising import OF_CHARGE, CostStep
 from charges.flags import LABELS
@@ -142,6 +142,11 @@ class CostFilter(DropdownFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return queryset.annotate(cost_step=OF_CHARGE).filter(cost_step=self.value()) if self.value() else queryset
+
+
+class AmountFilter(RangeNumericListFilter):
+    title = "amount due"
+    parameter_name = "due_amount"
 
 
 class ReadableFilter(DropdownFilter):

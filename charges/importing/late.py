@@ -16,8 +16,8 @@ from charges.importing.dividing import with_parts
 from charges.importing.places import Place
 from charges.importing.snapshot import Old
 from charges.importing.superseding import DECIDED, PAYER, by_key, carry_payer, decided
-from charges.importing.writing import rewrite
 from charges.models import Charge, FocusImport
+from charges.rewriting import rewrite
 
 Status = Charge.ReviewStatus
 UNBILLED = (Status.EXCLUDED, Status.NOT_BILLABLE, Status.DIVIDED)

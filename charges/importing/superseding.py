@@ -11,9 +11,9 @@ from charges.flags import PAYER_FLAGS, ChangedAfterApproval
 from charges.importing.comparing import in_batches
 from charges.importing.snapshot import Old
 from charges.importing.totals import short
-from charges.importing.writing import rewrite
 from charges.models import Charge, FocusImport, Source
 from charges.review import BILLED_ELSEWHERE, UNDECIDED, settle_payer_flags
+from charges.rewriting import rewrite
 from charges.sharing import is_shareable
 
 Status = Charge.ReviewStatus

@@ -12,9 +12,9 @@ from django.db.models.functions import Coalesce
 from charges.flags import UnusualChange
 from charges.importing.assessing import CLEAR, NOT_BILLABLE, Assessment
 from charges.importing.rows import Rows
-from charges.importing.writing import rewrite
 from charges.models import Charge, FocusImport, ReviewSettings, Source
 from charges.money import from_billionths
+from charges.rewriting import rewrite
 from periods.calendar import previous_month
 from periods.models import BillingPeriod
 

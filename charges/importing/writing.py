@@ -64,18 +64,6 @@ def link(field: str, pairs: Sequence[tuple[int, int]]) -> None:
             cursor.executemany(f"UPDATE {_table()} SET {name} = %s WHERE id = %s", [pair[::-1] for pair in pairs])  # noqa: S608
 
 
-def rewrite(charges: Sequence[Charge], fields: Sequence[str]) -> None:
-    """Save these fields of many charges: one prepared statement, where `bulk_update` builds a case for each row."""
-    written = [field for field in FIELDS.values() if field.name in fields]
-    values = ", ".join(f"{_names([field.attname])} = %s" for field in written)
-    rows = [
-        [*(field.get_db_prep_save(getattr(charge, field.attname), connection) for field in written), charge.pk]
-        for charge in charges
-    ]
-    with connection.cursor() as cursor:
-        cursor.executemany(f"UPDATE {_table()} SET {values} WHERE id = %s", rows)  # noqa: S608
-
-
 def instant(moment: datetime | None) -> Any:
     return connection.ops.adapt_datetimefield_value(moment)
 

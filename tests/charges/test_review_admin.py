@@ -4,6 +4,7 @@ import pytest
 from django.contrib.messages import get_messages
 from django.db import connection
 
+from charges import review
 from charges.models import Charge
 from periods.models import AuditEntry
 from tests.make import (
@@ -60,7 +61,9 @@ def test_queue_shows_held_charges_of_unfinalized_months(desk):
 
 
 def test_filters_narrow_the_queue(desk):
-    mine = held(pi=make_pi("grace@example.edu"), project=make_project("cobol"), source=make_source("aws"))
+    mine = held(
+        pi=make_pi("grace@example.edu"), project=make_project("cobol"), source=make_source("aws"), due_amount="20.50"
+    )
     other = make_charge(period=make_period("2025-02"), review_status="held", flags={"missing_fund": "No fund"})
 
     assert listed(desk.get(QUEUE)) == {mine.pk, other.pk}
@@ -70,6 +73,8 @@ def test_filters_narrow_the_queue(desk):
         f"pi__id__exact={mine.pi_id}",
         f"project__id__exact={mine.project_id}",
         "flag=pattern",
+        "due_amount_from=20.5",
+        "due_amount_from=1&due_amount_to=20.51",
         "q=grace",
     ):
         assert listed(desk.get(f"{QUEUE}?{query}")) == {mine.pk}, query
@@ -279,3 +284,42 @@ def test_saying_who_pays_offers_the_rule_for_next_month(desk):
     form = desk.get(offer).context["adminform"].form
     names = ("source", "sub_account_id", "resource_prefix", "pi")
     assert [form[name].value() for name in names] == [str(charge.source_id), "lab-3", "gpu-7", str(pi.pk)]
+
+
+def test_saying_who_pays_for_many_offers_a_rule_of_what_they_have_in_common(desk):
+    common = {"sub_account_id": "lab-3", "service_name": "Storage"}
+    charges = [held(resource_id=f"disk-{number}", **common) for number in range(3)]
+    pi = make_pi("grace@example.edu")
+
+    response = act(desk, "reattribute", charges, pi=pi.pk, reason=REASON)
+
+    [message] = get_messages(response.wsgi_request)
+    offer = str(message).partition('href="')[2].partition('"')[0].replace("&amp;", "&")
+    form = desk.get(offer).context["adminform"].form
+    names = ("source", "sub_account_id", "resource_prefix", "service_name", "pi")
+    assert [form[name].value() for name in names] == [str(charges[0].source_id), "lab-3", None, "Storage", str(pi.pk)]
+
+
+def test_nothing_in_common_is_no_rule(desk):
+    charges = [held(resource_id=f"disk-{number}", service_name=f"Service {number}") for number in range(2)]
+
+    response = act(desk, "reattribute", charges, pi=make_pi("grace@example.edu").pk, reason=REASON)
+
+    assert [str(message) for message in get_messages(response.wsgi_request)] == ["2 charges given to another payer."]
+
+
+def test_whoever_decides_on_what_another_has_decided_meanwhile_is_told(desk, billing_admin):
+    """A page that was opened before shows what is no more."""
+    charge = held()
+    page = f"{QUEUE}{charge.pk}/step/exclude/"
+    opened = dict(desk.get(page).context["hidden"])
+    review.approve(Charge.objects.all(), by=billing_admin)
+
+    response = desk.post(page, {**opened, "reason": REASON})
+
+    assert response.context["form"].non_field_errors() == [
+        f"admin decided on node-1 (charge {charge.pk}) while you looked at it. Nothing of yours was saved: look again."
+    ]
+    assert statuses(charge) == ["approved"]
+    assert desk.post(page, {**dict(response.context["hidden"]), "reason": REASON}).status_code == 302
+    assert statuses(charge) == ["excluded"]
