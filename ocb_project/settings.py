@@ -13,6 +13,7 @@ OCB_HOME = environment.home(BASE_DIR)
 
 # The institution
 INSTITUTION_NAME = env.str("INSTITUTION_NAME", default="Research Computing")
+INSTITUTION_ADDRESS = env.str("INSTITUTION_ADDRESS", default="")  # its lines, parted by semicolons
 INSTITUTION_CONTACT = env.str("INSTITUTION_CONTACT", default="")
 CURRENCY = environment.currency()
 LOCALE = environment.locale()
@@ -28,6 +29,7 @@ SITE_URL = environment.matching(
     example="https://billing.university.edu",
 )
 REFERENCE_TAGS = environment.names("REFERENCE_TAGS", default=["grant_number", "request_id"], most=2)
+FISCAL_YEAR_START = int(environment.matching("FISCAL_YEAR_START", default="7", pattern="[1-9]|1[0-2]", example="7"))
 DISPUTE_DAYS = environment.whole_number("DISPUTE_DAYS", default=0)
 # Ledger: the code where tag, account and source name none; the other side of a credit that names no source
 DEFAULT_ACCOUNT_CODE = environment.matching("DEFAULT_ACCOUNT_CODE", default="", pattern=".{0,60}", example="54000")

@@ -4,17 +4,35 @@ It knows neither the database nor Django, so that a pool of plain processes can 
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from mimetypes import guess_type
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from weasyprint import CSS, HTML
+from weasyprint import CSS, HTML, Attachment, Document
 from weasyprint.text.fonts import FontConfiguration
 from weasyprint.urls import FatalURLFetchingError, URLFetcher, URLFetcherResponse
 
 from periods.errors import Refused
 
+VARIANT = "pdf/a-3a"  # tagged and archival; it may carry files
+# A PDF/A that keeps PDF/UA-1 as well says so, and describes that word of its metadata (ISO 19005-3, 6.6.2.3).
+ACCESSIBLE = b"""<rdf:Description xmlns:pdfuaid="http://www.aiim.org/pdfua/ns/id/" rdf:about="" pdfuaid:part="1"/>
+<rdf:Description rdf:about="" xmlns:pdfaExtension="http://www.aiim.org/pdfa/ns/extension/"
+ xmlns:pdfaSchema="http://www.aiim.org/pdfa/ns/schema#" xmlns:pdfaProperty="http://www.aiim.org/pdfa/ns/property#">
+<pdfaExtension:schemas><rdf:Bag><rdf:li rdf:parseType="Resource">
+<pdfaSchema:schema>PDF/UA identification</pdfaSchema:schema>
+<pdfaSchema:namespaceURI>http://www.aiim.org/pdfua/ns/id/</pdfaSchema:namespaceURI>
+<pdfaSchema:prefix>pdfuaid</pdfaSchema:prefix>
+<pdfaSchema:property><rdf:Seq><rdf:li rdf:parseType="Resource">
+<pdfaProperty:name>part</pdfaProperty:name>
+<pdfaProperty:valueType>Integer</pdfaProperty:valueType>
+<pdfaProperty:category>internal</pdfaProperty:category>
+<pdfaProperty:description>Part of PDF/UA that the file keeps</pdfaProperty:description>
+</rdf:li></rdf:Seq></pdfaSchema:property></rdf:li></rdf:Bag></pdfaExtension:schemas></rdf:Description>"""
 BASE = "file:///"  # what templates name is looked up in the folders, whatever stands before it
 
 
@@ -43,16 +61,53 @@ class TemplateFetcher(URLFetcher):
         raise ValueError(f"no file of the template folders: {name}")
 
 
-def write(html: str, css: str, folders: Sequence[Path]) -> bytes:
-    """A tagged, accessible PDF (PDF/UA-1). Raises NotRendered."""
+@dataclass(frozen=True, slots=True)
+class Enclosure:
+    """A file that the PDF carries. It is dated, so that the same input makes the same bytes."""
+
+    name: str
+    content: bytes
+    description: str
+    date: datetime
+
+
+def write(html: str, css: str, folders: Sequence[Path], enclosures: Sequence[Enclosure] = ()) -> bytes:
+    """A tagged, archival, accessible PDF (PDF/A-3a, marked as PDF/UA-1 too). Raises NotRendered."""
     style, fonts, fetcher = _style(css, tuple(folders))
     page = HTML(string=html, base_url=BASE, url_fetcher=fetcher)
+    files = [_attachment(enclosure) for enclosure in enclosures]
     try:
-        return bytes(page.write_pdf(stylesheets=[style], font_config=fonts, pdf_variant="pdf/ua-1"))
+        return bytes(
+            page.write_pdf(
+                stylesheets=[style],
+                font_config=fonts,
+                pdf_variant=VARIANT,
+                finisher=_mark_accessible,
+                attachments=files,
+            )
+        )
     except FatalURLFetchingError as error:
         raise NotRendered(f"The template refers to what it may not use: {error}") from error
     except Exception as error:
         raise NotRendered(f"The PDF could not be made ({type(error).__name__}: {error}).") from error
+
+
+def _mark_accessible(document: Document, pdf: Any) -> None:
+    """Its metadata is one RDF element: what is said besides belongs inside."""
+    metadata = pdf.objects[int(pdf.catalog["Metadata"].split()[0])]
+    end = b"</rdf:RDF>"
+    metadata.stream = [part.replace(end, ACCESSIBLE + end) for part in metadata.stream]
+
+
+def _attachment(enclosure: Enclosure) -> Attachment:
+    dates = {"created": enclosure.date, "modified": enclosure.date}
+    return Attachment(
+        string=enclosure.content,
+        name=enclosure.name,
+        description=enclosure.description,
+        relationship="Data",
+        **dates,
+    )
 
 
 @lru_cache(maxsize=4)

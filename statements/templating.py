@@ -15,7 +15,7 @@ from django.utils import timezone
 from jinja2 import FileSystemLoader, StrictUndefined, TemplateError, TemplateNotFound, TemplateSyntaxError
 from jinja2.sandbox import ImmutableSandboxedEnvironment, SandboxedEnvironment
 
-from charges.money import minor_unit, round_to_currency
+from charges.money import minor_unit, printed, round_to_currency
 from periods.calendar import first_day
 from periods.errors import Refused
 
@@ -60,6 +60,11 @@ def signed(amount: Decimal, currency: str) -> str:
     return f"+{money(amount, currency)}" if amount > 0 else money(amount, currency)
 
 
+def price(amount: Decimal, currency: str) -> str:
+    """Every digit of it, as unit prices have them: `$0.0000046`."""
+    return printed(amount, currency).replace("-", MINUS)
+
+
 def month(text: str) -> str:
     """`2025-01` in words."""
     return format_date(first_day(text), "MMMM y", locale=settings.LOCALE)
@@ -85,7 +90,7 @@ def _environment(searched: Sequence[Path], autoescape: bool) -> SandboxedEnviron
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    made.filters.update(money=money, signed=signed, month=month, date=day)
+    made.filters.update(money=money, price=price, signed=signed, month=month, date=day)
     return made
 
 

@@ -6,6 +6,7 @@ from itertools import groupby
 
 from django.conf import settings
 from django.db.models import Sum
+from django.urls import reverse
 
 from charges.models import Charge
 from charges.models.charge import ChargeQuerySet
@@ -14,6 +15,9 @@ from statements.lines import SHARED_CREDITS
 from statements.models import Statement, StatementLine
 from statements.rendering import detail
 from statements.rendering.context import Bar, Discount, FundTotal, Institution, Line, StatementContext
+from statements.rendering.endings import endings
+from statements.rendering.history import history
+from statements.rendering.quantities import Quantities
 
 HUNDRED = 100
 MOST_BARS = 8
@@ -22,7 +26,7 @@ WIDTH = 1000  # of the chart's widest bar
 
 def compose(statement: Statement, lines: Sequence[StatementLine], *, is_draft: bool = False) -> StatementContext:
     """Works for drafts that were never saved. The detail is read now: it must not have changed since the issue."""
-    charges = Charge.objects.filter(period=statement.period_id, pi=statement.pi_id, project=statement.project_id)
+    charges = charges_of(statement)
     usage = [line for line in lines if line.kind == StatementLine.Kind.CHARGES]
     return StatementContext(
         is_draft=is_draft,
@@ -44,21 +48,31 @@ def compose(statement: Statement, lines: Sequence[StatementLine], *, is_draft: b
         due_amount=statement.due_amount,
         discounts=list(discounts(lines)),
         provider_credits=_provider_credits(charges.billable(), lines, statement.currency),
-        lines=folded(usage),
+        lines=folded(usage, Quantities(charges.billable(), statement.currency)),
         adjustments=[adjustment_line(line) for line in lines if line.kind == StatementLine.Kind.ADJUSTMENT],
         funds=fund_totals(lines),
         bars=_bars(usage),
         services=len({line.service_name for line in usage}),
+        history=history(statement),
+        endings=endings(statement, lines),
         detail=detail.detail(charges.billable(), statement.currency),
         held=detail.held(charges.held(), statement.currency),
         dispute_until=statement.dispute_until,
+        portal_url=_portal_url(statement),
+        charges_file=charges_file_name(statement),
         seal_head=statement.seal_head,
     )
 
 
+def charges_of(statement: Statement) -> ChargeQuerySet:
+    """Of the statement's payer and month, whatever was decided about them."""
+    return Charge.objects.filter(period=statement.period_id, pi=statement.pi_id, project=statement.project_id)
+
+
 def institution() -> Institution:
     contact = settings.INSTITUTION_CONTACT or settings.REPLY_TO_EMAIL or settings.DEFAULT_FROM_EMAIL
-    return Institution(name=settings.INSTITUTION_NAME, contact=contact, logo=settings.LOGO)
+    address = [line.strip() for line in settings.INSTITUTION_ADDRESS.split(";") if line.strip()]
+    return Institution(name=settings.INSTITUTION_NAME, address=address, contact=contact, logo=settings.LOGO)
 
 
 def discounts(lines: Sequence[StatementLine]) -> Iterator[Discount]:
@@ -85,10 +99,10 @@ def _provider_credits(charges: ChargeQuerySet, lines: Sequence[StatementLine], c
     return round_to_currency((credited or ZERO) + shared, currency)
 
 
-def folded(lines: Sequence[StatementLine]) -> list[Line]:
+def folded(lines: Sequence[StatementLine], quantities: Quantities | None = None) -> list[Line]:
     """By source, service and fund: account codes and funders are for finance, and divide what a PI sees as one."""
     ordered = sorted(lines, key=place)
-    return [_fold(where, list(same)) for where, same in groupby(ordered, key=place)]
+    return [_fold(where, list(same), quantities) for where, same in groupby(ordered, key=place)]
 
 
 def place(line: StatementLine) -> tuple[str, str, str]:
@@ -97,17 +111,14 @@ def place(line: StatementLine) -> tuple[str, str, str]:
     return (line.source.name if line.source else "", line.description or line.service_name, fund)
 
 
-def _fold(where: tuple[str, str, str], lines: Sequence[StatementLine]) -> Line:
-    source, service, fund = where
-    list_amount, due_amount = total([line.list_amount for line in lines]), total([line.due_amount for line in lines])
+def _fold(where: tuple[str, str, str], lines: Sequence[StatementLine], quantities: Quantities | None) -> Line:
     shared = [line.shared_amount for line in lines if line.shared_amount is not None]
     return Line(
-        source,
-        service,
-        fund,
-        list_amount=list_amount,
-        due_amount=due_amount,
+        *where,
+        list_amount=total([line.list_amount for line in lines]),
+        due_amount=total([line.due_amount for line in lines]),
         share_of=total(shared) if shared else None,
+        usage=quantities.of(lines[0]) if quantities else None,
     )
 
 
@@ -148,6 +159,15 @@ def _bars(lines: Sequence[StatementLine]) -> list[Bar]:
         Bar(service, list_amount, due, _width(list_amount, widest), _width(due, widest))
         for service, (list_amount, due) in ordered[:MOST_BARS]
     ]
+
+
+def _portal_url(statement: Statement) -> str:
+    number = statement.number
+    return settings.SITE_URL + (reverse("portal:statement", args=[number]) if number else reverse("portal:home"))
+
+
+def charges_file_name(statement: Statement) -> str:
+    return f"charges-{statement.period.month}.csv"
 
 
 def _width(amount: Decimal, widest: Decimal) -> int:

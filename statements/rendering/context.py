@@ -17,6 +17,7 @@ def printed_discount(list_amount: Decimal, due_amount: Decimal, currency: str) -
 @dataclass(frozen=True, slots=True)
 class Institution:
     name: str
+    address: list[str]  # its lines
     contact: str
     logo: str  # a file of the template folders, or empty
 
@@ -31,14 +32,23 @@ class Discount:
 
 
 @dataclass(frozen=True, slots=True)
+class Usage:
+    """`24 Hours`, and what one costs by list where quantity × price makes the list amount."""
+
+    quantity: str
+    unit_price: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
 class Line:
     source: str
     service: str
-    fund: str
+    fund: str  # with its percent, where a split divides the line
     list_amount: Decimal
     due_amount: Decimal
     reason: str = ""
     share_of: Decimal | None = None  # of a share of tax, support and the like: the amount that was divided
+    usage: Usage | None = None  # where the charges behind agree on a unit
 
     @property
     def discount(self) -> Decimal:
@@ -66,6 +76,44 @@ class Bar:
 
 
 @dataclass(frozen=True, slots=True)
+class TrendMonth:
+    """A month by its current statements; heights are thousandths of the chart's."""
+
+    month: str
+    initial: str
+    list_amount: Decimal
+    due_amount: Decimal
+    list_height: int
+    due_height: int
+
+
+@dataclass(frozen=True, slots=True)
+class FiscalYear:
+    """The sums from its first month to this one."""
+
+    first_month: str
+    list_amount: Decimal
+    due_amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    trend: list[TrendMonth]  # twelve months, this one last; none where it is the first with a statement
+    previous: TrendMonth | None  # the month before, where it had a statement
+    fiscal_year: FiscalYear | None  # where an earlier month of it had a statement
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """A project or fund that ends within half a year, or has ended."""
+
+    what: str
+    last_day: date
+    days: int  # left after the day of issue; negative where it has ended
+    warning: int  # 180, 90 or 30 days; 0: ended
+
+
+@dataclass(frozen=True, slots=True)
 class ChargeRow:
     """A charge, or all charges of a resource; amounts are exact, so smaller than a coin at times.
 
@@ -76,7 +124,7 @@ class ChargeRow:
     resource: str
     service: str
     description: str
-    quantity: str
+    usage: Usage | None
     list_amount: Decimal
     discount: Decimal
     due_amount: Decimal
@@ -98,7 +146,7 @@ class Rest:
 class Detail:
     rows: list[ChargeRow]
     charges: int
-    is_folded: bool
+    folded_by: str  # empty: one row a charge; else "resource and day" or "resource"
     rest: Rest | None
 
 
@@ -134,9 +182,13 @@ class StatementContext:
     funds: list[FundTotal]
     bars: list[Bar]  # of the largest services; none where there is only one
     services: int
+    history: History
+    endings: list[Ending]
     detail: Detail
     held: Rest | None
     dispute_until: date | None
+    portal_url: str  # of this statement's page
+    charges_file: str  # the name of the file that the PDF carries: every charge with its exact amounts
     seal_head: str
 
     @property

@@ -2,39 +2,47 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
-from babel.dates import format_interval
+from babel.dates import format_interval, format_skeleton
 from babel.numbers import format_decimal
 from django.conf import settings
 from django.db.models import Count, F, Q, Sum
-from django.db.models.functions import Abs
+from django.db.models.functions import Abs, TruncDate
 
 from charges.models import Charge
 from charges.models.charge import ChargeQuerySet
 from charges.money import EXACT, ZERO, total
-from statements.rendering.context import ChargeRow, Detail, Reference, Rest, printed_discount
+from statements.rendering.context import ChargeRow, Detail, Reference, Rest, Usage, printed_discount
+from statements.rendering.quantities import number, usage
 from statements.templating import money
 
 MOST_ROWS = 200  # a statement of thousands of rows is not read, and takes minutes to set
 MOST_REFERENCES = 6
+WHOLE = Decimal(1)
+RESOURCE = ("source__name", "service_name", "resource_id", "resource_name")
 
 
 def detail(charges: ChargeQuerySet, currency: str) -> Detail:
-    """One row a charge; where they are too many, one a resource, the largest first."""
+    """One row a charge; where they are too many, one a resource and day; or one a resource, the largest first."""
     count = charges.count()
     if count <= MOST_ROWS:
         found = charges.select_related("source", "exchange_rate")
         ordered = found.order_by("source__name", "service_name", "charge_period_start", "pk")
-        return Detail([row(charge, currency) for charge in ordered], count, is_folded=False, rest=None)
-    by_resource = (
-        charges.values("source__name", "service_name", "resource_id", "resource_name")
-        .annotate(charges=Count("pk"), list_sum=Sum("list_amount"), due_sum=Sum("due_amount"))
-        .order_by(Abs(F("list_sum")).desc(), Abs(F("due_sum")).desc(), "source__name", "service_name", "resource_id")
-    )
-    rows = [_resource_row(found, currency) for found in by_resource[:MOST_ROWS]]
-    return Detail(rows, count, is_folded=True, rest=_rest(charges, rows, count, currency))
+        return Detail([row(charge, currency) for charge in ordered], count, folded_by="", rest=None)
+    by_day = _folded(charges.annotate(day=TruncDate("charge_period_start", tzinfo=UTC)), *RESOURCE, "day")
+    days = list(by_day.order_by(*RESOURCE, "day")[: MOST_ROWS + 1])
+    if len(days) <= MOST_ROWS:
+        return Detail([_folded_row(found, currency) for found in days], count, folded_by="resource and day", rest=None)
+    largest = _folded(charges, *RESOURCE).order_by(Abs(F("list_sum")).desc(), Abs(F("due_sum")).desc(), *RESOURCE)
+    rows = [_folded_row(found, currency) for found in largest[:MOST_ROWS]]
+    return Detail(rows, count, folded_by="resource", rest=_rest(charges, rows, count, currency))
+
+
+def _folded(charges: ChargeQuerySet, *names: str) -> Any:
+    sums = {"charges": Count("pk"), "list_sum": Sum("list_amount"), "due_sum": Sum("due_amount")}
+    return charges.order_by().values(*names).annotate(**sums)
 
 
 def row(charge: Charge, currency: str) -> ChargeRow:
@@ -44,7 +52,7 @@ def row(charge: Charge, currency: str) -> ChargeRow:
         resource=charge.resource_name or charge.resource_id,
         service=_named(charge.source.name, charge.service_name),
         description=charge.charge_description,
-        quantity=_quantity(charge.pricing_quantity, charge.pricing_unit),
+        usage=_usage(charge, currency),
         list_amount=charge.list_amount,
         discount=printed_discount(charge.list_amount, charge.due_amount, currency),
         due_amount=charge.due_amount,
@@ -52,13 +60,14 @@ def row(charge: Charge, currency: str) -> ChargeRow:
     )
 
 
-def _resource_row(found: Mapping[str, Any], currency: str) -> ChargeRow:
+def _folded_row(found: Mapping[str, Any], currency: str) -> ChargeRow:
+    day = found.get("day")
     return ChargeRow(
-        when="",
+        when=str(format_skeleton("MMMd", day, locale=settings.LOCALE)) if day else "",
         resource=found["resource_name"] or found["resource_id"],
         service=_named(found["source__name"], found["service_name"]),
         description="",
-        quantity="",
+        usage=None,
         list_amount=found["list_sum"],
         discount=printed_discount(found["list_sum"], found["due_sum"], currency),
         due_amount=found["due_sum"],
@@ -109,12 +118,13 @@ def _when(start: datetime | None, end: datetime | None) -> str:
     return str(format_interval(first, last, "MMMd", locale=settings.LOCALE))
 
 
-def _quantity(quantity: str, unit: str) -> str:
-    try:
-        number = format_decimal(Decimal(quantity), "#,##0.###", locale=settings.LOCALE)
-    except InvalidOperation:
-        number = quantity
-    return f"{number} {unit}".strip()
+def _usage(charge: Charge, currency: str) -> Usage | None:
+    quantity = number(charge.pricing_quantity)
+    if quantity is None:
+        delivered = f"{charge.pricing_quantity} {charge.pricing_unit}".strip()
+        return Usage(delivered, None) if delivered else None
+    price = number(charge.list_unit_price) if charge.exchange_rate is None else None
+    return usage(quantity, charge.pricing_unit, price, charge.list_amount, currency, share=WHOLE)
 
 
 def _converted(charge: Charge) -> str:

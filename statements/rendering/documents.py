@@ -10,6 +10,7 @@ from multiprocessing import get_context
 from typing import Any
 
 from django.db import transaction
+from django.utils import timezone
 
 from periods import audit, storage
 from periods.errors import Refused
@@ -18,9 +19,10 @@ from periods.models import BillingPeriod
 from periods.progress import Progress
 from statements import templating
 from statements.issuing import compute
+from statements.lines import Books
 from statements.models import ArchivedDocument, Statement, StatementLine
-from statements.rendering.composing import compose
-from statements.rendering.context import StatementContext
+from statements.rendering.charges_file import charges_file
+from statements.rendering.composing import charges_of, compose
 
 TEMPLATE = "statements/statement.html"
 STYLE = "statements/statement.css"
@@ -59,7 +61,8 @@ def render_statements(
 
 def preview(statement: Statement, lines: Sequence[StatementLine] | None = None) -> bytes:
     """A draft, marked as one and never kept; `lines` for a statement that was never saved."""
-    return _page(compose(statement, _lines(statement) if lines is None else lines, is_draft=True))()
+    frozen = _lines(statement) if lines is None else lines
+    return _page(statement, frozen, Books(statement.period), is_draft=True)()
 
 
 def _pages(
@@ -67,11 +70,12 @@ def _pages(
 ) -> Iterator[tuple[Statement, Written]]:
     """Each statement with what makes its PDF. The database is read here, never in the processes that make it."""
     issued = {_payer(draft.statement): draft.statement.lines_sha256 for draft in compute(period)} if waiting else {}
+    books = Books(period)
     for pk in waiting:
         statement = Statement.objects.select_related("period").get(pk=pk)
         try:
             _require_current(statement, issued.get(_payer(statement)))
-            yield statement, _page(compose(statement, _lines(statement)))
+            yield statement, _page(statement, _lines(statement), books)
         except Refused as refusal:
             failed[statement.printed_number] = str(refusal)
 
@@ -96,13 +100,20 @@ def _written(pages: Iterator[tuple[Statement, Written]], workers: int) -> Iterat
         yield from ahead
 
 
-def _page(context: StatementContext) -> Written:
+def _page(statement: Statement, lines: Sequence[StatementLine], books: Books, *, is_draft: bool = False) -> Written:
     from statements import pdf  # noqa: PLC0415 - WeasyPrint takes a second that commands without a PDF need not wait
 
+    context = compose(statement, lines, is_draft=is_draft)
     values = {name: getattr(context, name) for name in (*context.__dataclass_fields__, "discount")}
     html = templating.render(TEMPLATE, autoescape=True, **values)
     css = templating.render(STYLE, autoescape=False, **values)
-    return partial(pdf.write, html, css, templating.folders())
+    charges = pdf.Enclosure(
+        name=context.charges_file,
+        content=charges_file(statement, lines, charges_of(statement).billable(), books),
+        description="Every charge with its exact amounts",
+        date=statement.issued_at or timezone.now(),
+    )
+    return partial(pdf.write, html, css, templating.folders(), [charges])
 
 
 @transaction.atomic

@@ -55,7 +55,7 @@ def issued(*, month="2025-01"):
 def test_nothing_due_is_headed_by_what_was_received():
     make_charge(list_amount="2400", due_amount="0", funder="Office of the Provost")
 
-    assert between(words(draft()), "You received $2,400.00 of research computing.", "Summary by service") == [
+    assert between(words(draft()), "You received $2,400.00 of research computing.", "By fund and service") == [
         "You received $2,400.00 of research computing.",
         "Nothing is due.",
         "List price",
@@ -66,7 +66,7 @@ def test_nothing_due_is_headed_by_what_was_received():
         "$0.00",
         "Subsidy, paid by Office of the Provost −$2,400.00",
         "Nothing to pay. This is not an invoice.",
-        "Summary by service",
+        "By fund and service",
     ]
 
 
@@ -161,7 +161,10 @@ def test_the_dispute_date_and_the_seal_are_printed(settings):
     found = words(storage.locate(statement.document.path).read_bytes())
 
     until = templating.day(statement.dispute_until)
-    assert f"Something wrong? Write to billing@example.edu and name {statement.printed_number} by {until}." in found
+    page = f"http://127.0.0.1:8000/statements/{statement.number}/"
+    said = " ".join(found)
+    assert said.count(f"Something wrong? Object by {until} at {page}: say there what is wrong with which line.") == 1
+    assert f"Questions: billing@example.edu, naming {statement.printed_number}." in found
     assert "Ledger sealed up to 0123456789abcdef when this statement was issued." in found
 
 
@@ -187,7 +190,8 @@ def test_many_charges_are_folded_by_resource_and_still_add_up(monkeypatch):
 
     found = words(draft())
 
-    assert "The 4 charges of this month, added up by resource, largest list price first." in found
+    (caption,) = [line for line in found if line.startswith("The 4 charges")]
+    assert caption.startswith("The 4 charges of this month, added up by resource, largest list price first. Each of")
     assert "All other resources, not listed 1 $1.50 $0.00 $1.50" in found
     assert [line for line in found if line in {"a", "b", "c"}] == ["a", "b"]
 
@@ -237,7 +241,9 @@ def test_the_pdf_is_accessible():
         assert str(root.Lang) == "en-US"
         assert bool(root.ViewerPreferences.DisplayDocTitle)
         assert document.docinfo["/Title"] == "Draft statement: engine, January 2025"
-        assert document.open_metadata()["pdfuaid:part"] == "1"
+        marks = ("pdfuaid:part", "pdfaid:part", "pdfaid:conformance")
+        assert [document.open_metadata()[mark] for mark in marks] == ["1", "3", "A"]
+        assert [file.AFRelationship for file in root.AF] == ["/Data"]
         assert {"/H1", "/H2", "/Table", "/TH", "/TD", "/Figure"} <= set(kinds)
         assert kinds["/Figure"] == ("List price and amount due by service: A $100.00, due $0.00; B $100.00, due $0.00.")
 
@@ -348,7 +354,7 @@ def test_a_statement_is_read_in_as_many_queries_for_any_number_of_charges(django
     issued()
     statement = Statement.objects.select_related("period").get()
 
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(14):
         preview(statement)
 
 
