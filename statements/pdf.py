@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+import pydyf  # type: ignore[import-untyped]
 from weasyprint import CSS, HTML, Attachment, Document
 from weasyprint.text.fonts import FontConfiguration
 from weasyprint.urls import FatalURLFetchingError, URLFetcher, URLFetcherResponse
@@ -93,9 +94,11 @@ def write(html: str, css: str, folders: Sequence[Path], enclosures: Sequence[Enc
 
 
 def _mark_accessible(document: Document, pdf: Any) -> None:
-    """Its metadata is one RDF element: what is said besides belongs inside."""
+    """Its metadata is one RDF element: what is said besides belongs inside. And each file is associated once."""
     metadata = pdf.objects[int(pdf.catalog["Metadata"].split()[0])]
     end = b"</rdf:RDF>"
+    if files := pdf.catalog.get("AF"):
+        pdf.catalog["AF"] = pydyf.Array(dict.fromkeys(files))
     metadata.stream = [part.replace(end, ACCESSIBLE + end) for part in metadata.stream]
 
 

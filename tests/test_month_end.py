@@ -6,7 +6,8 @@ from email import message_from_bytes
 
 import pytest
 
-from charges import adjusting, disputing, importing, review
+from charges import adjusting, importing, review
+from charges.disputing import objecting
 from charges.models import Adjustment, Charge, FundingAccount
 from periods.lifecycle import close_period
 from periods.models import AuditEntry, BillingPeriod
@@ -57,10 +58,10 @@ def test_one_row_goes_from_the_file_to_the_seal(file, home, settings):
     assert (statement.list_amount, statement.provider_discount, statement.subsidy) == (100, -10, Decimal("-77.5"))
     assert (statement.adjustments, statement.due_amount) == (Decimal("-2.5"), 10)
 
-    dispute = disputing.open_dispute(
+    dispute = objecting.open_dispute(
         period=period, pi=charge.pi, project=charge.project, charge=charge, text="Was this really us?", by=None
     )
-    disputing.deny(dispute, text="Yes: job 4711 of your group.", by=None)
+    objecting.deny(dispute, text="Yes: job 4711 of your group.", by=None)
 
     assert rendering.render_statements(period).rendered == 1
     pdf = (home / statement.document.path).read_bytes()
