@@ -38,7 +38,7 @@ class ProjectFunds:
         else:
             expired_on = self._choose(charge)
         kept = {flag: why for flag, why in charge.flags.items() if flag not in PAYER_FLAGS}
-        charge.flags = kept | ({} if is_split or not charge.due_amount else self._flags(charge, expired_on))
+        charge.flags = kept | ({} if is_split else self._flags(charge, expired_on))
 
     def split(self, charge: Charge) -> FundingSplit | None:
         """The version in force in the month that the charge belongs to; of one service before of all."""
@@ -74,4 +74,5 @@ class ProjectFunds:
             self._reviewers[charge.source_id] = Reviewer(charge.source)
         fund = charge.funding_account
         day = charge.charge_period_start and institution_day(charge.charge_period_start)
-        return self._reviewers[charge.source_id].fund_flags(fund.code if fund else "", day, expired_on)
+        reviewer, code = self._reviewers[charge.source_id], fund.code if fund else ""
+        return reviewer.fund_flags(code, day, expired_on, has_due=bool(charge.due_amount))

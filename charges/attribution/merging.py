@@ -143,13 +143,15 @@ def _move_months(rows: models.QuerySet[Any], field: str, into: Payer) -> int:
 def _judge_fund(charges: models.QuerySet[Charge], fund: FundingAccount) -> None:
     """A fund's typo was a reason to hold a charge; the fund that it stands for is judged in its place."""
     held = models.Q(review_status=Charge.ReviewStatus.HELD, flags__has_any_keys=PAYER_FLAGS)
-    undecided = charges.filter(held | models.Q(review_status=Charge.ReviewStatus.CLEAR)).exclude(due_amount=0)
+    undecided = charges.filter(held | models.Q(review_status=Charge.ReviewStatus.CLEAR))
     reviewers: dict[int, Reviewer] = {}
     for charge in undecided.select_related("source").iterator(chunk_size=5000):
         if charge.source_id not in reviewers:
             reviewers[charge.source_id] = Reviewer(charge.source)
         day = charge.charge_period_start and institution_day(charge.charge_period_start)
-        flags = reviewers[charge.source_id].fund_flags(fund.code, day, fund.limit_on(day) if day else None)
+        flags = reviewers[charge.source_id].fund_flags(
+            fund.code, day, fund.limit_on(day) if day else None, has_due=bool(charge.due_amount)
+        )
         judged = {flag: why for flag, why in charge.flags.items() if flag not in PAYER_FLAGS} | flags
         if judged != charge.flags:
             charge.flags = judged

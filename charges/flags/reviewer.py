@@ -36,19 +36,22 @@ class Reviewer:
     def flags(self, row: Facts) -> dict[str, str]:
         """Flag → reason; empty for a row that needs nobody's attention."""
         found = {flag.name: reason for flag in self.of_payer if (reason := flag.reason(row))}
-        if row.has_due and not row.funds.is_split:
-            found |= self._fund_flags(row.funds.fund_code, row.funds.expired_on, row.funds.unlisted)
+        if not row.funds.is_split:
+            found |= self._fund_flags(
+                row.funds.fund_code, row.funds.expired_on, row.funds.unlisted, has_due=row.has_due
+            )
         return found | {flag.name: reason for flag in self.of_row if (reason := flag.reason(row))}
 
-    def fund_flags(self, fund: str, day: date | None, expired_on: date | None) -> dict[str, str]:
-        """Of a charge of that day with something due that no split divides."""
-        return self._fund_flags(fund, expired_on, self.allow_list.objection(fund, day))
+    def fund_flags(self, fund: str, day: date | None, expired_on: date | None, *, has_due: bool) -> dict[str, str]:
+        """Of a charge of that day that no split divides."""
+        return self._fund_flags(fund, expired_on, self.allow_list.objection(fund, day), has_due=has_due)
 
-    def _fund_flags(self, fund: str, expired_on: date | None, unlisted: str) -> dict[str, str]:
+    def _fund_flags(self, fund: str, expired_on: date | None, unlisted: str, *, has_due: bool) -> dict[str, str]:
+        """A code that is named is judged whatever is due: statements print it."""
         if not fund:
-            return MissingFund.because("No tag, rule or project default names a fund.")
+            return MissingFund.because("No tag, rule or project default names a fund.") if has_due else {}
         reasons = {
-            FundExpired.name: self.fund_expired.reason(fund, expired_on),
+            FundExpired.name: self.fund_expired.reason(fund, expired_on) if has_due else "",
             FundFormat.name: self.fund_format.reason(fund),
             FundUnlisted.name: unlisted,
         }

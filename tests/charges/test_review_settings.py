@@ -112,10 +112,16 @@ def test_a_list_that_is_not_switched_on_holds_nothing(tmp_path):
     assert reasons(tmp_path) == {}
 
 
-def test_nothing_due_needs_no_allowed_fund(tmp_path):
+def test_a_fund_that_is_named_must_be_allowed_though_nothing_is_due(tmp_path):
     ReviewSettings.objects.create(has_allow_list=True)
 
-    assert reasons(tmp_path, EffectiveCost="0") == {}
+    assert list(reasons(tmp_path, EffectiveCost="0")) == ["fund_unlisted"]
+
+
+def test_nothing_due_needs_no_fund(tmp_path):
+    ReviewSettings.objects.create(has_allow_list=True)
+
+    assert reasons(tmp_path, EffectiveCost="0", tags={"fund_org": ""}) == {}
 
 
 def upload(office: Any, text: str) -> Any:
