@@ -105,6 +105,17 @@ def seen_of(charges: ChargeQuerySet) -> str:
     return f"{found['number']} {found['latest'] or 'undecided'}"
 
 
+def choose_fund(charges: ChargeQuerySet, *, funding_account: FundingAccount, reason: str, by: Any) -> int:
+    """What PIs decide of their own charges. The caller has checked that they may, and that the account is theirs."""
+    require_standing(funding_account)
+
+    def change(charge: Charge) -> None:
+        charge.funding_account, charge.fund_step = funding_account, Charge.FundStep.DECISION
+
+    reason = require_reason(reason)
+    return _decide(charges, "choose_fund", by=by, reason=reason, change=change, describe=_payer, shown=(charges, ""))
+
+
 def settle_payer_flags(charge: Charge) -> None:
     """Drop the flags that a named payer answers; without any flag left a held charge is clear."""
     answers = {

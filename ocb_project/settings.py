@@ -29,6 +29,7 @@ SITE_URL = environment.matching(
     example="https://billing.university.edu",
 )
 REFERENCE_TAGS = environment.names("REFERENCE_TAGS", default=["grant_number", "request_id"], most=2)
+PAYERS_CHOOSE_ACCOUNT = environment.boolean("PAYERS_CHOOSE_ACCOUNT", default=False)
 FISCAL_YEAR_START = int(environment.matching("FISCAL_YEAR_START", default="7", pattern="[1-9]|1[0-2]", example="7"))
 DISPUTE_DAYS = environment.whole_number("DISPUTE_DAYS", default=0)
 # Ledger: the code where tag, account and source name none; the other side of a credit that names no source

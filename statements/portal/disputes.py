@@ -1,4 +1,4 @@
-"""The one thing that the portal writes: disputes, raised and talked about by those who see the statement."""
+"""What the portal writes, beside `accounts`: disputes, raised and talked about by those who see the statement."""
 
 import logging
 from collections.abc import Callable

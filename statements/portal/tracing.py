@@ -1,14 +1,16 @@
 """Why was I charged this? Each line and charge of one's own statement: back to its file, forward to the journal."""
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 
 from charges.explaining import RELATED, explain
 from charges.models import Charge
+from statements.choosing import may_choose
 from statements.issuing import says_what_is_now
 from statements.models import Statement, StatementLine
-from statements.portal.marks import Marks
+from statements.portal.marks import Marks, payer_now
 from statements.portal.pages import page_of, portal_page, visible_statement
 from statements.rendering import composing
 from statements.tracing import charges_of, postings, trace
@@ -17,7 +19,7 @@ from statements.tracing import charges_of, postings, trace
 @portal_page
 def charge(request: HttpRequest, number: int, charge: int) -> HttpResponseBase:
     shown = visible_statement(request, number)
-    theirs = Charge.objects.billable().filter(period=shown.period, pi=shown.pi_id, project=shown.project_id)
+    theirs = Charge.objects.billable().filter(**payer_now(shown), period=shown.period)
     found = get_object_or_404(theirs.select_related(*RELATED), pk=charge)
     followed = trace(found)
     if not followed.postings:  # the statement is being revised, and says so
@@ -39,6 +41,8 @@ def line(request: HttpRequest, number: int, line: int) -> HttpResponse:
         "line": composing.folded(lines)[0] if is_charges else composing.adjustment_line(lines[0]),
         "is_charges": is_charges,
         "is_current": is_current,
+        "may_choose": settings.PAYERS_CHOOSE_ACCOUNT and may_choose(lines),
+        "pk": lines[0].pk,
         "postings": postings(lines),
         "page": page_of(request, charges.order_by("pk") if is_current else charges.none()),
     }

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from statements.portal import disputes, tracing, views
+from statements.portal import accounts, disputes, tracing, views
 
 app_name = "portal"
 urlpatterns = [
@@ -9,6 +9,7 @@ urlpatterns = [
     path("statements/<int:number>/pdf/", views.pdf, name="pdf"),
     path("statements/<int:number>/charge/<int:charge>/", tracing.charge, name="charge"),
     path("statements/<int:number>/line/<int:line>/", tracing.line, name="line"),
+    path("statements/<int:number>/line/<int:line>/account/", accounts.choose, name="account"),
     path("statements/<int:number>/charge/<int:charge>/dispute/", disputes.dispute_charge, name="dispute_charge"),
     path("statements/<int:number>/line/<int:line>/dispute/", disputes.dispute_line, name="dispute_line"),
     path("disputes/", disputes.disputes, name="disputes"),

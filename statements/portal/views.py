@@ -1,4 +1,4 @@
-"""Read-only pages for PIs and delegates; `disputes` holds those that write. Whatever they show comes through `Statement.objects.visible_to(user)`."""
+"""Read-only pages for PIs and delegates; `disputes` and `accounts` hold those that write. Whatever they show comes through `Statement.objects.visible_to(user)`."""
 
 import logging
 
