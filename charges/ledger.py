@@ -6,13 +6,14 @@ from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db.models import Count, F, Min, Q, Sum
+from django.db.models.functions import Coalesce
 
 from charges.models import Charge, FundingAccount, FundingSplit, Source
 from charges.money import HUNDRED
 
 UNASSIGNED = "UNASSIGNED"
 CREDITED = (
-    "pi_id", "project_id", "campaign_id", "source_id", "account_code", "funding_account_id", "description",
+    "pi_id", "project_id", "campaign_of", "source_id", "account_code", "funding_account_id", "description",
     "project__code",
 )  # fmt: skip
 
@@ -68,11 +69,16 @@ class Ledger:
         return splits.get((project, service_name)) or splits.get((project, ""))
 
 
+def of_campaigns(adjustments: Any) -> Any:
+    """With the campaign that made them, or made what they take back: what is summed together, `campaign_of`."""
+    return adjustments.annotate(campaign_of=Coalesce("campaign", "reverses__campaign"))
+
+
 def campaign_sums(adjustments: Any) -> Iterable[Any]:
     """Credits of campaigns by what their lines are about, which the charges say; one aggregate."""
     names = {name: F(f"charge__{name}") for name in ("service_name", "funder", "fund_step", "late_month")}
     sums = {"due_sum": Sum("due_amount"), "charges": Count("pk"), "first": Min("pk")}
-    grouped = adjustments.exclude(campaign=None).order_by().values(*CREDITED, **names).annotate(**sums)
+    grouped = of_campaigns(adjustments).exclude(campaign_of=None).order_by().values(*CREDITED, **names).annotate(**sums)
     return grouped.values_list(*CREDITED, *names, *sums, named=True).order_by("first")
 
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from django.conf import settings
 from django.db.models import Aggregate, Count, QuerySet, Sum, TextField
 
-from charges.ledger import Ledger, LineKey, campaign_sums
+from charges.ledger import Ledger, LineKey, campaign_sums, of_campaigns
 from charges.models import Adjustment, Charge, FundingAccount, Source
 from charges.money import HUNDRED, ZERO, divide, round_to_currency
 from charges.sharing import NAMES, Share, Sharing
@@ -162,16 +162,16 @@ def _adjusted(period: BillingPeriod, books: Books, **whose: int) -> dict[Payer, 
     """Adjustments one by one; the credits of a campaign summed as the charges are, one to a line of these."""
     found = defaultdict(list)
     standing = standing_adjustments(period, **whose)
-    for adjustment in standing.filter(campaign=None).select_related("charge", "borne_by").order_by("pk"):
+    for adjustment in of_campaigns(standing).filter(campaign_of=None).select_related("charge", "borne_by").order_by("pk"):
         found[Payer(adjustment.pi_id, adjustment.project_id)].append(_of_adjustment(adjustment, books))
     credited: dict[tuple[Payer, int, LineKey], _Adjusted] = {}
     for row in campaign_sums(standing):
         payer, key = Payer(row.pi_id, row.project_id), books.key(row)
-        if (payer, row.campaign_id, key) not in credited:
+        if (payer, row.campaign_of, key) not in credited:
             what = f"{row.description}, {row.service_name}".removesuffix(", ")
-            credited[payer, row.campaign_id, key] = credit = _Adjusted(row.first, what, key._replace(funder=""))
+            credited[payer, row.campaign_of, key] = credit = _Adjusted(row.first, what, key._replace(funder=""))
             found[payer].append(credit)
-        credited[payer, row.campaign_id, key].add(row)
+        credited[payer, row.campaign_of, key].add(row)
     return found
 
 

@@ -41,7 +41,8 @@ class Plan:
     def digest(self) -> str:
         """Tells whether it is still what a person looked at."""
         said = [
-            (pair.original.pk, payer_of(pair.rebill), amounts_of(pair.rebill), pair.warnings) for pair in self.pairs
+            (pair.original.pk, payer_of(pair.rebill), amounts_of(pair.rebill), pair.warnings, adjusted_by(pair))
+            for pair in self.pairs
         ]
         return hashlib.sha256(repr((self.month, self.grounds, said)).encode()).hexdigest()
 
@@ -139,8 +140,15 @@ def _load(pairs: list[Pair], grounds: Grounds, target: BillingPeriod, by: Any) -
         copy.period, copy.loaded_by = target, loaded
         copy.decided_by, copy.decided_at, copy.decision_reason = by, now, grounds.explanation
         copy.save()
+    for adjustment in (adjustment for pair in pairs for adjustment in pair.adjustments):
+        adjustment.period, adjustment.reason, adjustment.created_by = target, grounds.explanation, by
+        adjustment.save()
     _record_scopes(loaded, pairs, target)
     return [_record(pair, grounds, target, by) for pair in pairs]
+
+
+def adjusted_by(pair: Pair) -> list[str]:
+    return [f"{one.description}: list {one.list_amount}, due {one.due_amount}" for one in pair.adjustments]
 
 
 def _record_scopes(loaded: FocusImport, pairs: list[Pair], target: BillingPeriod) -> None:
@@ -173,6 +181,7 @@ def _record(pair: Pair, grounds: Grounds, target: BillingPeriod, by: Any) -> Cor
     }
     after |= {"certifier": grounds.certifier, "reversal": pair.reversal.pk, "rebill": pair.rebill.pk}
     after |= {"warnings": pair.warnings} if pair.warnings else {}
+    after |= {"adjustments": adjusted_by(pair)} if pair.adjustments else {}
     audit.record(
         by=by,
         action="correct",

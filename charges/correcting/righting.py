@@ -8,15 +8,15 @@ from django.utils import timezone
 
 from charges import pricing
 from charges.attribution.funding import ProjectFunds, require_standing
+from charges.correcting.credited import Credits, counters
 from charges.correcting.grounds import charge_day, month_of
 from charges.correcting.reversing import copy_of, reversal_of
-from charges.models import Adjustment, Charge, Dispute, FundingAccount, PrincipalInvestigator, Project
+from charges.models import Adjustment, Charge, FundingAccount, PrincipalInvestigator, Project
 from charges.money import from_billionths, to_billionths
 from periods.errors import Refused
 
 Status, Kind, Step = Charge.ReviewStatus, Charge.Kind, Charge.FundStep
 BILLED = (Status.CLEAR, Status.APPROVED)
-OF_LINE = ("period_id", "pi_id", "project_id", "source_id", "service_name")
 NEAR_END = 90  # days
 
 
@@ -31,6 +31,8 @@ class Right:
     due_amount: Decimal | None = None
     is_billed: bool = True
     is_fund_certified: bool = False
+    is_granted_again: bool | None = None  # what was credited on the charge, to the rebill
+    has_line_share: bool | None = None  # of what was credited on its line
 
 
 @dataclass(slots=True)
@@ -42,6 +44,7 @@ class Pair:
     parts: list[tuple[FundingAccount, Decimal]] = field(default_factory=list)  # of a rebill that is split
     is_fund_certified: bool = False
     warnings: list[str] = field(default_factory=list)
+    adjustments: list[Adjustment] = field(default_factory=list)  # what was credited: taken back, granted again
 
     @property
     def original(self) -> Charge:
@@ -56,12 +59,7 @@ class Righter:
         require_standing(right.pi, right.project, right.funding_account)
         self.right = right
         self.funds: dict[int, ProjectFunds] = {}
-        standing = Adjustment.objects.filter(charge__in=originals, withdrawn_at=None)
-        self.adjusted = set(standing.values_list("charge", flat=True))
-        upheld = Dispute.objects.filter(
-            state=Dispute.State.UPHELD, charge=None, period__in={charge.period_id for charge in originals}
-        )
-        self.disputed = set(upheld.filter(adjustment__withdrawn_at=None).values_list(*OF_LINE))
+        self.credits = Credits(originals)
 
     def pair(self, charge: Charge) -> Pair:
         reversal, rebill = reversal_of(charge), copy_of(charge, _kind_of_rebill(charge))
@@ -77,10 +75,9 @@ class Righter:
             self._look_at_funds(pair)
         if _is_same(charge, rebill):
             raise Refused(f"Nothing would change for {charge}: say what is right.")
-        if charge.pk in self.adjusted:
-            pair.warnings.append(f"An adjustment of {charge} stays in force: it is not reversed.")
-        if tuple(getattr(charge, name) for name in OF_LINE) in self.disputed:
-            pair.warnings.append(f"A dispute on the line of {charge} was upheld: what it took off stays in force.")
+        if charge.review_status in BILLED:
+            given = self.credits.of(charge, has_line_share=self.right.has_line_share)
+            pair.adjustments = counters(given, reversal, rebill, is_granted_again=self.right.is_granted_again)
         return pair
 
     def _say_who_pays(self, pair: Pair) -> None:

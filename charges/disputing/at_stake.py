@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from django.conf import settings
 from django.db.models import Q, Sum
 
+from charges.ledger import of_campaigns
 from charges.models import (
     Adjustment,
     Charge,
@@ -161,9 +162,9 @@ def _adjusted(line: Line, charge: Charge | None = None) -> Q:
 
 def _corrections(which: Q, currency: str) -> Iterable[Amounts]:
     """As statements round them: adjustments one by one, the credits of a campaign together."""
-    standing = Adjustment.objects.filter(which, withdrawn_at=None)
-    alone = standing.filter(campaign=None).values_list("list_amount", "due_amount")
-    campaigns = standing.exclude(campaign=None).order_by().values("campaign")
+    standing = of_campaigns(Adjustment.objects.filter(which, withdrawn_at=None))
+    alone = standing.filter(campaign_of=None).values_list("list_amount", "due_amount")
+    campaigns = standing.exclude(campaign_of=None).order_by().values("campaign_of")
     together = campaigns.annotate(listed=Sum("list_amount"), due=Sum("due_amount")).values_list("listed", "due")
     for amounts in [*alone, *together]:
         yield Amounts(*(round_to_currency(amount, currency) for amount in amounts))

@@ -9,12 +9,13 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.html import format_html_join
 from unfold.decorators import display
 
 from charges.admin.display import link, money_column
 from charges.admin.filters import KEY, PeriodFilter
 from charges.correcting.rebilling import Plan, correct, originals_of, plan
-from charges.models import Charge, Correction
+from charges.models import Adjustment, Charge, Correction
 from periods import calendar
 from periods.blockers import counted
 from periods.errors import NotPermitted, Refused
@@ -53,11 +54,11 @@ class CorrectionAdmin(ReadOnlyAdmin):
             ("charge", "statement"), "cause", "explanation", "justification", ("certifier", "fund_certified"),
             ("created_by", "created_at"),
         ]}),
-        ("What was loaded", {"fields": ["period", ("reversal_link", "reversed_due"), ("rebill_link", "rebilled"), "now"]}),
+        ("What was loaded", {"fields": ["period", ("reversal_link", "reversed_due"), ("rebill_link", "rebilled"), "now", "adjusted"]}),
     ]  # fmt: skip
     readonly_fields: ClassVar = [
         "charge", "statement", "reversal_link", "rebill_link", "reversed_due", "rebilled", "now",
-        "fund_certified",
+        "adjusted", "fund_certified",
     ]  # fmt: skip
 
     rebilled = money_column(lambda row: row.rebill.due_amount, "Rebilled")
@@ -154,6 +155,12 @@ class CorrectionAdmin(ReadOnlyAdmin):
     def statement(self, correction: Correction) -> str:
         number = statement_numbers([correction.original]).get(correction.original_id)
         return f"{number}, {correction.original.period}" if number else "—"
+
+    @display(description="Adjustments")
+    def adjusted(self, correction: Correction) -> str:
+        """What was credited on the charge: taken back, and granted again."""
+        both = Adjustment.objects.filter(charge__in=[correction.reversal_id, correction.rebill_id]).order_by("pk")
+        return format_html_join(", ", "{}", ((link(one, one.description),) for one in both)) or "—"
 
     @display(description="Reversal")
     def reversal_link(self, correction: Correction) -> str:

@@ -11,6 +11,7 @@ from unfold.widgets import (
 )
 
 from charges.admin.decisions import payer_field
+from charges.correcting.credited import Credits
 from charges.correcting.grounds import PROMPT, Grounds, is_old
 from charges.correcting.rebilling import Right, months_after
 from charges.models import Charge, Correction, FundingAccount, PrincipalInvestigator, Project
@@ -20,7 +21,9 @@ from periods import calendar
 from periods.transition_admin import text_field
 
 GROUNDS = ("cause", "explanation", "certifier", "justification")
-RIGHT = ("pi", "project", "funding_account", "list_amount", "due_amount", "is_fund_certified")
+RIGHT = ("pi", "project", "funding_account", "list_amount", "due_amount", "is_fund_certified",
+    "has_line_share", "is_granted_again",
+)  # fmt: skip
 BILL, NOBODY = "bill", "nobody"
 
 
@@ -37,6 +40,18 @@ def words_field(label: str, help_text: str) -> forms.CharField:
 def amount_field(label: str) -> AmountField:
     return AmountField(
         label=label, required=False, widget=UnfoldAdminDecimalFieldWidget(), help_text="Empty: as it was billed."
+    )
+
+
+def choice_field(label: str, choices: list[tuple[str, str]]) -> forms.TypedChoiceField:
+    """The stage refuses where an answer is needed and none is given."""
+    return forms.TypedChoiceField(
+        label=label,
+        required=False,
+        choices=[("", "Choose"), *choices],
+        coerce=lambda word: word == "yes",
+        empty_value=None,
+        widget=UnfoldAdminSelectWidget(),
     )
 
 
@@ -66,6 +81,14 @@ class CorrectionForm(forms.Form):
         required=False,
         widget=UnfoldBooleanSwitchWidget(),
     )
+    has_line_share = choice_field(
+        "An upheld dispute took money off the line of the charge",
+        [("yes", "This charge has its share of it, by amount"), ("no", "It was about other charges: it stays with them")],
+    )
+    is_granted_again = choice_field(
+        "What was credited on the charge is taken back with it",
+        [("yes", "Grant it again, to the rebill"), ("no", "Do not grant it again")],
+    )
     month = forms.ChoiceField(
         label="Month that takes the correction",
         widget=UnfoldAdminSelectWidget(),
@@ -79,7 +102,7 @@ class CorrectionForm(forms.Form):
         right = {name: given.get(name) for name in RIGHT}
         return {
             "grounds": Grounds(**{name: given.get(name, "") for name in GROUNDS}),
-            "right": Right(**right) if given["outcome"] == BILL else Right(is_billed=False),  # type: ignore[arg-type]
+            "right": Right(**right) if given["outcome"] == BILL else Right(is_billed=False, has_line_share=right["has_line_share"]),  # type: ignore[arg-type]
             "month": given["month"],
         }
 
@@ -96,6 +119,11 @@ def form_for(charges: list[Charge], data: Any, *, certifier: str) -> CorrectionF
     ]
     if not any(map(is_old, charges)):
         del form.fields["justification"]
+    credits = Credits(charges)
+    if not credits.of_line:
+        del form.fields["has_line_share"]
+    if not (credits.own or credits.of_line):
+        del form.fields["is_granted_again"]
     if len(charges) > 1:
         del form.fields["list_amount"], form.fields["due_amount"]
     return form

@@ -10,7 +10,7 @@ from django.utils.html import format_html
 from charges.admin.display import table
 from charges.correcting.rebilling import Plan
 from charges.correcting.righting import Pair
-from charges.models import Charge, Correction
+from charges.models import Adjustment, Charge, Correction
 from charges.money import printed, round_to_currency
 from periods.blockers import Blocker
 from statements.admin.correction_form import CorrectionForm
@@ -83,6 +83,7 @@ class Preview:
         if pair.rebill.review_status == Charge.ReviewStatus.EXCLUDED:
             rebill = [_cell("Rebill", "Nobody pays"), "—", "—"]
         rows = [_row("Reversal", pair.reversal, currency), rebill]
+        rows += [_row(one.description, one, currency) for one in pair.adjustments]
         return table([f"Into {self.planned.month}", *HEADINGS], rows, amounts_from=1)
 
 
@@ -92,9 +93,9 @@ def _titled(charge: Charge, numbers: dict[int, str]) -> str:
     return f"{name}, {charge.period}" + (f", statement {number}" if number else "")
 
 
-def _row(title: str, charge: Charge, currency: str, pair: Pair | None = None) -> list[str]:
+def _row(title: str, charge: Charge | Adjustment, currency: str, pair: Pair | None = None) -> list[str]:
     fund = str(charge.funding_account or "—")
-    if charge.fund_step == Charge.FundStep.SPLIT:
+    if isinstance(charge, Charge) and charge.fund_step == Charge.FundStep.SPLIT:
         parts = pair.parts if pair else []
         fund = ", ".join(f"{percent.normalize():f} % {part}" for part, percent in parts) or "split"
     payer = f"{charge.pi}, {charge.project}, {fund}"

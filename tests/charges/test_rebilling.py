@@ -15,7 +15,7 @@ from charges.attribution.merging import merge
 from charges.correcting.grounds import Grounds
 from charges.correcting.rebilling import Right, correct, months_after, plan
 from charges.importing import reverse
-from charges.models import Adjustment, Charge, Correction, Dispute, FocusImport
+from charges.models import Charge, Correction, FocusImport
 from periods.errors import NotPermitted, Refused
 from periods.models import AuditEntry, BillingPeriod
 from tests.make import (
@@ -399,19 +399,6 @@ def test_the_same_fund_is_no_transfer():
     assert pair.warnings == []
 
 
-def test_an_adjustment_that_stays_is_warned_of():
-    charge = finalized()
-    make_period("2025-02")
-    Adjustment.objects.create(
-        period=make_period("2025-02"), kind="credit", charge=charge, pi=charge.pi, project=charge.project,
-        funding_account=charge.funding_account, description="Outage", due_amount="-5", reason="agreed by mail",
-    )  # fmt: skip
-
-    (pair,) = plan([charge.pk], grounds=GROUNDS, right=Right(is_billed=False)).pairs
-
-    assert pair.warnings == [f"An adjustment of {charge} stays in force: it is not reversed."]
-
-
 def test_what_is_loaded_is_what_was_shown():
     charge, project = finalized(fund_step="project"), make_project("other", default_fund=make_fund("NSF-2"))
     shown = plan([charge.pk], grounds=GROUNDS, right=Right(project=project)).digest
@@ -494,21 +481,3 @@ def test_of_two_people_at_once_one_corrects_and_the_other_is_told():
 
     assert answers == [f"{charge} is reversed already", "done"]
     assert Charge.objects.filter(kind="reversal").count() == Correction.objects.count() == 1
-
-
-def test_what_a_dispute_took_off_the_line_is_said_in_the_preview():
-    charge = make_charge(due_amount="10", service_name="VM", charge_period_start=datetime(2025, 1, 5, tzinfo=UTC))
-    line = {"period": charge.period, "pi": charge.pi, "project": charge.project, "source": charge.source}
-    taken = Adjustment.objects.create(
-        period=charge.period, pi=charge.pi, project=charge.project, source=charge.source, kind="correction",
-        funding_account=charge.funding_account, description="Upheld", reason="not their usage", due_amount="-10",
-    )  # fmt: skip
-    Dispute.objects.create(**line, service_name="VM", state="upheld", adjustment=taken, granted_due="-10")
-    make_finalized(charge.period)
-    make_period("2025-02")
-
-    planned = plan([charge.pk], grounds=GROUNDS, right=Right(is_billed=False))
-
-    assert planned.pairs[0].warnings == [
-        f"A dispute on the line of {charge} was upheld: what it took off stays in force."
-    ]
