@@ -95,7 +95,7 @@ def _fund_flags(part: Charge, last: date | None, reviewer: Reviewer) -> dict[str
         return {}
     is_expired = part.fund_step != Charge.FundStep.FALLBACK
     day = last + timedelta(days=1)
-    return reviewer.fund_flags(part.funding_account.code, day, last if is_expired else None)
+    return reviewer.fund_flags(part.funding_account.code, day, last if is_expired else None, has_due=True)
 
 
 def _quantity(quantity: str, share: Decimal) -> str:

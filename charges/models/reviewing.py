@@ -1,7 +1,7 @@
 """What staff set about the review of charges, and the fund codes that finance allows."""
 
 from datetime import date, timedelta
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.core.exceptions import ValidationError
 from django.db import models
@@ -44,6 +44,10 @@ class ReviewSettings(models.Model):
 
     def __str__(self) -> str:
         return "Review settings"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self.pk = 1
+        super().save(*args, **kwargs)
 
     @classmethod
     def in_force(cls) -> "ReviewSettings":

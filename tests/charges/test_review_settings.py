@@ -63,7 +63,7 @@ def test_only_billing_administrators_change_them(client, request, role):
 
 def test_settings_stand_in_one_row_only():
     with pytest.raises(Exception, match="review_settings_stand_once"):
-        ReviewSettings.objects.create(pk=2)
+        ReviewSettings.objects.bulk_create([ReviewSettings(pk=2)])
 
 
 @pytest.mark.parametrize(
