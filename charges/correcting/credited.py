@@ -51,7 +51,9 @@ class Credits:
         return [*self.own[charge.pk], *(found if has_line_share else [])]
 
 
-def counters(given: list[Given], reversal: Charge, rebill: Charge, *, is_granted_again: bool | None) -> list[Adjustment]:
+def counters(
+    given: list[Given], reversal: Charge, rebill: Charge, *, is_granted_again: bool | None
+) -> list[Adjustment]:
     """Unsaved: on the reversal each with its sign changed, and on the rebill again where that is billed and wanted."""
     if not given:
         return []
@@ -64,7 +66,9 @@ def counters(given: list[Given], reversal: Charge, rebill: Charge, *, is_granted
         raise Refused(
             f"{_told(given, original)} was credited on {original}: say whether the rebill is credited it as well."
         )
-    return found + ([_granted_again(one, original, rebill) for one in _fitting(given, rebill)] if is_granted_again else [])
+    return found + (
+        [_granted_again(one, original, rebill) for one in _fitting(given, rebill)] if is_granted_again else []
+    )
 
 
 def _fitting(given: list[Given], rebill: Charge) -> list[Given]:
@@ -74,7 +78,9 @@ def _fitting(given: list[Given], rebill: Charge) -> list[Given]:
     ):
         left = amount + change
         if change and (left * amount < 0 or not amount):
-            raise Refused("More was credited than the rebill bills: do not grant it again, and adjust the rebill instead.")
+            raise Refused(
+                "More was credited than the rebill bills: do not grant it again, and adjust the rebill instead."
+            )
     return given
 
 
