@@ -337,7 +337,7 @@ def test_a_split_is_for_whole_months_in_order(desk, db, months):
 
 def source_settings(**changes):
     settings = {"name": "cluster", "basis": "effective_cost", "approval_threshold": "0"}
-    return {**settings, "delivery": "snapshot", "late_policy": "refuse", **changes}
+    return {**settings, "delivery": "snapshot", "late_policy": "refuse", "shared_costs": "hold", **changes}
 
 
 def test_a_source_says_how_its_files_are_to_be_read(desk, db):

@@ -479,5 +479,5 @@ def test_a_dry_run_takes_as_many_queries_for_any_number_of_messages(django_asser
         make_rendered(f"pi{number}@example.edu")
     period = make_period()
 
-    with django_assert_num_queries(15):
+    with django_assert_num_queries(16):
         assert len(email_statements(period, dry_run=True).preview) == messages
