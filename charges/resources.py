@@ -58,11 +58,12 @@ class ChargeWidget(widgets.ForeignKeyWidget):
 
 
 class NamedWidget(widgets.ForeignKeyWidget):
-    """A row named by what people write; an unknown name is refused in a sentence."""
+    """A row named by what people write, or what it was merged into; an unknown name is refused in a sentence."""
 
     def clean(self, value: Any, row: Any = None, **kwargs: Any) -> Any:
         try:
-            return super().clean(str(value).strip() if value else value, row, **kwargs)
+            found = super().clean(str(value).strip() if value else value, row, **kwargs)
+            return getattr(found, "standing", found)
         except self.model.DoesNotExist as error:
             raise ValueError(f"There is no {self.model._meta.verbose_name} {value!r}.") from error
 

@@ -162,7 +162,9 @@ def _adjusted(period: BillingPeriod, books: Books, **whose: int) -> dict[Payer, 
     """Adjustments one by one; the credits of a campaign summed as the charges are, one to a line of these."""
     found = defaultdict(list)
     standing = standing_adjustments(period, **whose)
-    for adjustment in of_campaigns(standing).filter(campaign_of=None).select_related("charge", "borne_by").order_by("pk"):
+    for adjustment in (
+        of_campaigns(standing).filter(campaign_of=None).select_related("charge", "borne_by").order_by("pk")
+    ):
         found[Payer(adjustment.pi_id, adjustment.project_id)].append(_of_adjustment(adjustment, books))
     credited: dict[tuple[Payer, int, LineKey], _Adjusted] = {}
     for row in campaign_sums(standing):

@@ -108,8 +108,11 @@ def credited_projects(campaign: CreditCampaign) -> list[tuple[str, int, Decimal]
 
 
 def _matching(campaign: CreditCampaign) -> ChargeQuerySet:
+    """Of the month's own: what is late, reversed or rebilled belongs to another, whose outage it was or was not."""
     named = {name: getattr(campaign, name) for name in ("source", "service_name", "pi", "project")}
-    return Charge.objects.filter(period=campaign.period, **{name: value for name, value in named.items() if value})
+    return Charge.objects.filter(
+        period=campaign.period, late_month="", **{name: value for name, value in named.items() if value}
+    )
 
 
 def _within(rows: Iterable[Any], campaign: CreditCampaign) -> Iterator[Any]:

@@ -64,10 +64,14 @@ class ProjectFunds:
         """The date that keeps project and fund from bearing the charge; None where both were valid."""
         if charge.charge_period_start is None or fund is None:
             return None
-        day, last = institution_day(charge.charge_period_start), self.project.end_date
-        if last and day > last:
-            return last
-        return fund.limit_on(day)
+        if self.is_after_end(charge):
+            return self.project.end_date
+        return fund.limit_on(institution_day(charge.charge_period_start))
+
+    def is_after_end(self, charge: Charge) -> bool:
+        """Used after the last day of the project."""
+        start, last = charge.charge_period_start, self.project.end_date
+        return start is not None and last is not None and institution_day(start) > last
 
     def _flags(self, charge: Charge, expired_on: date | None) -> dict[str, str]:
         if charge.source_id not in self._reviewers:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from django.apps import apps
 from django.db import IntegrityError, models, transaction
 
+from charges.attribution.funding import ProjectFunds
 from charges.flags import PAYER_FLAGS, Reviewer
 from charges.models import (
     Charge,
@@ -136,14 +137,15 @@ def _move_months(rows: models.QuerySet[Any], field: str, into: Payer) -> int:
     number = unsealed.count()
     if rows.model is Charge and isinstance(into, FundingAccount):
         _judge_fund(unsealed, into)
+    if rows.model is Charge and isinstance(into, Project) and into.end_date:
+        _judge_end(unsealed, into)
     unsealed.update(**{field: into})
     return number
 
 
 def _judge_fund(charges: models.QuerySet[Charge], fund: FundingAccount) -> None:
     """A fund's typo was a reason to hold a charge; the fund that it stands for is judged in its place."""
-    held = models.Q(review_status=Charge.ReviewStatus.HELD, flags__has_any_keys=PAYER_FLAGS)
-    undecided = charges.filter(held | models.Q(review_status=Charge.ReviewStatus.CLEAR))
+    undecided = _undecided(charges, models.Q(flags__has_any_keys=PAYER_FLAGS))
     reviewers: dict[int, Reviewer] = {}
     for charge in undecided.select_related("source").iterator(chunk_size=5000):
         if charge.source_id not in reviewers:
@@ -158,3 +160,20 @@ def _judge_fund(charges: models.QuerySet[Charge], fund: FundingAccount) -> None:
             charge.review_status = Charge.ReviewStatus.HELD if judged else Charge.ReviewStatus.CLEAR
             charge.funding_account = fund
             charge.save(update_fields=["flags", "review_status", "funding_account"])
+
+
+def _judge_end(charges: models.QuerySet[Charge], project: Project) -> None:
+    """What comes after the end of the project that stands for theirs is decided as an import decides it."""
+    funds = ProjectFunds(project)
+    related = _undecided(charges, models.Q()).exclude(due_amount=0).select_related("source", "period", "funding_account")
+    for charge in related.iterator(chunk_size=5000):
+        if funds.is_after_end(charge):
+            funds.apply(charge)
+            charge.review_status = Charge.ReviewStatus.HELD if charge.flags else Charge.ReviewStatus.CLEAR
+            charge.save(update_fields=["flags", "review_status", "funding_account", "fund_step"])
+
+
+def _undecided(charges: models.QuerySet[Charge], held: models.Q) -> models.QuerySet[Charge]:
+    status = Charge.ReviewStatus
+    undecided = models.Q(review_status=status.CLEAR) | (models.Q(review_status=status.HELD) & held)
+    return charges.filter(undecided)

@@ -6,7 +6,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Count, F, Q, QuerySet, Sum, Value
+from django.db.models import Case, CharField, Count, F, Q, QuerySet, Sum, Value, When
 from django.db.models.functions import Left
 
 from charges.models import AttributionRule, Charge
@@ -15,6 +15,9 @@ from periods.calendar import institution_day
 from periods.errors import Refused
 from periods.models import BillingPeriod
 
+CURRENCY = Case(  # as `Charge.currency` tells of one
+    When(exchange_rate=None, then=F("billing_currency")), default=F("period__currency"), output_field=CharField()
+)
 SAYS = ("pi", "project", "funding_account")
 
 
@@ -46,7 +49,8 @@ def _matched(rule: AttributionRule) -> QuerySet[Charge]:
         charges = charges.annotate(
             by_id=Left("resource_id", len(prefix)), by_name=Left("resource_name", len(prefix))
         ).filter(Q(by_id=Value(prefix)) | Q(by_name=Value(prefix)))
-    return charges.exclude(review_status=Charge.ReviewStatus.NOT_BILLABLE)
+    copied = (Charge.Kind.REVERSAL, Charge.Kind.REBILL)  # who paid for their original pays
+    return charges.exclude(review_status=Charge.ReviewStatus.NOT_BILLABLE).exclude(kind__in=copied)
 
 
 def _changed(rule: AttributionRule) -> Q:
@@ -57,12 +61,13 @@ def _changed(rule: AttributionRule) -> Q:
         if value and rule.mode == AttributionRule.Mode.OVERRIDE:
             found |= Q(**{f"{name}__isnull": True}) | ~Q(**{name: value})
         elif value:
-            found |= Q(**{f"{name}__isnull": True})
+            is_missing = Q(**{f"{name}__isnull": True})
+            found |= is_missing & ~Q(fund_step=Charge.FundStep.SPLIT) if name == "funding_account" else is_missing
     return found & ~Q(fund_step=Charge.FundStep.DECISION)
 
 
 def _summed(charges: QuerySet[Charge], changed: Q) -> dict[str, tuple[int, Decimal, int, Decimal]]:
-    rows = charges.order_by().values(currency=F("billing_currency")).annotate(
+    rows = charges.order_by().values(currency=CURRENCY).annotate(
         n=Count("pk"), due=Sum("due_amount"), m=Count("pk", filter=changed), changed=Sum("due_amount", filter=changed)
     )  # fmt: skip
     return {row["currency"]: (row["n"], row["due"], row["m"], row["changed"] or ZERO) for row in rows}
@@ -86,7 +91,7 @@ def _dated(charges: QuerySet[Charge], rule: AttributionRule) -> dict[str, tuple[
 
 
 def _in_days(charges: QuerySet[Charge], first: date, last: date) -> Iterator[tuple[int, str, Decimal]]:
-    rows: Any = charges.values_list("pk", "billing_currency", "due_amount", "charge_period_start")
+    rows: Any = charges.values_list("pk", CURRENCY, "due_amount", "charge_period_start")
     for pk, currency, due, start in rows.iterator(chunk_size=5000):
         if start is None or first <= institution_day(start) <= last:
             yield pk, currency, due

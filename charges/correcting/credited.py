@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from charges.disputing.off_lines import off_lines, shares
 from charges.models import Adjustment, Charge
-from charges.money import ZERO, minor_unit, printed, round_to_currency, total
+from charges.money import minor_unit, printed, round_to_currency, total
 from periods.errors import Refused
 
 

@@ -83,7 +83,10 @@ class CorrectionForm(forms.Form):
     )
     has_line_share = choice_field(
         "An upheld dispute took money off the line of the charge",
-        [("yes", "This charge has its share of it, by amount"), ("no", "It was about other charges: it stays with them")],
+        [
+            ("yes", "This charge has its share of it, by amount"),
+            ("no", "It was about other charges: it stays with them"),
+        ],
     )
     is_granted_again = choice_field(
         "What was credited on the charge is taken back with it",
@@ -102,7 +105,9 @@ class CorrectionForm(forms.Form):
         right = {name: given.get(name) for name in RIGHT}
         return {
             "grounds": Grounds(**{name: given.get(name, "") for name in GROUNDS}),
-            "right": Right(**right) if given["outcome"] == BILL else Right(is_billed=False, has_line_share=right["has_line_share"]),  # type: ignore[arg-type]
+            "right": Right(**right)
+            if given["outcome"] == BILL
+            else Right(is_billed=False, has_line_share=right["has_line_share"]),  # type: ignore[arg-type]
             "month": given["month"],
         }
 
@@ -119,10 +124,10 @@ def form_for(charges: list[Charge], data: Any, *, certifier: str) -> CorrectionF
     ]
     if not any(map(is_old, charges)):
         del form.fields["justification"]
-    credits = Credits(charges)
-    if not credits.of_line:
+    given = Credits(charges)
+    if not given.of_line:
         del form.fields["has_line_share"]
-    if not (credits.own or credits.of_line):
+    if not (given.own or given.of_line):
         del form.fields["is_granted_again"]
     if len(charges) > 1:
         del form.fields["list_amount"], form.fields["due_amount"]

@@ -92,7 +92,7 @@ def _on_statements(rows: Sequence[Tally], scope: Scope) -> Step:
     period, adjustments = scope.books.period, scope.of(scope.books.adjusted)
     lines = [*_billable(rows, scope), *_shared(rows, scope), *_added(rows, scope)]
     if adjustments.rows:
-        where = scope.where_of_source("charges_adjustment", withdrawn_at__isnull="True")
+        where = scope.where_of_source("charges_adjustment", standing="in_force")
         lines.append(Line("Adjustments", adjustments.amount, "+", adjustments.rows, where))
     rounded = scope.of(scope.books.rounded)
     exact = total([line.amount for line in lines])

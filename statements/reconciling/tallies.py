@@ -28,7 +28,7 @@ class Tally(NamedTuple):
 
     source: int
     load: int
-    is_delivery: bool  # that load
+    load_kind: str
     currency: str  # of the bill; empty where amounts cannot be read
     kind: str
     status: str
@@ -42,9 +42,10 @@ class Tally(NamedTuple):
     @property
     def origin(self) -> str:
         """How the rows came into the month: its own bill, parts of it, carried over, or a difference of an earlier month."""
-        if self.kind in (Charge.Kind.DELIVERED, Charge.Kind.CARRIED, Charge.Kind.PART):
-            return self.kind
-        return "late" if self.is_delivery else "correction"
+        if self.load_kind == FocusImport.Kind.CORRECTION:  # of a charge that was carried over, too
+            return "correction"
+        is_own = self.kind in (Charge.Kind.DELIVERED, Charge.Kind.CARRIED, Charge.Kind.PART)
+        return self.kind if is_own else "late"
 
     @property
     def is_issue(self) -> bool:
@@ -125,9 +126,10 @@ def booked(period: BillingPeriod) -> BySource:
 
 
 def commitments(period: BillingPeriod) -> list[Commitment]:
-    """Σ billed − Σ effective of each commitment, over the months up to this one. Charges carried over are copies."""
+    """Σ billed − Σ effective of each commitment, over the months up to this one. Charges carried over are copies, and what reverses them too."""
     months = BillingPeriod.objects.filter(month__lte=period.month).values_list("pk", flat=True)
-    charges = Charge.objects.current().exclude(kind__in=COPIES).exclude(commitment_discount_id="")
+    of_copies = Q(kind__in=COPIES) | Q(kind=Charge.Kind.REVERSAL, origin__kind__in=COPIES)
+    charges = Charge.objects.current().exclude(of_copies).exclude(commitment_discount_id="")
     is_now = Q(period=period)
     paid_ahead = Sum(Coalesce("billed_cost", NONE) - EFFECTIVE_BASIS, filter=~is_now, output_field=MoneyField())
     rows = (
@@ -153,9 +155,19 @@ def _charges(period: BillingPeriod) -> Iterable[Tally]:
     imports = _imports(row[1] for row in rows)
     for source, load, currency, status, kind, rate, step, count, billed, basis, due in rows:
         costs = _costs(imports[load], step, billed or ZERO, basis or ZERO)
-        is_delivery = imports[load].kind == FocusImport.Kind.DELIVERY
         yield Tally(
-            source, load, is_delivery, currency, kind, status, costs.step, rate, count, costs.billed, costs.basis, due
+            source,
+            load,
+            imports[load].kind,
+            currency,
+            kind,
+            status,
+            costs.step,
+            rate,
+            count,
+            costs.billed,
+            costs.basis,
+            due,
         )
 
 
@@ -174,7 +186,7 @@ def _issues(period: BillingPeriod) -> Iterable[Tally]:
     for load, currency, status, step, count, billed, basis in rows:
         costs = _costs(imports[load], step, billed or ZERO, basis or ZERO) if currency else Costs(CostStep.SAME)
         yield Tally(
-            imports[load].source, load, True, currency, Charge.Kind.DELIVERED, ISSUES[status], costs.step, None,
+            imports[load].source, load, imports[load].kind, currency, Charge.Kind.DELIVERED, ISSUES[status], costs.step, None,
             count, costs.billed, costs.basis, costs.basis,
         )  # fmt: skip
 

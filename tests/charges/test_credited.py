@@ -8,7 +8,7 @@ import pytest
 import time_machine
 
 from charges.adjusting import adjust, withdraw
-from charges.adjusting.crediting import make_campaign
+from charges.adjusting.crediting import make_campaign, withdraw_campaign
 from charges.correcting.grounds import Grounds
 from charges.correcting.rebilling import Right, correct, plan
 from charges.disputing.objecting import open_dispute, uphold
@@ -272,3 +272,38 @@ def test_the_month_that_takes_it_adds_up() -> None:
     found = reconcile(BillingPeriod.objects.get(month="2025-02"))
 
     assert (found.wrong, found.verdict) == (0, Verdict.WAITING)
+
+
+def test_a_campaign_credits_nothing_of_other_months() -> None:
+    own = charge()
+    for kind in ("late", "reversal", "rebill"):
+        charge(kind=kind, late_month="2024-12")
+
+    campaign("10")
+
+    assert [one.charge for one in Adjustment.objects.all()] == [own]
+
+
+def test_a_code_is_free_again_once_its_campaign_is_withdrawn() -> None:
+    charge()
+    campaign("10")
+    withdraw_campaign(CreditCampaign.objects.get(), reason="The wrong percent")
+
+    campaign("20")
+
+    assert [one.due_amount for one in Adjustment.objects.in_force()] == [-20]
+
+
+def test_a_charge_that_was_carried_over_is_corrected_as_such() -> None:
+    carried = charge(kind="carried", commitment_discount_id="savings-1", billed_cost=Decimal(0))
+    carried.loaded_by.kind = "carried"
+    carried.loaded_by.save()
+    finalize()
+    before = reconcile(BillingPeriod.objects.get(month="2025-02")).prepaid
+
+    corrected(carried, Right(project=make_project("other")))
+
+    found = reconcile(BillingPeriod.objects.get(month="2025-02"))
+    lines = [line for step in found.parts[0].steps for line in step.lines if line.rows]
+    assert [(line.label, line.rows) for line in lines][:1] == [("Corrections of finalized charges", 2)]
+    assert (found.prepaid, before) == ([], [])

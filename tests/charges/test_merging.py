@@ -260,3 +260,26 @@ def test_a_clear_charge_is_held_where_the_fund_that_stays_was_not_valid():
 
     charge.refresh_from_db()
     assert (charge.review_status, charge.flags) == ("held", {"expired": "new could be charged until 2024-12-31."})
+
+
+def test_what_comes_after_the_end_of_the_project_is_held() -> None:
+    days = [datetime(2025, 1, day, tzinfo=UTC) for day in (10, 20)]
+    before, after = (make_charge(due_amount="5", charge_period_start=day) for day in days)
+    decided = make_charge(due_amount="5", charge_period_start=days[1], fund_step="decision")
+    into = make_project("other", end_date=date(2025, 1, 15))
+
+    merge(make_project(), into, reason="A typo in the tags")
+
+    found = Charge.objects.in_bulk()
+    assert [found[one.pk].review_status for one in (before, after, decided)] == ["clear", "held", "clear"]
+    assert (list(found[after.pk].flags), found[after.pk].project) == (["expired"], into)
+
+
+def test_or_borne_by_its_fallback_fund() -> None:
+    charge = make_charge(due_amount="5", charge_period_start=datetime(2025, 1, 20, tzinfo=UTC))
+    into = make_project("other", end_date=date(2025, 1, 15), fallback_fund=make_fund("DEPT"))
+
+    merge(make_project(), into, reason="A typo in the tags")
+
+    charge.refresh_from_db()
+    assert (charge.review_status, charge.funding_account.code, charge.fund_step) == ("clear", "DEPT", "fallback")

@@ -9,7 +9,16 @@ from django.urls import reverse
 from charges.attribution.trying import Effect, effects
 from charges.models import AttributionRule, Charge
 from periods.errors import Refused
-from tests.make import make_charge, make_closed, make_fund, make_period, make_pi, make_project, make_source
+from tests.make import (
+    make_charge,
+    make_closed,
+    make_fund,
+    make_period,
+    make_pi,
+    make_project,
+    make_rate,
+    make_source,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -70,10 +79,35 @@ def test_tags_are_not_kept(period):
 
 
 def test_it_stands_on_the_page_of_the_rule(client, billing_admin, period):
-    charge(period, "vm-1", "4120.55", funding_account=None, fund_step="split")
+    charge(period, "vm-1", "4120.55", funding_account=None, fund_step="", review_status="held")
     rule = AttributionRule.objects.create(resource_prefix="vm-", funding_account=make_fund("B"))
     client.force_login(billing_admin)
 
     page = client.get(reverse("admin:charges_attributionrule_change", args=[rule.pk])).content.decode()
 
     assert "It would match 1 charge, $4,120.55 due; 1 of them would change, $4,120.55 due." in page
+
+
+def test_a_converted_charge_is_told_in_the_currency_of_its_month(period):
+    rate = make_rate("1.1")
+    charge(period, "vm-1", "11", billing_currency="EUR", exchange_rate=rate)
+    charge(period, "vm-2", "5", billing_currency="EUR", review_status="held")
+    rule = AttributionRule(resource_prefix="vm-", project=make_project("other"))
+
+    for one in (rule, AttributionRule(resource_prefix="vm-", valid_until=date(2025, 12, 31), project=rule.project)):
+        assert [(found.currency, found.due) for found in effects(one)] == [("EUR", 5), ("USD", 11)]
+
+
+def test_what_corrects_another_month_follows_no_rule(period):
+    charge(period, "vm-1", "-10", kind="reversal", late_month="2024-12")
+    charge(period, "vm-1", "10", kind="rebill", late_month="2024-12")
+
+    assert effects(AttributionRule(resource_prefix="vm-", project=make_project("other"))) == []
+
+
+def test_a_filling_fund_leaves_a_split_as_it_is(period):
+    charge(period, "vm-1", "10", funding_account=None, fund_step="split")
+
+    assert effects(AttributionRule(resource_prefix="vm-", funding_account=make_fund("NSF-9"))) == [
+        Effect("USD", 1, Decimal(10), 0, Decimal(0))
+    ]

@@ -193,7 +193,7 @@ def test_a_preview_asks_as_often_for_three_charges_as_for_one(boss, count, djang
     given = answers(project=project.pk)
     boss.post(page(*charges), given)
 
-    with django_assert_num_queries(17):
+    with django_assert_num_queries(20):
         assert boss.post(page(*charges), given).status_code == 200
 
 
