@@ -102,12 +102,12 @@ class CorrectionForm(forms.Form):
     def answers(self) -> dict[str, Any]:
         """As the stages take them."""
         given = self.cleaned_data
-        right = {name: given.get(name) for name in RIGHT}
+        right: dict[str, Any] = {name: given.get(name) for name in RIGHT}
         return {
             "grounds": Grounds(**{name: given.get(name, "") for name in GROUNDS}),
             "right": Right(**right)
             if given["outcome"] == BILL
-            else Right(is_billed=False, has_line_share=right["has_line_share"]),  # type: ignore[arg-type]
+            else Right(is_billed=False, has_line_share=right["has_line_share"]),
             "month": given["month"],
         }
 

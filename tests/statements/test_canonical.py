@@ -70,7 +70,7 @@ def test_reading_a_month_takes_a_query_a_table_and_another_a_thousand_rows(djang
 
     period = make_period()
 
-    with django_assert_num_queries(24):
+    with django_assert_num_queries(25):
         assert len(list(canonical.lines(period))) == 6  # the period, an import with its scope, three charges
 
 
