@@ -165,8 +165,8 @@ def _judge_fund(charges: models.QuerySet[Charge], fund: FundingAccount) -> None:
 def _judge_end(charges: models.QuerySet[Charge], project: Project) -> None:
     """What comes after the end of the project that stands for theirs is decided as an import decides it."""
     funds = ProjectFunds(project)
-    related = _undecided(charges, models.Q()).exclude(due_amount=0).select_related("source", "period", "funding_account")
-    for charge in related.iterator(chunk_size=5000):
+    borne = _undecided(charges, models.Q()).exclude(due_amount=0).exclude(kind=Charge.Kind.REVERSAL)
+    for charge in borne.select_related("source", "period", "funding_account").iterator(chunk_size=5000):
         if funds.is_after_end(charge):
             funds.apply(charge)
             charge.review_status = Charge.ReviewStatus.HELD if charge.flags else Charge.ReviewStatus.CLEAR
