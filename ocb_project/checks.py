@@ -5,6 +5,8 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004
 
+from ocb_project import webhooks
+
 LOCAL = {"127.0.0.1", "localhost", "[::1]", "testserver"}
 
 
@@ -27,6 +29,19 @@ def debug_is_local(**_: Any) -> list[CheckMessage]:
                 "DEBUG is on while ALLOWED_HOSTS names other machines: error pages would show data to anyone.",
                 hint="Unset DEBUG, or leave ALLOWED_HOSTS at its default.",
                 id="openchargeback.E003",
+            )
+        ]
+    return []
+
+
+@register(Tags.security)
+def webhooks_are_authenticated(**_: Any) -> list[CheckMessage]:
+    if webhooks.patterns() and not settings.ANYMAIL.get("WEBHOOK_SECRET"):
+        return [
+            Error(
+                "WEBHOOK_SECRET is not set: what the mail provider reports of bounces is not heard.",
+                hint="Set it to name:password, and enter both with the address of the webhook at the provider.",
+                id="openchargeback.E004",
             )
         ]
     return []

@@ -54,8 +54,8 @@ def whole_number(name: str, *, default: int) -> int:
 
 
 def amount(name: str) -> Decimal | None:
-    """An amount of money; none where the setting is empty. Read as it stands: `env` takes $500 for a variable's name."""
-    value = os.environ.get(name, "").strip()
+    """An amount of money; none where the setting is empty."""
+    value = raw(name)
     if not re.fullmatch(r"([0-9]{1,12}(\.[0-9]{1,9})?)?", value):
         raise ImproperlyConfigured(f"{name} is {value!r}: set it to an amount such as 500 or 499.99, or to nothing.")
     return Decimal(value) if value else None
@@ -123,14 +123,17 @@ def locale() -> str:
         raise ImproperlyConfigured(f"LOCALE is {value!r}: set it to a value such as en_US.") from error
 
 
-def email() -> dict[str, Any]:
-    """Where mail goes. The address holds a password, so a wrong one is not repeated."""
-    try:
-        return dict(env.email_url("EMAIL_URL", default="filemail://"))
-    except (environ.ImproperlyConfigured, ValueError, KeyError) as error:
-        raise ImproperlyConfigured(
-            "EMAIL_URL is not usable: set it to filemail:// or smtp+tls://user:password@mail.university.edu:587."
-        ) from error
+def raw(name: str) -> str:
+    """As it stands: `env` takes what begins with $ for another variable's name."""
+    return os.environ.get(name, "").strip()
+
+
+def webhook_secret(name: str) -> str:
+    """What a provider signs in with when it reports; a secret, so a wrong one is not repeated."""
+    value = raw(name)
+    if value and not re.fullmatch(r"[^:\s]+:[^:\s]{16,}", value):
+        raise ImproperlyConfigured(f"{name} is not usable: set it to a name, a colon and 16 random letters or more.")
+    return value
 
 
 def mapping(name: str) -> dict[str, Any]:

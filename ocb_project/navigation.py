@@ -45,6 +45,7 @@ NAVIGATION = [
         "items": [
             page("Statements", "description", "statements.statement"),
             page("E-mail", "mail", "statements.emaildelivery"),
+            page("Suppressed addresses", "unsubscribe", "statements.suppression"),
             page("Journals", "account_balance", "statements.journal"),
             page("Seals", "verified", "statements.seal"),
         ],

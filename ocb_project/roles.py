@@ -39,6 +39,8 @@ MONTH_END = (
     "statements.render_statement",
     "statements.email_statement",
     "statements.retry_emaildelivery",
+    "statements.copy_emaildelivery",
+    "statements.clear_suppression",
 )
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from django.urls import reverse_lazy
 
-from ocb_project import environment
+from ocb_project import environment, mail_url
 from ocb_project.environment import env
 from ocb_project.navigation import UNFOLD  # noqa: F401 - a setting
 
@@ -155,7 +155,7 @@ ACCOUNT_FORMS = {"request_login_code": "statements.portal.sign_in.RequestCodeFor
 
 # Mail: to files by default, so that a trial never mails anyone
 EMAIL_FILE_PATH = OCB_HOME / "mail"
-_email = environment.email()
+_email, _provider = mail_url.email(environment.raw("EMAIL_URL"))
 EMAIL_BACKEND = env.str(
     "EMAIL_BACKEND",
     default=_email["EMAIL_BACKEND"].replace("django.core.mail.backends.filebased", "ocb_project.file_mail"),
@@ -170,7 +170,18 @@ EMAIL_TIMEOUT = 30
 DEFAULT_FROM_EMAIL = environment.address("FROM_EMAIL", default=f"research-billing@{MAIL_DOMAIN}")
 REPLY_TO_EMAIL = environment.address("REPLY_TO_EMAIL", default="")
 SEAL_RECIPIENTS = environment.addresses("SEAL_RECIPIENTS")
-ANYMAIL = environment.mapping("ANYMAIL")
+ANYMAIL = {
+    # What a provider cannot do is left out: of all we ask for only its reports could be missed
+    "IGNORE_UNSUPPORTED_FEATURES": True,
+    **_provider,
+    **environment.mapping("ANYMAIL"),
+}
+if WEBHOOK_SECRET := environment.webhook_secret("WEBHOOK_SECRET"):
+    ANYMAIL["WEBHOOK_SECRET"] = WEBHOOK_SECRET
+MAIL_DELEGATES = environment.boolean("MAIL_DELEGATES", default=False)
+MAIL_ATTACHMENTS_MB = environment.whole_number("MAIL_ATTACHMENTS_MB", default=8)  # more than that is linked
+MAIL_PER_MINUTE = environment.whole_number("MAIL_PER_MINUTE", default=0)  # 0: as fast as it goes
+REMINDER_DAYS = environment.whole_number("REMINDER_DAYS", default=0)  # before the last day to object; 0: none
 
 # Spreadsheets: without these codes any staff user could import and export
 IMPORT_EXPORT_IMPORT_PERMISSION_CODE = "add"

@@ -4,12 +4,14 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from ocb_project.access_pages import access_csv, access_page
+from ocb_project.webhooks import webhook_urls
 
 urlpatterns = [
     path("admin/access/", access_page, name="access"),
     path("admin/access.csv", access_csv, name="access_csv"),
     path("admin/", admin.site.urls),
     path("favicon.ico", RedirectView.as_view(url=static("portal/icon.svg"))),  # what browsers ask for unbidden
+    *webhook_urls(),
     path("sign-in/", include("statements.portal.sign_in_urls")),
     path("", include("statements.portal.urls")),
 ]

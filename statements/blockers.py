@@ -1,16 +1,18 @@
 """What about its statements, journals and mail keeps a month from being finalized."""
 
+from collections import Counter
 from collections.abc import Iterator
 
-from django.db.models import Max
+from django.db.models import Exists, Max, OuterRef
 from django.utils import timezone
 
 from charges.ledger import UNASSIGNED
+from charges.models import Charge, PrincipalInvestigator
 from periods.blockers import Blocker, changelist, counted, register
 from periods.models import BillingPeriod
 from statements.issuing import stale_statements
 from statements.journaling import outstanding
-from statements.models import EmailDelivery, Journal, Statement, StatementLine
+from statements.models import EmailDelivery, Journal, Statement, StatementLine, Suppression, unmailed
 
 
 @register("finalize")
@@ -59,25 +61,45 @@ def dispute_window(period: BillingPeriod) -> Iterator[Blocker]:
         )
 
 
+TROUBLED_MAIL = {
+    EmailDelivery.Status.FAILED: ("e-mail failed", "e-mails failed"),
+    EmailDelivery.Status.BOUNCED: ("e-mail bounced", "e-mails bounced"),
+    EmailDelivery.Status.COMPLAINED: ("e-mail was marked as spam", "e-mails were marked as spam"),
+    EmailDelivery.Status.UNCLEAR: ("e-mail was interrupted while sending", "e-mails were interrupted while sending"),
+}
+
+
 @register("finalize")
 def mail_not_sent(period: BillingPeriod) -> Iterator[Blocker]:
-    for status, one, many in (
-        (EmailDelivery.Status.FAILED, "e-mail failed", "e-mails failed"),
-        (EmailDelivery.Status.UNCLEAR, "e-mail was interrupted", "e-mails were interrupted"),
-    ):
-        number = EmailDelivery.objects.filter(period=period, status=status).count()
-        if number:
+    count = Counter(EmailDelivery.objects.filter(period=period).values_list("status", flat=True))
+    for status, (one, many) in TROUBLED_MAIL.items():
+        if count[status]:
             yield Blocker(
-                counted(number, one, many) + " while sending: look into it, then queue it again.",
+                counted(count[status], one, many) + ": look into it, then queue it again.",
                 changelist(EmailDelivery, period__id__exact=period.pk, status__exact=status),
                 is_warning=True,
             )
-    unsent = Statement.objects.filter(period=period).current().exclude(deliveries__status=EmailDelivery.Status.SENT)
-    number = unsent.count()
+    number = unmailed(Statement.objects.filter(period=period).current()).count()
     if number:
         yield Blocker(
             counted(number, "statement was", "statements were") + " not e-mailed.",
             changelist(EmailDelivery, period__id__exact=period.pk),
+            is_warning=True,
+        )
+
+
+@register("close", "finalize")
+def addresses_without_mail(period: BillingPeriod) -> Iterator[Blocker]:
+    """Of PIs that this month is billed to: said before it closes, while there is time to ask for another address."""
+    standing = Suppression.objects.filter(cleared_at=None)
+    pis = PrincipalInvestigator.objects.filter(email__in=list(standing.values_list("address", flat=True)))
+    billed = Charge.objects.filter(period=period, pi=OuterRef("pk"))
+    number = pis.filter(Exists(billed)).count()
+    if number:
+        yield Blocker(
+            counted(number, "PI gets no mail: the address bounced", "PIs get no mail: their addresses bounced")
+            + " or complained. Change it, or allow mail to it again.",
+            changelist(Suppression),
             is_warning=True,
         )
 

@@ -8,7 +8,7 @@ from periods.blockers import Blocker, checklist
 from periods.models import BillingPeriod
 from statements.issuing import stale_statements
 from statements.journaling import outstanding
-from statements.models import EmailDelivery, Journal, Seal, Statement
+from statements.models import Journal, Seal, Statement, unmailed
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ def _while_closed(period: BillingPeriod) -> NextStep:
     unrendered = current.filter(document=None).count()
     if unrendered:
         return NextStep(f"{_count(unrendered, 'statement')} without a PDF. Render them.", "render")
-    unsent = current.exclude(deliveries__status=EmailDelivery.Status.SENT).count()
+    unsent = unmailed(current).count()
     if unsent:
         return NextStep(f"{_count(unsent, 'statement')} not mailed yet.", "email")
     return (

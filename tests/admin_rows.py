@@ -23,7 +23,7 @@ from charges.models import (
     SourceWaiver,
 )
 from periods import audit
-from statements.models import EmailDelivery, Journal, JournalLine, Seal
+from statements.models import EmailDelivery, Journal, JournalLine, Seal, Suppression
 from tests.make import (
     make_charge,
     make_correction,
@@ -127,6 +127,10 @@ def _delivery(number: int) -> Model:
     return delivery
 
 
+def _suppression(number: int) -> Model:
+    return Suppression.objects.create(address=f"pi-{number}@example.edu", cause="550 no such user")
+
+
 def _seal(number: int) -> Model:
     return Seal.objects.create(
         period=make_period(_month(number)), number=number, algorithm=1, lines_sha256="0" * 64, counts={"charges": 1},
@@ -169,6 +173,7 @@ MAKERS: dict[str, Any] = {
     ),
     "periods.billingperiod": lambda number: make_period(_month(number)),
     "statements.emaildelivery": _delivery,
+    "statements.suppression": _suppression,
     "statements.journal": _journal,
     "statements.seal": _seal,
     "statements.statement": _statement,

@@ -13,9 +13,10 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from charges.models import Adjustment, Charge, CreditCampaign, Dispute, ReviewSettings
-from statements.models import EmailDelivery, Journal, Statement
+from statements.models import EmailDelivery, Journal, Statement, Suppression
 from tests.admin_rows import MAKERS, make_row
 from tests.make import make_charge, make_closed, make_finalized, make_period
+from tests.statements.mail_server import archive
 
 REGISTERED = sorted(admin.site._registry, key=lambda model: model._meta.label_lower)
 LISTED = [model for model in REGISTERED if model is not ReviewSettings]  # which are one row, with no list
@@ -45,6 +46,7 @@ QUERIES = {
     "statements.journal": 6,
     "statements.seal": 4,
     "statements.statement": 5,
+    "statements.suppression": 4,
 }
 IMPORTABLE = ["adjustment", "allowedfund", "attributionrule", "fundingaccount", "principalinvestigator", "project"]
 
@@ -148,6 +150,9 @@ MAY = {
     "charges/dispute/{dispute}/step/deny/": {"superuser", "billing_admin", "reviewer"},
     "charges/dispute/{dispute}/step/answer/": {"superuser", "billing_admin", "reviewer"},
     "statements/emaildelivery/{delivery}/step/retry/": {"superuser", "billing_admin"},
+    "statements/emaildelivery/test/": {"superuser", "billing_admin"},
+    "statements/statement/{statement}/step/copy/": {"superuser", "billing_admin"},
+    "statements/suppression/{suppression}/step/clear/": {"superuser", "billing_admin"},
     "statements/journal/{journal}/step/void/": {"superuser", "billing_admin", "finance"},
     "periods/billingperiod/{open}/step/close/": {"superuser", "billing_admin"},
     **{
@@ -178,11 +183,14 @@ def test_each_role_may_do_exactly_its_own(client, db, request, role):
         "campaign": make_row(CreditCampaign).pk,
         "dispute": make_row(Dispute).pk,
         "delivery": make_row(EmailDelivery).pk,
+        "statement": (statement := make_row(Statement)).pk,
+        "suppression": make_row(Suppression).pk,
         "journal": make_row(Journal).pk,
         "finalized": (finalized := make_charge(period=make_period("2030-12"))).pk,
     }
     names["pending"] = make_row(Adjustment).pk
     Adjustment.objects.filter(pk=names["pending"]).update(needs_approval=True)
+    archive(statement)
     make_finalized(finalized.period)
     client.force_login(request.getfixturevalue(role))
     denied = 302 if role == "outsider" else 403

@@ -1,3 +1,3 @@
-from statements.admin import correction, delivery, dispute, journal, period, seal, statement
+from statements.admin import correction, delivery, dispute, journal, period, seal, statement, suppression
 
-__all__ = ["correction", "delivery", "dispute", "journal", "period", "seal", "statement"]
+__all__ = ["correction", "delivery", "dispute", "journal", "period", "seal", "statement", "suppression"]

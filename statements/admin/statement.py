@@ -1,5 +1,6 @@
 from typing import Any, ClassVar
 
+from django import forms
 from django.contrib import admin
 from django.contrib.admin.utils import flatten_fieldsets
 from django.core.exceptions import PermissionDenied
@@ -9,13 +10,16 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html, format_html_join
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.decorators import display
+from unfold.widgets import UnfoldAdminEmailInputWidget
 
 from charges.admin.display import audit_list, link, money_column
 from charges.admin.filters import PeriodFilter
 from charges.models import Charge, Dispute
 from periods.errors import Refused
 from periods.plain_admin import ReadOnlyAdmin, ReadOnlyInline
+from periods.transition_admin import Step, TransitionAdmin
 from statements.admin.tracing import TracedAdmin
+from statements.emailing import send_copy
 from statements.models import Statement, StatementLine
 from statements.rendering import preview
 
@@ -44,8 +48,31 @@ class LineInline(ReadOnlyInline):
         return format_html('<a href="{}" class="ocb-link">{}</a>', url, words or "—")
 
 
+class CopyForm(forms.Form):
+    to = forms.EmailField(label="Address", widget=UnfoldAdminEmailInputWidget())
+
+
+def _copy(statement: Statement, **answers: Any) -> str:
+    delivery = send_copy(statement, **answers)
+    what = f"The copy to {delivery.recipient} is {delivery.get_status_display().lower()}"
+    return f"{what}: {delivery.error}" if delivery.error else f"{what}."
+
+
 @admin.register(Statement)
-class StatementAdmin(TracedAdmin, ReadOnlyAdmin):
+class StatementAdmin(TracedAdmin, TransitionAdmin, ReadOnlyAdmin):
+    steps: ClassVar = {
+        "copy": Step(
+            label="Send a copy",
+            run=_copy,
+            permission="statements.copy_emaildelivery",
+            explanation="Mails this statement, marked as a copy, to an address that you name, now. "
+            "Whoever gets it sees what the PI sees.",
+            states=(Statement.State.ISSUED,),
+            form=CopyForm,
+            icon="forward_to_inbox",
+            is_offered=lambda statement: hasattr(statement, "document"),
+        )
+    }
     list_display: ClassVar = ["number_printed", "period", "pi_in_short", "project_named", "listed", "discounted", "due",
                               "status", "pdf"]  # fmt: skip
     list_filter: ClassVar = [PeriodFilter, "state", ("pi", AutocompleteSelectFilter)]

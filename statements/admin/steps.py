@@ -48,13 +48,14 @@ def _render(period: BillingPeriod, **answers: Any) -> str:
 
 
 def _email(period: BillingPeriod, **answers: Any) -> str:
-    done = email_statements(period, **answers)
+    done = email_statements(period, is_patient=False, **answers)  # a page is not waited for
     counts = {
         "sent": done.sent,
         "sent before": done.skipped,
         "waiting": done.waiting,
         "failed": done.failed,
         "unclear": done.unclear,
+        "bounced": done.bounced,
     }
     said = ", ".join(f"{number} {what}" for what, number in counts.items() if number or what == "sent")
     return " ".join([f"Messages: {said}.", *done.problems])

@@ -1,66 +1,77 @@
-"""The mail that a PI gets: all projects' figures in words, the PDFs attached."""
+"""The mail that a PI or a delegate gets: all projects' figures in words, the PDFs attached or linked."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date
-from decimal import Decimal
+from dataclasses import fields
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.mail import EmailMultiAlternatives
 from django.core.validators import validate_email
+from django.urls import reverse
 from django.utils.text import slugify
 
 from periods.errors import Refused
 from periods.notices import one_line
+from statements.emailing.context import MailContext, ProjectFigures, totals
+from statements.emailing.tracking import reference
 from statements.models import EmailDelivery, Statement
 from statements.rendering.composing import fund_totals, institution
-from statements.rendering.context import FundTotal
 from statements.templating import render
 
 LONGEST_NAME = 60
-
-
-@dataclass(frozen=True, slots=True)
-class ProjectFigures:
-    """One attached statement, as the mail's templates get it."""
-
-    name: str
-    printed_number: str
-    currency: str
-    list_amount: Decimal
-    discount: Decimal
-    due_amount: Decimal
-    funds: list[FundTotal]
-    dispute_until: date | None
+MEGABYTE = 1_000_000
+Kind = EmailDelivery.Kind
 
 
 def compose_message(delivery: EmailDelivery, statements: Sequence[Statement]) -> EmailMultiAlternatives:
-    """Raises Refused where the address is none or a PDF is not what was archived: nothing was sent then."""
-    _require_address(delivery.recipient)
-    context = {
-        "pi_name": delivery.pi.name or delivery.recipient,
-        "month": delivery.period.month,
-        "projects": [_figures(statement) for statement in statements],
-        "institution": institution(),
-        "site_url": settings.SITE_URL,
-    }
-    subject = render("emails/statement-subject.txt", autoescape=False, **context)
+    """Raises Refused where the address is none, a PDF is not what was archived, or there is nothing to say."""
+    require_address(delivery.recipient)
+    if not statements:
+        raise Refused("There is no statement to send.")
+    context = _context(delivery, statements)
+    values = {field.name: getattr(context, field.name) for field in fields(context)}
+    name = "reminder" if delivery.kind == Kind.REMINDER else "statement"
     message = EmailMultiAlternatives(
-        subject=one_line(subject),
-        body=render("emails/statement-body.txt", autoescape=False, **context),
+        subject=one_line(render(f"emails/{name}-subject.txt", autoescape=False, **values)),
+        body=render(f"emails/{name}-body.txt", autoescape=False, **values),
         to=[delivery.recipient],
         reply_to=[settings.REPLY_TO_EMAIL] if settings.REPLY_TO_EMAIL else None,
-        headers={
-            "Message-ID": f"<statements-{delivery.pk}-{delivery.content_key[:16]}@{settings.MAIL_DOMAIN}>",
-            "X-OpenChargeback-Delivery": str(delivery.pk),
-            "Auto-Submitted": "auto-generated",
-        },
+        headers=_headers(delivery),
     )
-    message.attach_alternative(render("emails/statement-body.html", autoescape=True, **context), "text/html")
-    for statement in statements:
-        message.attach(_file_name(statement), statement.document.read(), "application/pdf")
+    message.attach_alternative(render(f"emails/{name}-body.html", autoescape=True, **values), "text/html")
+    # For providers: what their reports are told by; and no pixel, no link of theirs in a mail about money
+    message.metadata = reference(delivery)  # type: ignore[attr-defined]
+    message.track_opens = message.track_clicks = False  # type: ignore[attr-defined]
+    if context.are_attached:
+        for statement in statements:
+            message.attach(_file_name(statement), statement.document.read(), "application/pdf")
     return message
+
+
+def require_address(address: str) -> None:
+    try:
+        validate_email(address)
+    except ValidationError as error:
+        raise Refused(f"{address!r} is no e-mail address.") from error
+
+
+def _context(delivery: EmailDelivery, statements: Sequence[Statement]) -> MailContext:
+    projects = [_figures(statement) for statement in statements]
+    return MailContext(
+        pi_name=delivery.pi.name or delivery.pi.email,
+        pi_email=delivery.pi.email,
+        recipient=delivery.recipient,
+        kind=delivery.kind,
+        month=delivery.period.month,
+        projects=projects,
+        totals=totals(projects),
+        are_attached=delivery.kind != Kind.REMINDER and _fit(statements),
+        sent_to=_delegates(delivery),
+        institution=institution(),
+        language=settings.LOCALE.replace("_", "-"),
+        site_url=settings.SITE_URL,
+        reply_to=settings.REPLY_TO_EMAIL,
+    )
 
 
 def _figures(statement: Statement) -> ProjectFigures:
@@ -73,14 +84,29 @@ def _figures(statement: Statement) -> ProjectFigures:
         due_amount=statement.due_amount,
         funds=fund_totals(statement.lines.select_related("funding_account")),
         dispute_until=statement.dispute_until,
+        url=settings.SITE_URL + reverse("portal:statement", args=[statement.number]),
+        pdf_url=settings.SITE_URL + reverse("portal:pdf", args=[statement.number]),
     )
 
 
-def _require_address(address: str) -> None:
-    try:
-        validate_email(address)
-    except ValidationError as error:
-        raise Refused(f"{address!r} is no e-mail address.") from error
+def _fit(statements: Sequence[Statement]) -> bool:
+    return sum(statement.document.size for statement in statements) <= settings.MAIL_ATTACHMENTS_MB * MEGABYTE
+
+
+def _delegates(delivery: EmailDelivery) -> list[str]:
+    if delivery.kind != Kind.STATEMENTS:
+        return []
+    others = EmailDelivery.objects.filter(period=delivery.period_id, pi=delivery.pi_id, kind=Kind.DELEGATE)
+    carrying = others.filter(statements__in=delivery.statements.all())
+    return list(carrying.order_by("recipient").values_list("recipient", flat=True).distinct())
+
+
+def _headers(delivery: EmailDelivery) -> dict[str, str]:
+    return {
+        "Message-ID": f"<statements-{delivery.pk}-{delivery.content_key[:16]}@{settings.MAIL_DOMAIN}>",
+        "X-OpenChargeback-Delivery": str(delivery.pk),
+        "Auto-Submitted": "auto-generated",
+    }
 
 
 def _file_name(statement: Statement) -> str:

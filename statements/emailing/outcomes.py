@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from smtplib import SMTPNotSupportedError, SMTPRecipientsRefused, SMTPResponseException
 
 from anymail.exceptions import AnymailAPIError, AnymailError
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
 from statements.models import EmailDelivery
 
@@ -31,7 +32,7 @@ def _status(error: Exception) -> EmailDelivery.Status:
     if isinstance(error, SMTPResponseException):
         return _smtp(error.smtp_code)
     if isinstance(error, AnymailAPIError):
-        return _http(error.status_code)
+        return EmailDelivery.Status.QUEUED if _has_never_left(error) else _http(error.status_code)
     # Before anything went out: a header or an address that no mail can carry
     if isinstance(error, ValueError | SMTPNotSupportedError | AnymailError):
         return EmailDelivery.Status.FAILED
@@ -48,6 +49,12 @@ def _http(code: int | None) -> EmailDelivery.Status:
     if code in TEMPORARY_HTTP:
         return EmailDelivery.Status.QUEUED
     return EmailDelivery.Status.FAILED if code in REFUSED_HTTP else EmailDelivery.Status.UNCLEAR
+
+
+def _has_never_left(error: AnymailAPIError) -> bool:
+    """No connection was made at all: the reason that urllib3 gives, inside the error of requests."""
+    causes = getattr(error.__cause__, "args", ())
+    return any(isinstance(getattr(cause, "reason", None), NewConnectionError | ConnectTimeoutError) for cause in causes)
 
 
 def _words(error: Exception) -> str:

@@ -1,11 +1,12 @@
 from statements.models.archive import ArchivedDocument, RuleInForce, Seal
-from statements.models.delivery import EmailDelivery
+from statements.models.delivery import EmailDelivery, EmailEvent, Suppression, unmailed
 from statements.models.journal import Journal, JournalLine
 from statements.models.statement import Statement, StatementCounter, StatementLine
 
 __all__ = [
     "ArchivedDocument",
     "EmailDelivery",
+    "EmailEvent",
     "Journal",
     "JournalLine",
     "RuleInForce",
@@ -13,4 +14,6 @@ __all__ = [
     "Statement",
     "StatementCounter",
     "StatementLine",
+    "Suppression",
+    "unmailed",
 ]

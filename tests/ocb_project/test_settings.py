@@ -4,10 +4,12 @@ import os
 import re
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
+from ocb_project import mail_url
 from tests.surroundings import OURS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -22,6 +24,13 @@ PRODUCTION = {
     "TIME_ZONE": "America/Chicago",
     "BEHIND_PROXY": "on",
 }
+
+
+EMAIL_URL = (
+    "EMAIL_URL is not usable: set it to filemail://, to smtp+tls://user:password@mail.university.edu:587, or to the key "
+    "of a provider, as in postmark://KEY (amazon-ses, brevo, mailersend, mailgun, mailjet, mailtrap, mandrill, postal, "
+    "postmark, resend, scaleway, sendgrid, sparkpost, unisender-go)."
+)
 
 
 def start(*arguments: str, home: Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -67,7 +76,20 @@ def read(name: str, *, home: Path, **environment: str) -> str:
         (
             "EMAIL_URL",
             "smtps://me:pass@host:port",
-            "EMAIL_URL is not usable: set it to filemail:// or smtp+tls://user:password@mail.university.edu:587.",
+            EMAIL_URL,
+        ),
+        ("EMAIL_URL", "carrierpigeon://coo", EMAIL_URL),
+        ("EMAIL_URL", "postmark://", EMAIL_URL),
+        ("EMAIL_URL", "mailjet://key@", EMAIL_URL),
+        (
+            "EMAIL_URL",
+            "amazon-ses://us-east-1",
+            "EMAIL_URL names amazon-ses, which needs a package: pip install boto3.",
+        ),
+        (
+            "WEBHOOK_SECRET",
+            "short",
+            "WEBHOOK_SECRET is not usable: set it to a name, a colon and 16 random letters or more.",
         ),
         ("FROM_EMAIL", "foo", "FROM_EMAIL is 'foo': set it to an address such as billing@university.edu."),
         ("REPLY_TO_EMAIL", "foo", "REPLY_TO_EMAIL is 'foo': set it to an address such as billing@university.edu."),
@@ -180,3 +202,60 @@ def test_operating_page_lists_every_variable():
     page = (ROOT / "docs/operating.md").read_text()
     assert set(re.findall(r"^\| `([A-Z_]+)` \|", page, re.MULTILINE)) == read_names
     assert {*OURS.split(), "OCB_HOME", "DATABASE_URL"} == read_names  # what a test run leaves out of its environment
+
+
+@pytest.mark.parametrize(
+    ("url", "backend", "expected"),
+    [
+        ("postmark://Tok-EN", "postmark", {"POSTMARK_SERVER_TOKEN": "Tok-EN"}),
+        (
+            "mailgun://key-1@mg.larkspur.edu",
+            "mailgun",
+            {"MAILGUN_API_KEY": "key-1", "MAILGUN_SENDER_DOMAIN": "mg.larkspur.edu"},
+        ),
+        (
+            "mailgun://key-1@mg.larkspur.edu?webhook_signing_key=sign&api_url=https://api.eu.mailgun.net/v3",
+            "mailgun",
+            {
+                "MAILGUN_API_KEY": "key-1",
+                "MAILGUN_SENDER_DOMAIN": "mg.larkspur.edu",
+                "MAILGUN_WEBHOOK_SIGNING_KEY": "sign",
+                "MAILGUN_API_URL": "https://api.eu.mailgun.net/v3",
+            },
+        ),
+        ("mailjet://key:s%2Fcret@", "mailjet", {"MAILJET_API_KEY": "key", "MAILJET_SECRET_KEY": "s/cret"}),
+        (
+            "postal://key@postal.larkspur.edu",
+            "postal",
+            {"POSTAL_API_KEY": "key", "POSTAL_API_URL": "https://postal.larkspur.edu"},
+        ),
+        ("sendgrid://SG.x", "sendgrid", {"SENDGRID_API_KEY": "SG.x"}),
+    ],
+)
+def test_a_provider_is_named_by_the_address_of_mail(url, backend, expected):
+    assert mail_url.email(url) == ({"EMAIL_BACKEND": f"anymail.backends.{backend}.EmailBackend"}, expected)
+
+
+@pytest.mark.parametrize("module", sorted({provider.module for provider in mail_url.PROVIDERS.values()}))
+def test_every_provider_is_one_that_the_library_has(module):
+    assert find_spec(f"anymail.backends.{module}") is not None
+
+
+@pytest.mark.parametrize(
+    ("url", "tls", "ssl"),
+    [
+        ("smtp://mail.larkspur.edu:25", None, None),
+        ("smtp+tls://mail.larkspur.edu:587", True, None),
+        ("smtps://mail.larkspur.edu:465", False, True),
+        ("smtp+ssl://mail.larkspur.edu:465", False, True),
+    ],
+)
+def test_the_scheme_and_port_of_a_mail_server_say_how_it_encrypts(url, tls, ssl):
+    found, _ = mail_url.email(url)
+
+    assert (found.get("EMAIL_USE_TLS"), found.get("EMAIL_USE_SSL")) == (tls, ssl)
+
+
+def test_the_secret_of_webhooks_reaches_the_library(tmp_path):
+    secret = "postmark:0123456789abcdef"
+    assert secret in read("ANYMAIL", home=tmp_path, EMAIL_URL="postmark://key", WEBHOOK_SECRET=secret)

@@ -24,20 +24,19 @@ class Server:
     def __init__(self) -> None:
         self.accepted: list[tuple[str, EmailMessage]] = []
         self.delay = 0.0
+        self.answers = {"full": "452 mailbox full, try later", "unknown": "550 no such user"}  # to a recipient
+        self.answers_to_data = {"busy": "451 try again", "spam": "554 rejected"}
 
     async def handle_RCPT(self, server, session, envelope, address, options):  # noqa: N802 - as aiosmtpd calls it
-        answers = {"full": "452 mailbox full, try later", "unknown": "550 no such user"}
         name = address.partition("@")[0]
-        if name not in answers:
+        if name not in self.answers:
             envelope.rcpt_tos.append(address)
-        return answers.get(name, "250 fine")
+        return self.answers.get(name, "250 fine")
 
     async def handle_DATA(self, server, session, envelope):  # noqa: N802 - as aiosmtpd calls it
         name = envelope.rcpt_tos[0].partition("@")[0]
-        if name == "busy":
-            return "451 try again"
-        if name == "spam":
-            return "554 rejected"
+        if name in self.answers_to_data:
+            return self.answers_to_data[name]
         if name == "crash":
             server.transport.close()
             return "250 nobody hears this"

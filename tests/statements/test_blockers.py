@@ -139,7 +139,8 @@ def test_mail_that_was_not_sent_is_a_warning():
 @pytest.mark.parametrize(
     ("status", "sentence"),
     [
-        ("failed", "1 e-mail failed while sending: look into it, then queue it again."),
+        ("failed", "1 e-mail failed: look into it, then queue it again."),
+        ("bounced", "1 e-mail bounced: look into it, then queue it again."),
         ("unclear", "1 e-mail was interrupted while sending: look into it, then queue it again."),
     ],
 )

@@ -3,10 +3,12 @@
 import socket
 import subprocess
 import sys
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 
 import pytest
+import requests
+import time_machine
 from anymail.exceptions import AnymailAPIError
 from django.core.mail.backends.smtp import EmailBackend
 from django.core.management import CommandError, call_command
@@ -42,28 +44,36 @@ def test_a_pi_gets_one_message_with_all_statements(server, settings):
     ((recipient, message),) = server.accepted
     delivery = EmailDelivery.objects.get()
     assert recipient == "ada@example.edu"
-    assert message["Subject"] == "January 2025 research computing: 2 project statements"
+    assert message["Subject"] == "January 2025: $2,530.00 of research computing, $12.50 due"
     assert (message["To"], message["Reply-To"]) == ("ada@example.edu", "help@example.edu")
     assert message["X-OpenChargeback-Delivery"] == str(delivery.pk)
     assert message["Message-ID"] == delivery.message_id
     assert message.get_body(("plain",)).get_content().splitlines() == [
         "Dear ada,",
         "",
-        "here is what Ridgefield provided to you in January 2025.",
+        "Ridgefield, January 2025: You received $2,530.00 of research computing. $12.50 is charged to your funds.",
         "",
         f"climate ({first.printed_number})",
         "  List price  $2,400.00",
         "  Discounts   −$2,400.00",
         "  Amount due  $0.00",
+        f"  https://billing.example.edu/statements/{first.number}/",
         "",
         f"ocean ({second.printed_number})",
         "  List price  $130.00",
         "  Discounts   −$117.50",
         "  Amount due  $12.50",
         "  $12.50 is charged to fund NSF-1 by journal.",
+        f"  https://billing.example.edu/statements/{second.number}/",
+        "",
+        "All 2 projects",
+        "  List price  $2,530.00",
+        "  Discounts   −$2,517.50",
+        "  Amount due  $12.50",
         "",
         "Nothing to pay: this is not an invoice. The attached statements have the details.",
-        "If something is wrong, write to help@example.edu.",
+        "",
+        "If something is wrong, answer this mail.",
         "",
         "Ridgefield",
         "https://billing.example.edu",
@@ -81,6 +91,7 @@ def test_the_html_part_escapes_names(server):
 
     html = server.accepted[0][1].get_body(("html",)).get_content()
     assert html.count("Dear &lt;b&gt;Ada&lt;/b&gt;,") == 1
+    assert "<b>Ada" not in html
 
 
 def test_the_institutions_own_words_come_first(server, home):
@@ -106,7 +117,8 @@ def test_a_name_cannot_add_a_header_or_a_recipient(server, name):
     ((recipient, message),) = server.accepted
     assert recipient == "ada@example.edu"
     assert "Bcc" not in message
-    assert " ".join(message["Subject"].split()) == "January 2025 research computing: a Bcc: eve@evil.test"
+    subject = "January 2025: $100.00 of research computing, nothing due (a Bcc: eve@evil.test)"
+    assert " ".join(message["Subject"].split()) == subject
 
 
 def test_an_address_that_is_none_is_told_of_and_left(server):
@@ -146,8 +158,8 @@ def test_a_refusal_fails_and_is_not_retried(server):
         sent=1,
         failed=2,
         problems=[
-            "unknown@example.edu (failed): the mail server answered 550 no such user",
             "spam@example.edu (failed): the mail server answered 554 rejected",
+            "unknown@example.edu (failed): the mail server answered 550 no such user",
         ],
     )
     assert send().sent == 0
@@ -156,15 +168,19 @@ def test_a_refusal_fails_and_is_not_retried(server):
 
 
 @pytest.mark.parametrize(("name", "answer"), [("full", "452 mailbox full, try later"), ("busy", "451 try again")])
-def test_a_temporary_failure_is_tried_five_times(server, name, answer):
+def test_a_temporary_failure_is_tried_five_times_ever_later(server, name, answer):
     make_rendered(f"{name}@example.edu")
     sentence = f"the mail server answered {answer}"
+    waiting = Emailed(waiting=1, problems=[f"{name}@example.edu (queued): {sentence}"])
+    start = datetime(2025, 2, 5, 6, tzinfo=UTC)
 
-    waiting = [send() for _ in range(4)]
-
-    assert waiting == [Emailed(waiting=1, problems=[f"{name}@example.edu (queued): {sentence}"])] * 4
-    assert send() == Emailed(failed=1, problems=[f"{name}@example.edu (failed): {sentence}"])
-    assert EmailDelivery.objects.get().attempts == 5
+    with time_machine.travel(start, tick=False) as clock:
+        for minutes, attempts in [(0, 1), (4, 1), (5, 2), (34, 2), (35, 3), (155, 4), (634, 4)]:
+            clock.move_to(start + timedelta(minutes=minutes))
+            assert send() == waiting
+            assert EmailDelivery.objects.get().attempts == attempts
+        clock.move_to(start + timedelta(minutes=635))
+        assert send() == Emailed(failed=1, problems=[f"{name}@example.edu (failed): {sentence}"])
 
 
 def test_a_server_that_hangs_up_leaves_it_unclear(server):
@@ -199,6 +215,17 @@ def provider_says(status_code: int) -> AnymailAPIError:
     return AnymailAPIError("refused", status_code=status_code, response=response)
 
 
+def no_connection() -> AnymailAPIError:
+    """As anymail's backends raise it; nobody listens at port 9."""
+    try:
+        requests.post("http://127.0.0.1:9/", timeout=5)
+    except requests.RequestException as cause:
+        error = AnymailAPIError("Error posting to http://127.0.0.1:9/")
+        error.__cause__ = cause
+        return error
+    raise AssertionError
+
+
 @pytest.mark.parametrize(
     ("error", "status"),
     [
@@ -207,6 +234,7 @@ def provider_says(status_code: int) -> AnymailAPIError:
         (provider_says(503), Status.QUEUED),
         (provider_says(502), Status.UNCLEAR),
         (AnymailAPIError(), Status.UNCLEAR),
+        (no_connection(), Status.QUEUED),
         (TimeoutError(), Status.UNCLEAR),
         (ValueError("bad header"), Status.FAILED),
     ],
@@ -479,5 +507,5 @@ def test_a_dry_run_takes_as_many_queries_for_any_number_of_messages(django_asser
         make_rendered(f"pi{number}@example.edu")
     period = make_period()
 
-    with django_assert_num_queries(16):
+    with django_assert_num_queries(15):
         assert len(email_statements(period, dry_run=True).preview) == messages
