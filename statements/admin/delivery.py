@@ -67,7 +67,7 @@ class EmailDeliveryAdmin(TransitionAdmin, ReadOnlyAdmin):
     search_fields: ClassVar = ["recipient__startswith"]
     search_help_text = "The beginning of an address"
     fields: ClassVar = [
-        ("recipient", "pi", "period"), ("state", "kind", "attempts"), "error", "suppressed",
+        "recipient", ("pi", "period"), ("state", "kind", "attempts"), "error", "suppressed",
         ("created_at", "sent_at", "next_attempt_at"), "message_id", "carried", "reports", "history",
     ]  # fmt: skip
     readonly_fields: ClassVar = ["state", "suppressed", "carried", "reports", "history"]
@@ -84,7 +84,7 @@ class EmailDeliveryAdmin(TransitionAdmin, ReadOnlyAdmin):
         if not request.user.has_perm(MAY_TEST):
             raise PermissionDenied
         back = reverse("admin:statements_emaildelivery_changelist")
-        form = forms.Form(request.POST or None)
+        form = forms.Form(request.POST if request.method == "POST" else None)
         if request.method == "POST" and form.is_valid():
             try:
                 messages.success(request, f"Sent to {send_test(by=request.user)}. Look whether it arrived, and how.")
