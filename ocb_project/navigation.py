@@ -71,6 +71,12 @@ NAVIGATION = [
             page("Allowed funds", "playlist_add_check", "charges.allowedfund"),
             page("Exchange rates", "currency_exchange", "charges.exchangerate"),
             page("Waivers", "event_busy", "charges.sourcewaiver"),
+            {
+                "title": "Templates",
+                "icon": "design_services",
+                "link": reverse_lazy("templates"),
+                "permission": may_view("statements.view_statement"),
+            },
             page("Audit trail", "history", "periods.auditentry"),
             page("Users", "group", "auth.user"),
             page("Groups", "admin_panel_settings", "auth.group"),

@@ -226,7 +226,7 @@ def _content(journal: Journal, template: str, *, by: Any) -> bytes:
     if document:
         return document.read()
     period = BillingPeriod.objects.lock_unsealed(journal.period_id)
-    sheet = _sheet(journal, period)
+    sheet = sheet_of(journal, period)
     text = render(name, autoescape=False, journal=sheet, cell=cell)
     _validate(text, sheet, template)
     kept = storage.keep([text.encode()], folder="journals", suffix=".csv")
@@ -244,7 +244,15 @@ def _content(journal: Journal, template: str, *, by: Any) -> bytes:
     return text.encode()
 
 
-def _sheet(journal: Journal, period: BillingPeriod) -> Sheet:
+def preview(journal: Journal, template: str) -> bytes:
+    """The file that the layout as it is now would make; kept nowhere. Raises Refused as the export does."""
+    sheet = sheet_of(journal, journal.period)
+    text = render(f"journals/{template}.csv", autoescape=False, journal=sheet, cell=cell)
+    _validate(text, sheet, template)
+    return text.encode()
+
+
+def sheet_of(journal: Journal, period: BillingPeriod) -> Sheet:
     lines = [
         SheetLine(
             number=number,

@@ -1,7 +1,9 @@
 """Renders templates: sandboxed, strict, and the institution's own folder before ours."""
 
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -20,15 +22,29 @@ from periods.calendar import first_day
 from periods.errors import Refused
 
 MINUS = "\N{MINUS SIGN}"
+_tries_drafts = ContextVar("tries_drafts", default=False)
 
 
-def folders() -> tuple[Path, Path]:
+def folders() -> tuple[Path, ...]:
     """Where templates and all that they refer to are looked up, in this order."""
-    return Path(settings.OCB_HOME) / "templates", settings.BASE_DIR / "templates"
+    own = Path(settings.OCB_HOME) / "templates"
+    found = own, settings.BASE_DIR / "templates"
+    return (own / "drafts", *found) if _tries_drafts.get() else found
+
+
+@contextmanager
+def with_drafts() -> Iterator[None]:
+    """Templates that are being changed count before those in use, for a preview."""
+    token = _tries_drafts.set(True)
+    try:
+        yield
+    finally:
+        _tries_drafts.reset(token)
 
 
 def environment(*, autoescape: bool) -> SandboxedEnvironment:
-    return _environment(folders(), autoescape)
+    searched = folders()
+    return _environment(searched, autoescape, _own_files(searched))
 
 
 def render(name: str, /, *, autoescape: bool, **context: Any) -> str:
@@ -80,8 +96,17 @@ def _format(amount: Decimal, currency: str) -> str:
     return format_currency(amount, currency, locale=settings.LOCALE).replace("-", MINUS)
 
 
+def _own_files(searched: Sequence[Path]) -> frozenset[Path]:
+    """Jinja2 keeps the template that it found first, though one that goes before it was added since."""
+    return frozenset(file for folder in searched[:-1] for file in folder.rglob("*"))
+
+
 @lru_cache(maxsize=8)
-def _environment(searched: Sequence[Path], autoescape: bool) -> SandboxedEnvironment:  # noqa: FBT001 - a cache key
+def _environment(
+    searched: Sequence[Path],
+    autoescape: bool,  # noqa: FBT001 - a cache key
+    _own: frozenset[Path],
+) -> SandboxedEnvironment:
     made = ImmutableSandboxedEnvironment(  # what a template could empty, it could keep from being checked
         loader=FileSystemLoader(searched),
         undefined=StrictUndefined,

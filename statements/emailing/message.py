@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import fields
+from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -28,8 +29,8 @@ def compose_message(delivery: EmailDelivery, statements: Sequence[Statement]) ->
     require_address(delivery.recipient)
     if not statements:
         raise Refused("There is no statement to send.")
-    context = _context(delivery, statements)
-    values = {field.name: getattr(context, field.name) for field in fields(context)}
+    context = context_of(statements, recipient=delivery.recipient, kind=delivery.kind, sent_to=_delegates(delivery))
+    values = _values(context)
     name = "reminder" if delivery.kind == Kind.REMINDER else "statement"
     message = EmailMultiAlternatives(
         subject=one_line(render(f"emails/{name}-subject.txt", autoescape=False, **values)),
@@ -55,23 +56,36 @@ def require_address(address: str) -> None:
         raise Refused(f"{address!r} is no e-mail address.") from error
 
 
-def _context(delivery: EmailDelivery, statements: Sequence[Statement]) -> MailContext:
-    projects = [_figures(statement) for statement in statements]
+def preview(statements: Sequence[Statement]) -> bytes:
+    """The body that the PI would read, as HTML; nothing is sent."""
+    context = context_of(statements, recipient=statements[0].pi.email, kind=Kind.STATEMENTS)
+    return render("emails/statement-body.html", autoescape=True, **_values(context)).encode()
+
+
+def context_of(
+    statements: Sequence[Statement], *, recipient: str, kind: str, sent_to: Sequence[str] = ()
+) -> MailContext:
+    """What the templates get for statements of one PI and month."""
+    pi, projects = statements[0].pi, [_figures(statement) for statement in statements]
     return MailContext(
-        pi_name=delivery.pi.name or delivery.pi.email,
-        pi_email=delivery.pi.email,
-        recipient=delivery.recipient,
-        kind=delivery.kind,
-        month=delivery.period.month,
+        pi_name=pi.name or pi.email,
+        pi_email=pi.email,
+        recipient=recipient,
+        kind=kind,
+        month=statements[0].period.month,
         projects=projects,
         totals=totals(projects),
-        are_attached=delivery.kind != Kind.REMINDER and _fit(statements),
-        sent_to=_delegates(delivery),
+        are_attached=kind != Kind.REMINDER and _fit(statements),
+        sent_to=list(sent_to),
         institution=institution(),
         language=settings.LOCALE.replace("_", "-"),
         site_url=settings.SITE_URL,
         reply_to=settings.REPLY_TO_EMAIL,
     )
+
+
+def _values(context: MailContext) -> dict[str, Any]:
+    return {field.name: getattr(context, field.name) for field in fields(context)}
 
 
 def _figures(statement: Statement) -> ProjectFigures:

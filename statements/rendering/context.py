@@ -158,38 +158,38 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class StatementContext:
-    is_draft: bool
-    page_size: str
-    language: str
+    is_draft: bool  # a preview: it may still change, and has no number
+    page_size: str  # A4 or Letter
+    language: str  # en-US
     institution: Institution
-    number: str
-    revision: int
-    month: str
+    number: str  # S-000123; of a draft empty
+    revision: int  # 1 for the first
+    month: str  # 2025-01; in words by the filter month
     issued_at: datetime | None
     currency: str
     pi_name: str
     pi_email: str
-    department: str
+    department: str  # of the project, else of the PI; may be empty
     project_code: str
     project_name: str
     references: list[Reference]
     list_amount: Decimal
     due_amount: Decimal
     discounts: list[Discount]
-    provider_credits: Decimal
+    provider_credits: Decimal  # negative; part of what was negotiated
     lines: list[Line]
     adjustments: list[Line]
     funds: list[FundTotal]
     bars: list[Bar]  # of the largest services; none where there is only one
-    services: int
+    services: int  # how many there are, of which bars show the largest
     history: History
     endings: list[Ending]
     detail: Detail
-    held: Rest | None
-    dispute_until: date | None
+    held: Rest | None  # charges of the project that are under review and not billed yet
+    dispute_until: date | None  # the last day to object, where the institution sets one
     portal_url: str  # of this statement's page
     charges_file: str  # the name of the file that the PDF carries: every charge with its exact amounts
-    seal_head: str
+    seal_head: str  # of the ledger when it was issued; empty before the first seal
 
     @property
     def discount(self) -> Decimal:

@@ -61,7 +61,7 @@ def render_statements(
 
 def preview(statement: Statement, lines: Sequence[StatementLine] | None = None) -> bytes:
     """A draft, marked as one and never kept; `lines` for a statement that was never saved."""
-    frozen = _lines(statement) if lines is None else lines
+    frozen = frozen_lines(statement) if lines is None else lines
     return _page(statement, frozen, Books(statement.period), is_draft=True)()
 
 
@@ -75,7 +75,7 @@ def _pages(
         statement = Statement.objects.select_related("period").get(pk=pk)
         try:
             _require_current(statement, issued.get(_payer(statement)))
-            yield statement, _page(statement, _lines(statement), books)
+            yield statement, _page(statement, frozen_lines(statement), books)
         except Refused as refusal:
             failed[statement.printed_number] = str(refusal)
 
@@ -136,7 +136,7 @@ def _archive(statement: Statement, content: bytes, *, by: Any) -> bool:
     return True
 
 
-def _lines(statement: Statement) -> list[StatementLine]:
+def frozen_lines(statement: Statement) -> list[StatementLine]:
     return list(statement.lines.select_related("source", "funding_account", "adjustment"))
 
 
