@@ -1,4 +1,4 @@
-"""Two months of a made-up university, walked through the stage functions that a real month takes."""
+"""Three months of a made-up university, walked through the stage functions that a real month takes."""
 
 from collections.abc import Callable
 from decimal import Decimal
@@ -16,10 +16,11 @@ from periods import audit
 from periods.errors import Refused
 from periods.lifecycle import close_period
 from periods.models import AuditEntry, BillingPeriod
-from statements import emailing, issuing, journaling, rendering
+from statements import archiving, emailing, issuing, journaling, rendering
 
 SAMPLE = Path(__file__).parent / "sample"
-WALKED, OPEN = "2026-09", "2026-10"
+SEALED, WALKED, OPEN = "2026-08", "2026-09", "2026-10"
+OWN = ("cluster", "storage")  # in the first month nobody had clouds yet
 DELIVERED, SHELF = ("cluster", "storage", "aws", "azure"), "shelf"
 LEFT_TO_THE_READER = SAMPLE / "azure_2026-10.csv"
 
@@ -31,7 +32,7 @@ def password_file() -> Path:
 
 
 def make_demo(*, say: Say) -> bool:
-    """Walk the first month to closed and leave the second open. False where that was done before.
+    """Seal the first month, walk the second to closed and leave the third open. False where that was done before.
 
     Each step may run twice, so a walk that was interrupted is taken up by the next.
     """
@@ -40,10 +41,24 @@ def make_demo(*, say: Say) -> bool:
     _require_own_database()
     by = _administrator()
     _record("start demo", by=by)
+    _seal(by=by, say=say)
     _walk(by=by, say=say)
     _leave_open(by=by, say=say)
     _record("finish demo", by=by)
     return True
+
+
+def _seal(*, by: User, say: Say) -> None:
+    """A month that finance has acknowledged: nothing of it changes any more."""
+    for name in OWN:
+        _import(name, SEALED, by=by, say=say)
+    period = BillingPeriod.objects.of_month(SEALED)
+    if period.state == BillingPeriod.State.FINALIZED:
+        return
+    period = _issue(period, by=by, say=say)
+    if journaling.export_journal(period, by=by).journal:
+        journaling.acknowledge_journal(period, reference="JV-2026-0142", by=by)
+    archiving.finalize_period(period, by=by)
 
 
 def _walk(*, by: User, say: Say) -> None:
@@ -52,15 +67,20 @@ def _walk(*, by: User, say: Say) -> None:
     period = BillingPeriod.objects.of_month(WALKED)
     _review(period, by=by)
     _adjust(period, by=by)
+    period = _issue(period, by=by, say=say)
+    emailing.email_statements(period, by=by)
+    journaling.export_journal(period, by=by)
+
+
+def _issue(period: BillingPeriod, *, by: User, say: Say) -> BillingPeriod:
     if period.state == BillingPeriod.State.OPEN:
         period = close_period(period, by=by)
     issuing.issue_statements(period, by=by)
-    say("Rendering the statements …")
+    say(f"Rendering the statements of {period} …")
     failed = rendering.render_statements(period, by=by).failed
     if failed:
         raise Refused("\n".join(failed.values()))
-    emailing.email_statements(period, by=by)
-    journaling.export_journal(period, by=by)
+    return period
 
 
 def _leave_open(*, by: User, say: Say) -> None:

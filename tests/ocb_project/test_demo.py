@@ -14,6 +14,7 @@ from ocb_project import demo
 from periods.blockers import checklist
 from periods.models import AuditEntry, BillingPeriod
 from statements.models import Journal, Statement
+from statements.verifying import verify_ledger
 from tests.make import make_source
 
 FILES = {  # rows, exact sums of list and effective cost of all rows whose amounts can be read
@@ -21,8 +22,10 @@ FILES = {  # rows, exact sums of list and effective cost of all rows whose amoun
     "aws_2026-10.csv.gz": (38, "4434.5827364", "2226.94187748800000000005"),
     "azure_2026-09.csv": (13, "306.8936", "306.8936"),
     "azure_2026-10.csv": (13, "322.9032", "322.9032"),
+    "cluster_2026-08.csv": (20, "14568.85", "0"),
     "cluster_2026-09.csv": (20, "18045.00", "0"),
     "cluster_2026-10.csv": (13, "15861.60", "0"),
+    "storage_2026-08.csv": (13, "1475.50", "1240.00"),
     "storage_2026-09.csv": (13, "1645.00", "1409.50"),
     "storage_2026-10.csv": (13, "1753.00", "1517.50"),
 }
@@ -81,16 +84,19 @@ def test_sample_files_hold_what_is_documented():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_demo_walks_one_month_and_leaves_one_open(home):
+def test_demo_seals_a_month_walks_one_and_leaves_one_open(home):
     report = run()
-    september, october = (BillingPeriod.objects.of_month(month) for month in (demo.WALKED, demo.OPEN))
+    months = (demo.SEALED, demo.WALKED, demo.OPEN)
+    august, september, october = (BillingPeriod.objects.of_month(month) for month in months)
     statements = Statement.objects.current().filter(period=september)
     assert {statement.project_code: amounts(statement) for statement in statements} == SEPTEMBER
-    assert (september.state, october.state) == ("closed", "open")
+    assert (august.state, september.state, october.state) == ("finalized", "closed", "open")
+    assert verify_ledger() == []
     assert (PrincipalInvestigator.objects.count(), Project.objects.count(), Source.objects.count()) == (9, 12, 5)
-    assert len(list(home.glob("statements/**/*.pdf"))) == 12
+    assert len(list(home.glob("statements/**/*.pdf"))) == 24
     assert len(list((home / "mail").glob("*.eml"))) == 9
-    assert Journal.objects.get().state == "exported"
+    journals = Journal.objects.order_by("pk").values_list("period__month", "state")
+    assert list(journals) == [(demo.SEALED, "acknowledged"), (demo.WALKED, "exported")]
     assert not Charge.objects.held().filter(period=september).exists()
     assert sorted(flag for charge in Charge.objects.held() for flag in charge.flags) == sorted(OCTOBER_FLAGS)
     assert ImportIssue.objects.filter(period=october, status="open").count() == 2

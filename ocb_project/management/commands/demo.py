@@ -13,7 +13,9 @@ from statements.models import ArchivedDocument, Statement
 
 
 class Command(StageCommand):
-    help = "Make two months of a made-up university: one closed with its statements, one open to play with."
+    help = (
+        "Make three months of a made-up university: one sealed, one closed with its statements, one open to play with."
+    )
     takes_period = False
 
     def run(self, **options: Any) -> None:
