@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from charges.attribution.funding import ProjectFunds, require_standing
 from charges.converting import convert, revert
+from charges.correcting.taking_back import follow
 from charges.flags import PAYER_FLAGS
 from charges.models import Charge, FocusImport, FundingAccount, PrincipalInvestigator, Project
 from charges.models.charge import ChargeQuerySet
@@ -197,6 +198,11 @@ def _approve(charge: Charge) -> None:
 def _reset(charge: Charge) -> None:
     if charge.exchange_rate_id and charge.kind not in COPIED:
         revert(charge)
+    put_by_flags(charge)
+
+
+def put_by_flags(charge: Charge) -> None:
+    """As an import would: held where there are flags."""
     is_shared = is_shareable(charge)
     if not is_shared:
         name_what_lacks(charge)
@@ -277,6 +283,7 @@ def _decide_month(
             after[describe(charge)].append(charge.pk)
             charge.decided_by, charge.decided_at, charge.decision_reason = by, timezone.now(), reason
         rewrite(batch, CHANGED)
+        follow(batch, by=by)
     audit.record(
         by=by,
         action=action,

@@ -13,7 +13,16 @@ from charges.adjusting.approving import needs_approval
 from charges.attaching import attach
 from charges.attribution.funding import require_standing
 from charges.disputing.outcome import reconsider
-from charges.models import Adjustment, Charge, Dispute, FundingAccount, PrincipalInvestigator, Project, Source
+from charges.models import (
+    Adjustment,
+    Charge,
+    Correction,
+    Dispute,
+    FundingAccount,
+    PrincipalInvestigator,
+    Project,
+    Source,
+)
 from charges.money import ZERO
 from periods import audit
 from periods.duties import ADJUSTING
@@ -101,8 +110,10 @@ def withdraw(adjustment: Adjustment, *, reason: str, by: Any = None) -> Adjustme
     locked = Adjustment.objects.select_for_update().get(pk=adjustment.pk)
     if locked.withdrawn_at:
         raise Refused(f"{locked} is withdrawn already.")
-    if locked.reverses_id:
+    if locked.reverses_id and Correction.objects.filter(reversal=locked.charge_id).exists():
         raise Refused(f"{locked} belongs to the correction of {locked.charge}, which stands.")
+    if taken := Adjustment.objects.in_force().filter(reverses=locked).select_related("period").first():
+        raise Refused(f"{locked} was taken back already, in {taken.period}: withdraw that first.")
     locked.withdrawn_at = timezone.now()
     locked.save(update_fields=["withdrawn_at"])
     audit.record(by=by, action="withdraw", subject=locked, period=locked.period, reason=require_reason(reason))

@@ -24,15 +24,20 @@ class Given(NamedTuple):
     due: Decimal
 
 
+def credited_on(charges: Iterable[int]) -> defaultdict[int, list[Given]]:
+    """The adjustments of charges themselves, by key."""
+    found = defaultdict[int, list[Given]](list)
+    for adjustment in Adjustment.objects.in_force().filter(charge__in=list(charges)).order_by("pk"):
+        found[adjustment.charge_id].append(Given(adjustment, adjustment.list_amount, adjustment.due_amount))
+    return found
+
+
 class Credits:
     """Of charges that are corrected alike, looked up once."""
 
     def __init__(self, originals: Iterable[Charge]) -> None:
-        self.own, self.of_line = defaultdict[int, list[Given]](list), defaultdict[int, list[Given]](list)
         charges = {charge.pk: charge for charge in originals}
-        for adjustment in Adjustment.objects.in_force().filter(charge__in=charges).order_by("pk"):
-            given = Given(adjustment, adjustment.list_amount, adjustment.due_amount)
-            self.own[adjustment.charge_id].append(given)
+        self.own, self.of_line = credited_on(charges), defaultdict[int, list[Given]](list)
         for period in {charge.period for charge in charges.values()}:
             for adjustment in off_lines(period):
                 coin = minor_unit(period.currency)
@@ -45,7 +50,7 @@ class Credits:
         found = self.of_line[charge.pk]
         if found and has_line_share is None:
             raise Refused(
-                f"An upheld dispute took {_told(found, charge)} off the line of {charge}, by its share: say whether it was "
+                f"An upheld dispute took {told(found, charge)} off the line of {charge}, by its share: say whether it was "
                 "about this charge."
             )
         return [*self.own[charge.pk], *(found if has_line_share else [])]
@@ -57,14 +62,14 @@ def counters(
     """Unsaved: on the reversal each with its sign changed, and on the rebill again where that is billed and wanted."""
     if not given:
         return []
-    found = [_taken_back(one, reversal) for one in given]
+    found = [taken_back(one, reversal) for one in given]
     if rebill.review_status == Charge.ReviewStatus.EXCLUDED:
         return found
     original = reversal.origin
     assert original is not None
     if is_granted_again is None:
         raise Refused(
-            f"{_told(given, original)} was credited on {original}: say whether the rebill is credited it as well."
+            f"{told(given, original)} was credited on {original}: say whether the rebill is credited it as well."
         )
     return found + (
         [_granted_again(one, original, rebill) for one in _fitting(given, rebill)] if is_granted_again else []
@@ -84,7 +89,7 @@ def _fitting(given: list[Given], rebill: Charge) -> list[Given]:
     return given
 
 
-def _taken_back(given: Given, reversal: Charge) -> Adjustment:
+def taken_back(given: Given, reversal: Charge) -> Adjustment:
     one = given.adjustment
     return _adjustment(
         one, reversal, f"Taken back: {one.description}",
@@ -109,6 +114,6 @@ def _adjustment(one: Adjustment, charge: Charge, description: str, **amounts: ob
     )  # fmt: skip
 
 
-def _told(given: list[Given], charge: Charge) -> str:
+def told(given: list[Given], charge: Charge) -> str:
     due, currency = total([one.due for one in given]), charge.period.currency
     return printed(abs(round_to_currency(due or total([one.list for one in given]), currency)), currency)

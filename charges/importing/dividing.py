@@ -63,7 +63,7 @@ def with_parts(charges: QuerySet[Charge]) -> list[Charge]:
     while divided:
         parts = Charge.objects.current().filter(kind=Kind.PART, origin__in=divided)
         reversed_ones = Charge.objects.current().filter(kind=Kind.REVERSAL, origin__in=parts).values("origin")
-        related = parts.select_related("pi__merged_into", "project__merged_into")
+        related = parts.select_related("period", "pi__merged_into", "project__merged_into")
         found += related.exclude(pk__in=reversed_ones)
         divided = list(parts.values_list("pk", flat=True))
     return found

@@ -9,7 +9,9 @@ from typing import Any
 
 from django.db.models import Q
 
+from charges.correcting.credited import Credits, credited_on, told
 from charges.correcting.reversing import reversal_of
+from charges.correcting.taking_back import in_words
 from charges.flags import Late
 from charges.importing.comparing import in_batches
 from charges.importing.dividing import with_parts
@@ -27,10 +29,12 @@ SET_ASIDE = (Status.EXCLUDED, Status.DEFERRED)
 def reverse(focus_import: FocusImport, place: Place, left: Iterable[Old], pairs: Mapping[int, int]) -> None:
     """Load a reversal of every charge that the month no longer holds; `pairs` are rebill → what it rebills."""
     for charges in in_batches(old.pk for old in left):
-        whole = charges.select_related("pi__merged_into", "project__merged_into")
-        reversals = (_reversal(charge, focus_import, place) for charge in with_parts(whole))
+        gone = with_parts(charges.select_related("period", "pi__merged_into", "project__merged_into"))
+        given = Credits(gone)
+        reversals = (_reversal(charge, focus_import, place, given) for charge in gone)
         Charge.objects.bulk_create(reversals, batch_size=500)
     _carry_payers(pairs)
+    _name_credits(pairs)
 
 
 def _carry_payers(pairs: Mapping[int, int]) -> None:
@@ -46,6 +50,21 @@ def _carry_payers(pairs: Mapping[int, int]) -> None:
                 word = old.get_review_status_display().lower()
                 new.flags["late"] = f"{new.flags.get('late', '')} What it replaces is {word}: {old.decision_reason}"
         rewrite(list(new_ones.values()), DECIDED)
+
+
+def _name_credits(pairs: Mapping[int, int]) -> None:
+    """Whether a rebill is credited what its original was is a person's choice, as in a correction."""
+    by_old = {old: new for new, old in pairs.items()}
+    for charges in in_batches(by_old):
+        given = credited_on(charges.filter(adjustments__isnull=False).values_list("pk", flat=True))
+        old_ones = {old.pk: old for old in Charge.objects.filter(pk__in=given).select_related("period")}
+        new_ones = by_key(by_old[old] for old in old_ones)
+        for pk, old in old_ones.items():
+            due = told(given[pk], old)
+            new_ones[by_old[pk]].flags["late"] += (
+                f" {due} was credited on what it replaces: credit it again if that holds."
+            )
+        rewrite(list(new_ones.values()), ("flags",))
 
 
 def not_loaded(month: str) -> list[dict[str, Any]]:
@@ -71,13 +90,14 @@ def _is_answered(kept: FocusImport, month: str) -> bool:
     return later.filter(of_month).exists() or any(month in months for months in settled)
 
 
-def _reversal(charge: Charge, focus_import: FocusImport, place: Place) -> Charge:
-    """Held, unless the charge was billed to nobody."""
+def _reversal(charge: Charge, focus_import: FocusImport, place: Place, given: Credits) -> Charge:
+    """Held, unless the charge was billed to nobody; what was credited on it is named."""
     reversal = reversal_of(charge)
     reversal.period, reversal.loaded_by = place.period, focus_import
     reversal.late_month = place.late_month
     if charge.review_status not in UNBILLED:  # what was billed to nobody is given back to nobody
         reversal.review_status, reversal.flags = Status.HELD, Late.of(place.late_month)
+        reversal.flags[Late.name] += in_words(charge, given)
         reversal.decided_by_id = reversal.decided_at = None
         reversal.decision_reason = ""
     return reversal

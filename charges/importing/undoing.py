@@ -5,6 +5,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import ProtectedError
 
+from charges.correcting.taking_back import withdraw_from
 from charges.importing.liveness import is_running
 from charges.importing.recognising import follower
 from charges.models import Charge, FocusImport, ImportIssue, ImportScope, Source
@@ -53,6 +54,7 @@ def reverse(focus_import: FocusImport, *, reason: str, by: Any = None) -> FocusI
         raise Refused(sentence)
     reversed_import = run_transition(focus_import, "reverse", by=by, reason=require_reason(reason))
     Charge.objects.filter(superseded_by=focus_import).update(superseded_by=None)
+    withdraw_from(Charge.objects.filter(loaded_by=focus_import, kind=Charge.Kind.REVERSAL).values_list("pk", flat=True))
     issues = ImportIssue.objects.all()
     undecided = issues.filter(
         focus_import=focus_import, status__in=[ImportIssue.Status.OPEN, ImportIssue.Status.CORRECTED]
