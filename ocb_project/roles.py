@@ -55,7 +55,11 @@ PAYERS = (
     "charges.merge_project",
 )
 FUNDS = (*maintain("fundingaccount", "fundingsplit", "fundingshare", "allowedfund"), "charges.merge_fundingaccount")
-SETTINGS = (*maintain("source", "sourcewaiver", "reviewrule", "exchangerate"), "charges.change_reviewsettings")
+SETTINGS = (
+    *maintain("source", "sourcewaiver", "reviewrule", "exchangerate"),
+    "charges.change_reviewsettings",
+    "charges.recheck_charge",
+)
 REMOVABLE = ("charges.delete_piaddress", "charges.delete_projectdelegate", "charges.delete_fundingshare")
 
 ROLES: dict[str, tuple[str, ...]] = {

@@ -113,6 +113,10 @@ class TransitionAdmin(ModelAdmin):
         """What the confirm page shows of the document, for stages that refuse what has changed since."""
         return ""
 
+    def facts(self, document: Any, name: str) -> list[tuple[str, str]]:
+        """What the confirm page says that a step comes to: headings with their text."""
+        return []
+
     def as_seen(self, request: HttpRequest) -> dict[str, str]:
         return {"seen": request.POST.get("seen", "")} if self.stages_ask_what_was_seen else {}
 
@@ -130,11 +134,12 @@ class TransitionAdmin(ModelAdmin):
                 raise PermissionDenied(str(refusal)) from refusal
             except Refused as refusal:
                 form.add_error(None, str(refusal))
-        return self._confirm(request, document, step, form, blockers)
+        return self._confirm(request, document, name, form, blockers)
 
     def _confirm(
-        self, request: HttpRequest, document: Any, step: Step, form: forms.Form, blockers: list[Blocker]
+        self, request: HttpRequest, document: Any, name: str, form: forms.Form, blockers: list[Blocker]
     ) -> HttpResponse:
+        step = self.steps[name]
         context = {
             **self.admin_site.each_context(request),
             "title": f"{step.label}: {document}",
@@ -146,6 +151,7 @@ class TransitionAdmin(ModelAdmin):
             "blockers": blockers,
             "is_blocked": any(not (blocker.is_warning or blocker.is_overridable) for blocker in blockers),
             "back": self._change_url(document),
+            "summary": self.facts(document, name),
             "hidden": [("seen", self.seen(document))],
         }
         return TemplateResponse(request, "admin/transition_confirm.html", context)

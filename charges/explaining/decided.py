@@ -16,6 +16,7 @@ WORDS = {
     "exclude": "Excluded",
     "defer": "Deferred to a later month",
     "undo": "Decision undone",
+    "recheck": "Checked again by the review rules",
     "reattribute": "Payer changed",
     "choose_fund": "Account chosen",
     "correct": "Corrected after its month was finalized",

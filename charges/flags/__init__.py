@@ -26,9 +26,11 @@ FLAGS: tuple[type[Flag], ...] = (
     MissingPI, MissingProject, MissingFund, FundFormat, FundUnlisted, FundExpired, PeriodMismatch, MatchesPattern,
     ForeignCurrency, NoListPrice, PurchaseCosts, UnusualChange, ChangedAfterApproval, Divided, Late, Aging,
 )  # fmt: skip
+BY_RULES = tuple(flag.name for flag in (FundFormat, FundUnlisted, MatchesPattern, Aging, UnusualChange))
 LABELS = {flag.name: flag.label for flag in FLAGS}
 
 __all__ = [
+    "BY_RULES",
     "FLAGS",
     "LABELS",
     "MISSING",

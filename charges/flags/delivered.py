@@ -1,6 +1,7 @@
 """Flags about what a row says."""
 
 from collections.abc import Sequence
+from datetime import date
 from functools import lru_cache
 from typing import Any
 
@@ -54,7 +55,10 @@ class MatchesPattern(RowFlag):
         self.found_in = lru_cache(maxsize=10_000)(self._found_in)
 
     def reason(self, row: Facts) -> str:
-        pattern = self.found_in(row.names) if self.patterns else ""
+        return self.of(row.names)
+
+    def of(self, names: tuple[str, str, str]) -> str:
+        pattern = self.found_in(names) if self.patterns else ""
         return f"A name matches “{pattern}”." if pattern else ""
 
     def _found_in(self, names: tuple[str, str, str]) -> str:
@@ -66,4 +70,8 @@ class Aging(RowFlag):
     about = "It was deferred twice, or is older than the set number of days when its month begins."
 
     def reason(self, row: Facts) -> str:
-        return f"It is of {row.old_day}, long before {in_words(row.month)}." if row.old_day else ""
+        return self.of(row.old_day, row.month)
+
+    @staticmethod
+    def of(old_day: date | None, month: str) -> str:
+        return f"It is of {old_day}, long before {in_words(month)}." if old_day else ""

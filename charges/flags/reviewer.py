@@ -46,6 +46,18 @@ class Reviewer:
         """Of a charge of that day that no split divides."""
         return self._fund_flags(fund, expired_on, self.allow_list.objection(fund, day), has_due=has_due)
 
+    def by_rules(
+        self, fund: str, day: date | None, names: tuple[str, str, str], old_day: date | None, month: str
+    ) -> dict[str, str]:
+        """What rules, the allow-list and the age say, of a charge that was loaded before they changed."""
+        reasons = {
+            FundFormat.name: self.fund_format.reason(fund) if fund else "",
+            FundUnlisted.name: self.allow_list.objection(fund, day),
+            MatchesPattern.name: self.pattern.of(names),
+            Aging.name: Aging.of(old_day, month),
+        }
+        return {name: reason for name, reason in reasons.items() if reason}
+
     def _fund_flags(self, fund: str, expired_on: date | None, unlisted: str, *, has_due: bool) -> dict[str, str]:
         """A code that is named is judged whatever is due: statements print it."""
         if not fund:

@@ -74,7 +74,13 @@ class Watch:
         for charges in gone if held else ():
             for key, due in self._sums(charges).items():
                 held[key] = held.get(key, Decimal(0)) - due
-        dues = {key: held.get(key, Decimal(0)) + from_billionths(new.due) for key, new in self.new.items()}
+        return self._flags({key: held.get(key, Decimal(0)) + from_billionths(new.due) for key, new in self.new.items()})
+
+    def unusual_now(self, period: BillingPeriod) -> Flags:
+        """The flag of each service that is too dear by what the month holds."""
+        return self._flags({key: due for key, due in self._held(period).items() if key in self.usual})
+
+    def _flags(self, dues: dict[Key, Decimal]) -> Flags:
         return {
             key: UnusualChange.against(self.usual[key], due, self.currency)
             for key, due in dues.items()

@@ -166,6 +166,7 @@ class Charge(models.Model):
         permissions: ClassVar = [
             ("review_charge", "Can approve, exclude and defer charges"),
             ("reattribute_charge", "Can say who pays for a charge"),
+            ("recheck_charge", "Can check the charges of open months by the rules of today"),
         ]
         indexes: ClassVar[list[models.Index]] = [
             models.Index(fields=["period", "pi", "project"], name="charge_payer"),

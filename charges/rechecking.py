@@ -1,0 +1,146 @@
+"""Judges the charges of open months again, once a review rule, a threshold or the allow-list has changed.
+
+Only what these say is judged. What the file says about a charge stays, and so does every decision.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F
+
+from charges.flags import BY_RULES, Aging, Reviewer
+from charges.importing.unusual import PROJECT, Flags, Watch
+from charges.models import Charge, ReviewSettings, Source
+from charges.review import COPIED, UNDECIDED, put_by_flags
+from charges.rewriting import rewrite
+from periods import audit
+from periods.calendar import institution_day
+from periods.errors import Refused
+from periods.lifecycle import require_permission
+from periods.models import BillingPeriod
+
+Status, Kind = Charge.ReviewStatus, Charge.Kind
+WATCHED = (Kind.DELIVERED, Kind.PART)  # for an unusual change
+BATCH = 2000
+READ = (
+    "flags", "review_status", "kind", "late_month", "source", "pi", "project", "funding_account", "fund_step",
+    "due_amount", "service_name", "resource_name", "resource_id", "charge_period_start", "charge_category",
+    "commitment_discount_status",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Rechecked:
+    """Charges: newly held, cleared, and held as before for other reasons."""
+
+    held: int
+    cleared: int
+    reworded: int
+
+
+@dataclass(slots=True)
+class Change:
+    """A charge with its new flags, unsaved, and the status that it had."""
+
+    charge: Charge
+    before: str
+
+
+def would_change() -> Rechecked:
+    """What `recheck` would do now. Nothing is changed."""
+    return _counted(change for period in _open_months() for block in _changes(period) for change in block)
+
+
+@transaction.atomic
+def recheck(*, seen: str = "", by: Any = None) -> Rechecked:
+    """Give the undecided charges of open months the flags that they would get if they were delivered now.
+
+    `seen` is what a page said would change. Raises Refused where that is something else by now.
+    """
+    require_permission(by, "charges.recheck_charge", "check charges again")
+    months = [BillingPeriod.objects.lock_open(period.pk) for period in _open_months()]
+    found = _counted(change for period in months for change in _rewritten(period, by))
+    if seen and seen != str(found):
+        raise Refused("What would change is something else by now. Look again.")
+    return found
+
+
+def _open_months() -> list[BillingPeriod]:
+    return list(BillingPeriod.objects.filter(state=BillingPeriod.State.OPEN).order_by("pk"))
+
+
+def _rewritten(period: BillingPeriod, by: Any) -> Iterator[Change]:
+    """Saved block by block, with one audit entry for the month, as decisions have it."""
+    before, after = defaultdict[str, list[int]](list), defaultdict[str, list[int]](list)
+    for block in _changes(period):
+        rewrite([change.charge for change in block], ("flags", "review_status"))
+        for change in block:
+            before[change.before].append(change.charge.pk)
+            after[change.charge.review_status].append(change.charge.pk)
+        yield from block
+    if rows := sum(map(len, after.values())):
+        audit.record(
+            by=by, action="recheck", subject=f"{rows} charges", period=period, rows=rows, before=before, after=after
+        )
+
+
+def _changes(period: BillingPeriod) -> Iterator[list[Change]]:
+    """A block at a time: a month has more charges than fit into memory."""
+    judge, last = _Judge(period), 0
+    undecided = Charge.objects.current().filter(period=period, review_status__in=UNDECIDED).exclude(kind__in=COPIED)
+    undecided = undecided.exclude(review_status=Status.SHARED, decided_at__isnull=False)  # which was approved
+    charges: Any = undecided.annotate(fund_code=F("funding_account__code"), project_code=PROJECT).only(*READ)
+    while block := list(charges.filter(pk__gt=last).order_by("pk")[:BATCH]):
+        last = block[-1].pk
+        yield [change for charge in block if (change := judge.change(charge))]
+
+
+def _counted(changes: Iterator[Change]) -> Rechecked:
+    moves = Counter(
+        (change.before == Status.HELD, change.charge.review_status == Status.HELD) for change in changes
+    )  # fmt: skip
+    return Rechecked(held=moves[False, True], cleared=moves[True, False], reworded=moves[True, True])
+
+
+class _Judge:
+    """Of one month, by the settings and rules in force when it is made."""
+
+    def __init__(self, period: BillingPeriod) -> None:
+        self.period, self.settings, self.sources = period, ReviewSettings.in_force(), Source.objects.in_bulk()
+        self._of_source: dict[int, tuple[Reviewer, Flags]] = {}
+
+    def change(self, charge: Any) -> Change | None:
+        """None where the same is said of the charge as before."""
+        found = self._flags(charge)
+        if found == {flag: why for flag, why in charge.flags.items() if flag in BY_RULES}:
+            return None
+        before = charge.review_status
+        charge.source = self.sources[charge.source_id]
+        charge.flags = {flag: why for flag, why in charge.flags.items() if flag not in BY_RULES} | found
+        put_by_flags(charge)
+        return Change(charge, before)
+
+    def _flags(self, charge: Any) -> dict[str, str]:
+        reviewer, unusual = self._by_source(charge.source_id)
+        fund = "" if charge.fund_step == Charge.FundStep.DECISION else charge.fund_code or ""
+        names = charge.service_name, charge.resource_name, charge.resource_id
+        month = charge.late_month or self.period.month
+        day = charge.charge_period_start and institution_day(charge.charge_period_start)
+        oldest = self.settings.oldest_day(month)
+        old_day = day if day and oldest and day < oldest else None
+        found = reviewer.by_rules(fund, day, names, old_day, month)
+        if charge.kind == Kind.CARRIED:  # why it was deferred is not told by its days alone
+            found.pop(Aging.name, None)
+            found |= {flag: why for flag, why in charge.flags.items() if flag == Aging.name}
+        is_watched = charge.kind in WATCHED and not charge.late_month
+        return found | (unusual.get((charge.project_code or "", charge.service_name), {}) if is_watched else {})
+
+    def _by_source(self, key: int) -> tuple[Reviewer, Flags]:
+        if key not in self._of_source:
+            source, period = self.sources[key], self.period
+            watch = Watch(source, period.month, period.currency, self.settings)
+            self._of_source[key] = Reviewer(source), watch.unusual_now(period)
+        return self._of_source[key]
