@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from django.db import transaction
 from django.db.models import Max, QuerySet, Sum
 
+from charges.flags.parts import FundParts
 from charges.money import ZERO, round_to_currency, total
 from periods import audit, storage
 from periods.calendar import last_day
@@ -50,6 +51,7 @@ class SheetLine:
 
     number: int
     account: str
+    fund_parts: dict[str, str]  # `line.fund_parts.org` for `(?P<org>…)` of a fund code format; empty text where absent
     account_code: str
     source: str
     description: str
@@ -253,10 +255,12 @@ def preview(journal: Journal, template: str) -> bytes:
 
 
 def sheet_of(journal: Journal, period: BillingPeriod) -> Sheet:
+    parts = FundParts()
     lines = [
         SheetLine(
             number=number,
             account=line.account,
+            fund_parts=parts.of(line.account) if line.funding_account_id else parts.none,
             account_code=line.account_code,
             source=str(line.source or ""),
             description=line.description,

@@ -11,6 +11,7 @@ from unfold.decorators import display
 
 from charges.admin.reference import ReferenceAdmin
 from charges.attribution.merging import merge, told
+from charges.flags.parts import FundParts
 from charges.models import Charge, FundingAccount, PIAddress, PrincipalInvestigator, Project, ProjectDelegate
 from charges.resources import FundingAccountResource, PrincipalInvestigatorResource, ProjectResource
 from periods.transition_admin import Step, TransitionAdmin, reason_field
@@ -110,7 +111,13 @@ class FundingAccountAdmin(MergeableAdmin):
     list_filter: ClassVar = ["is_confirmed"]
     list_select_related: ClassVar = ["merged_into"]
     search_fields: ClassVar = ["code", "description"]
-    fields: ClassVar = [("code", "account_code"), "description", ("valid_from", "valid_until"), "is_confirmed"]
+    fields: ClassVar = [
+        ("code", "parts"),
+        ("account_code", "description"),
+        ("valid_from", "valid_until"),
+        "is_confirmed",
+    ]
+    readonly_fields: ClassVar = ["parts"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).order_by("code")
@@ -118,6 +125,12 @@ class FundingAccountAdmin(MergeableAdmin):
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         """Whoever enters an account knows it."""
         return {"is_confirmed": True, **super().get_changeform_initial_data(request)}
+
+    @display(description="Parts of the code")
+    def parts(self, account: FundingAccount) -> str:
+        """As the named groups of the fund code formats find them."""
+        found = FundParts().of(account.code)
+        return ", ".join(f"{name}: {value}" for name, value in found.items() if value) or "—"
 
     @display(description="Valid", ordering=F("valid_until").asc(nulls_last=True))
     def validity(self, account: FundingAccount) -> str:

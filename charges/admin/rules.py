@@ -5,17 +5,14 @@ from django import forms
 from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
-from django.utils.html import format_html
 from unfold.admin import TabularInline
 from unfold.decorators import display
 from unfold.forms import PaginationInlineFormSet
 
-from charges.admin.display import table
 from charges.admin.reference import HistoryAdmin, ReferenceAdmin
 from charges.attribution.trying import Effect, effects
-from charges.models import AttributionRule, ExchangeRate, FundingAccount, FundingShare, FundingSplit, ReviewRule
+from charges.models import AttributionRule, ExchangeRate, FundingShare, FundingSplit
 from charges.money import printed
-from charges.patterns import compiled
 from charges.resources import AttributionRuleResource
 from periods import calendar
 from periods.blockers import counted
@@ -24,7 +21,6 @@ from periods.models import BillingPeriod
 from periods.plain_admin import RefusableForm
 
 HUNDRED = Decimal(100)
-SHOWN_CODES = 20
 
 
 @admin.register(AttributionRule)
@@ -71,26 +67,6 @@ class AttributionRuleAdmin(ReferenceAdmin):
     def says(self, rule: AttributionRule) -> str:
         parts = {"PI": rule.pi, "project": rule.project, "fund": rule.funding_account}
         return ", ".join(f"{name} {value}" for name, value in parts.items() if value)
-
-
-@admin.register(ReviewRule)
-class ReviewRuleAdmin(HistoryAdmin):
-    list_display: ClassVar = ["kind", "pattern", "source", "is_active"]
-    list_select_related: ClassVar = ["source"]
-    fields: ClassVar = ["kind", "pattern", ("source", "is_active"), "existing_codes"]
-    readonly_fields: ClassVar = ["existing_codes"]
-
-    @display(description="Existing fund codes")
-    def existing_codes(self, rule: ReviewRule) -> str:
-        """What a format does to the codes that are there, with the parts that its named groups find."""
-        if not rule.pk or rule.kind != ReviewRule.Kind.FUND_FORMAT:
-            return "Save a fund code format to see which codes it matches."
-        form = compiled(rule.pattern)
-        codes = FundingAccount.objects.filter(merged_into=None).order_by("code").values_list("code", flat=True)
-        found = [(code, form.search(code)) for code in codes]
-        matching = [(code, _parts(match)) for code, match in found if match]
-        others = [(code, "") for code, match in found if not match]
-        return format_html("{}{}", _codes("match", matching), _codes("do not match", others))
 
 
 class ShareFormSet(PaginationInlineFormSet):
@@ -184,16 +160,6 @@ class ExchangeRateAdmin(HistoryAdmin):
 
 def _is_sealed(split: FundingSplit | None) -> bool:
     return split is not None and bool(split.pk) and bool(split.last_sealed_month())
-
-
-def _parts(match: Any) -> str:
-    return ", ".join(f"{name} {value}" for name, value in match.groupdict().items() if value)
-
-
-def _codes(verb: str, codes: list[tuple[str, str]]) -> str:
-    """Their number, and the first of them."""
-    heading = f"{counted(len(codes), 'code', 'codes')}: {verb}"
-    return table([heading, ""], codes[:SHOWN_CODES])
 
 
 def _in_words(effect: Effect) -> str:

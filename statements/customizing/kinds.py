@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, is_dataclass
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 from django.conf import settings
 
@@ -122,6 +122,8 @@ def _in_words(hint: Any) -> str:
     parts = [part for part in get_args(hint) if part is not type(None)]
     if not parts:
         return str(hint.__name__)
+    if get_origin(hint) is dict:
+        parts = parts[1:]  # its keys are names
     inner = " or ".join(_in_words(part) for part in parts)
     if type(None) in get_args(hint):
         return f"{inner} or nothing"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
 from charges.adjusting import adjust
-from charges.models import Charge, FundingShare, FundingSplit
+from charges.models import Charge, FundingShare, FundingSplit, ReviewRule
 from periods.errors import NotPermitted, PeriodLocked, Refused, WrongState
 from periods.models import AuditEntry
 from statements.issuing import issue_statements
@@ -568,3 +568,22 @@ def ledger():
             if line.funding_account:
                 found[line.account] = found.get(line.account, 0) + line.debit - line.credit
     return {code: amount for code, amount in found.items() if amount}
+
+
+def test_a_template_gets_the_parts_of_fund_codes_by_name(settings):
+    ReviewRule.objects.create(kind="fund_format", pattern=r"^(?P<sponsor>[A-Z]+)-(?P<number>\d+)$")
+    make_charge(due_amount="10")
+    make_charge(due_amount="5", funding_account=make_fund("GIFT"))
+    make_template(
+        settings.OCB_HOME, "parts",
+        "account,sponsor,number\n{% for line in journal.lines %}"
+        "{{ line.account }},{{ line.fund_parts.sponsor }},{{ line.fund_parts.number }}\n{% endfor %}",
+    )  # fmt: skip
+
+    content = export_journal(make_issued(), template="parts").content
+
+    assert [tuple(row.values()) for row in rows(content)] == [
+        ("GIFT", "", ""),
+        ("NSF-1", "NSF", "1"),
+        ("cluster", "", ""),
+    ]
