@@ -54,15 +54,20 @@ class CorrectionAdmin(ReadOnlyAdmin):
             ("charge", "statement"), "cause", "explanation", "justification", ("certifier", "fund_certified"),
             ("created_by", "created_at"),
         ]}),
-        ("What was loaded", {"fields": ["period", ("reversal_link", "reversed_due"), ("rebill_link", "rebilled"), "now", "adjusted"]}),
+        ("What was loaded", {"fields": [
+            "period", ("reversal_link", "reversed_list", "reversed_due"), ("rebill_link", "rebilled_list", "rebilled"),
+            "now", "adjusted",
+        ]}),
     ]  # fmt: skip
     readonly_fields: ClassVar = [
-        "charge", "statement", "reversal_link", "rebill_link", "reversed_due", "rebilled", "now",
-        "adjusted", "fund_certified",
+        "charge", "statement", "reversal_link", "rebill_link", "reversed_list", "reversed_due", "rebilled_list",
+        "rebilled", "now", "adjusted", "fund_certified",
     ]  # fmt: skip
 
-    rebilled = money_column(lambda row: row.rebill.due_amount, "Rebilled")
-    reversed_due = money_column(lambda row: row.reversal.due_amount, "Reversed")
+    reversed_list = money_column(lambda row: row.reversal.list_amount, "List price reversed")
+    reversed_due = money_column(lambda row: row.reversal.due_amount, "Due reversed")
+    rebilled_list = money_column(lambda row: row.rebill.list_amount, "List price rebilled")
+    rebilled = money_column(lambda row: row.rebill.due_amount, "Due rebilled")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("charges.correct_charge")

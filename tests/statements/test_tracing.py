@@ -217,6 +217,13 @@ def test_the_pi_reads_where_it_went_without_the_sums_of_others(charge):
     assert "$21.50" not in words(browser().get(portal_pages(charge)[1]))
 
 
+def test_the_pi_reads_how_much_was_used():
+    used = make_charge(due_amount="12.50", pricing_quantity="24", pricing_unit="Hours")
+    issued()
+
+    assert [words(browser().get(url)).count("24 Hours") for url in portal_pages(used)] == [1, 1]
+
+
 def test_the_statement_links_each_line_and_charge(charge):
     adjust(
         period=charge.period, pi=charge.pi, project=charge.project, kind="credit", charge=charge, description="Outage",
