@@ -3,13 +3,14 @@
 Only what these say is judged. What the file says about a charge stays, and so does every decision.
 """
 
+from array import array
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 
 from charges.flags import BY_RULES, Aging, Reviewer
 from charges.importing.unusual import PROJECT, Flags, Watch
@@ -24,11 +25,14 @@ from periods.models import BillingPeriod
 
 Status, Kind = Charge.ReviewStatus, Charge.Kind
 WATCHED = (Kind.DELIVERED, Kind.PART)  # for an unusual change
-BATCH = 2000
+BATCH = 5000
 READ = (
-    "flags", "review_status", "kind", "late_month", "source", "pi", "project", "funding_account", "fund_step",
-    "due_amount", "service_name", "resource_name", "resource_id", "charge_period_start", "charge_category",
-    "commitment_discount_status",
+    "pk", "flags", "kind", "late_month", "source_id", "fund_step", "service_name", "resource_name", "resource_id",
+    "charge_period_start",
+)  # fmt: skip
+PLACED = (
+    "flags", "review_status", "source", "pi", "project", "funding_account", "fund_step", "due_amount",
+    "charge_category", "commitment_discount_status",
 )  # fmt: skip
 
 
@@ -89,13 +93,25 @@ def _rewritten(period: BillingPeriod, by: Any) -> Iterator[Change]:
 
 def _changes(period: BillingPeriod) -> Iterator[list[Change]]:
     """A block at a time: a month has more charges than fit into memory."""
-    judge, last = _Judge(period), 0
+    judge = _Judge(period)
     undecided = Charge.objects.current().filter(period=period, review_status__in=UNDECIDED).exclude(kind__in=COPIED)
     undecided = undecided.exclude(review_status=Status.SHARED, decided_at__isnull=False)  # which was approved
-    charges: Any = undecided.annotate(fund_code=F("funding_account__code"), project_code=PROJECT).only(*READ)
-    while block := list(charges.filter(pk__gt=last).order_by("pk")[:BATCH]):
-        last = block[-1].pk
-        yield [change for charge in block if (change := judge.change(charge))]
+    pks = array("q", undecided.order_by("pk").values_list("pk", flat=True).iterator())
+    for start in range(0, len(pks), BATCH):
+        found = judge.found(Charge.objects.filter(pk__in=pks[start : start + BATCH].tolist()))
+        charges = Charge.objects.filter(pk__in=found).only(*PLACED).prefetch_related("source").order_by("pk")
+        yield [_changed(charge, found[charge.pk]) for charge in charges]
+
+
+def _by_rules(flags: dict[str, str]) -> dict[str, str]:
+    return {flag: why for flag, why in flags.items() if flag in BY_RULES}
+
+
+def _changed(charge: Charge, found: dict[str, str]) -> Change:
+    before = charge.review_status
+    charge.flags = {flag: why for flag, why in charge.flags.items() if flag not in BY_RULES} | found
+    put_by_flags(charge)
+    return Change(charge, before)
 
 
 def _counted(changes: Iterator[Change]) -> Rechecked:
@@ -112,16 +128,12 @@ class _Judge:
         self.period, self.settings, self.sources = period, ReviewSettings.in_force(), Source.objects.in_bulk()
         self._of_source: dict[int, tuple[Reviewer, Flags]] = {}
 
-    def change(self, charge: Any) -> Change | None:
-        """None where the same is said of the charge as before."""
-        found = self._flags(charge)
-        if found == {flag: why for flag, why in charge.flags.items() if flag in BY_RULES}:
-            return None
-        before = charge.review_status
-        charge.source = self.sources[charge.source_id]
-        charge.flags = {flag: why for flag, why in charge.flags.items() if flag not in BY_RULES} | found
-        put_by_flags(charge)
-        return Change(charge, before)
+    def found(self, charges: QuerySet[Charge]) -> dict[int, dict[str, str]]:
+        """What is said of those of them, by key, of which something else was said before."""
+        named = charges.annotate(fund_code=F("funding_account__code"), project_code=PROJECT)
+        rows: Any = named.values_list(*READ, "fund_code", "project_code", named=True)
+        both = ((row, self._flags(row)) for row in rows)
+        return {row.pk: found for row, found in both if found != _by_rules(row.flags)}
 
     def _flags(self, charge: Any) -> dict[str, str]:
         reviewer, unusual = self._by_source(charge.source_id)

@@ -2,11 +2,13 @@
 
 import re
 from decimal import Decimal
+from itertools import islice
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from import_export import fields, resources, widgets
 from import_export.instance_loaders import CachedInstanceLoader
+from import_export.results import Result, RowResult
 
 from charges.adjusting import adjust
 from charges.models import (
@@ -23,6 +25,8 @@ from charges.money import parse_amount
 from periods.errors import Refused
 from periods.models import BillingPeriod
 
+NEW, CHANGED, SAME = RowResult.IMPORT_TYPE_NEW, RowResult.IMPORT_TYPE_UPDATE, RowResult.IMPORT_TYPE_SKIP
+SHOWN = 50  # rows of a preview
 NUMBER = re.compile(r"[0-9]{1,18}")
 READ_ONLY = ("campaign", "state")
 WITHDRAWN = "Withdrawn"  # as `Adjustment.standing` says it
@@ -72,8 +76,30 @@ def named(name: str, model: Any, key: str, column: str = "") -> fields.Field:
     return fields.Field(attribute=name, column_name=column or name, widget=NamedWidget(model, key))
 
 
+class Changes(Result):
+    """For the preview: what would change, and the first of it. Thousands of rows on a page show nothing."""
+
+    def summary(self) -> str:
+        new, changed, same = (self.totals[kind] for kind in (NEW, CHANGED, SAME))
+        return f"{new:,} new, {changed:,} changed, {same:,} as they are"
+
+    def headings(self) -> list[str]:
+        return [name.replace("_", " ").capitalize() for name in self.diff_headers]
+
+    def first(self) -> list[RowResult]:
+        return list(islice((row for row in self.rows if row.import_type in (NEW, CHANGED)), SHOWN))
+
+    def further(self) -> str:
+        number = self.totals[NEW] + self.totals[CHANGED] - SHOWN
+        return f"… and {number:,} more" if number > 0 else ""
+
+
 class Spreadsheet(resources.ModelResource):
     """Text that a spreadsheet would run as a formula leaves with an apostrophe before it, and comes back without."""
+
+    @classmethod
+    def get_result_class(cls) -> type[Result]:
+        return Changes
 
     def export_field(self, field: Any, instance: Any, **kwargs: Any) -> Any:
         value = super().export_field(field, instance, **kwargs)

@@ -66,4 +66,4 @@ def _table(tried: Tried) -> str:
     rows = [(name, ", ".join(f"{part}: {value}" for part, value in parts.items())) for name, parts in tried.first]
     if tried.number > len(rows):
         rows.append((f"… and {tried.number - len(rows):,} more", ""))
-    return table([f"{tried.heading}: {tried.number:,}", ""], rows)
+    return table([f"{tried.heading} ({tried.number:,})", ""], rows)

@@ -78,10 +78,12 @@ class ReviewSettingsAdmin(RecheckOffered, TransitionAdmin, HistoryAdmin):
         return ReviewSettings.objects.get_or_create(pk=1)[0] if object_id == "1" else None
 
     def facts(self, document: Any, name: str) -> list[tuple[str, str]]:
-        return [("What would change", _in_words(would_change()))]
+        document.would_change = would_change()
+        return [("What would change", _in_words(document.would_change))]
 
     def seen(self, document: Any) -> str:
-        return str(would_change())
+        """As the facts say, which were counted just before."""
+        return str(document.would_change)
 
     @display(description="The allow-list")
     def allowed_funds(self, _settings: ReviewSettings) -> str:

@@ -1,6 +1,8 @@
 """What the named groups of the fund code formats find in a code: `fund`, `org`, whatever the institution calls them."""
 
 from functools import lru_cache
+from operator import itemgetter
+from typing import Any
 
 from charges.models import ReviewRule
 from charges.patterns import compiled
@@ -21,6 +23,7 @@ class FundParts:
         return self.none | named(match) if match else self.none
 
 
-def named(match: object) -> dict[str, str]:
-    """The named groups of a match that took part in it."""
-    return {name: value for name, value in match.groupdict().items() if value}  # type: ignore[attr-defined]
+def named(match: Any) -> dict[str, str]:
+    """The named groups of a match that took part in it, in their order in the pattern."""
+    groups = sorted(match.re.groupindex.items(), key=itemgetter(1))
+    return {name: match[at] for name, at in groups if match[at]}

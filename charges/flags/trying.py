@@ -26,7 +26,7 @@ def try_format(pattern: str) -> list[Tried]:
     found = [(code, form.search(code)) for code in codes]
     return [
         _tried("Fund codes that match", [(code, match) for code, match in found if match]),
-        _tried("Fund codes that do not match: held", [(code, None) for code, match in found if not match]),
+        _tried("Fund codes that do not match, and are held", [(code, None) for code, match in found if not match]),
     ]
 
 
@@ -39,7 +39,7 @@ def try_pattern(pattern: str) -> list[Tried]:
         services.add(service)
         resources.update(names)
     return [
-        _tried(f"{what} in open months that match: held", _matching(form, names - {""}))
+        _tried(f"{what} in open months that match, and are held", _matching(form, names - {""}))
         for what, names in (("Services", services), ("Resource names and IDs", resources))
     ]
 

@@ -35,8 +35,8 @@ def test_a_format_says_which_codes_it_matches_and_what_its_groups_find(office):
     merge(make_fund("NSF-OLD-2024"), make_fund("NSF-ATM-2024"), reason="One account under two names")
 
     assert cells(tried(office, "fund_format", PARTED)) == [
-        "Fund codes that match: 2", "", "NASA-EXOP-2023", "sponsor: NASA, year: 2023",
-        "NSF-ATM-2024", "sponsor: NSF, year: 2024", "Fund codes that do not match: held: 1", "", "GIFT", "",
+        "Fund codes that match (2)", "", "NASA-EXOP-2023", "sponsor: NASA, year: 2023",
+        "NSF-ATM-2024", "sponsor: NSF, year: 2024", "Fund codes that do not match, and are held (1)", "", "GIFT", "",
     ]  # fmt: skip
     assert not ReviewRule.objects.exists()
 
@@ -48,8 +48,8 @@ def test_a_pattern_says_which_names_of_open_months_it_would_hold(office):
     make_closed(make_period("2024-12"))
 
     assert cells(tried(office, "pattern", "(?P<what>crypto)")) == [
-        "Services in open months that match: held: 1", "", "Crypto Miner", "what: Crypto",
-        "Resource names and IDs in open months that match: held: 1", "", "vm-crypto", "what: crypto",
+        "Services in open months that match, and are held (1)", "", "Crypto Miner", "what: Crypto",
+        "Resource names and IDs in open months that match, and are held (1)", "", "vm-crypto", "what: crypto",
     ]  # fmt: skip
 
 
@@ -59,7 +59,7 @@ def test_of_thousands_the_first_twenty_are_shown(office):
 
     found = cells(tried(office, "fund_format", "^F"))
 
-    assert (found[0], len(found) // 2) == ("Fund codes that match: 23", 1 + 20 + 1 + 1)
+    assert (found[0], len(found) // 2) == ("Fund codes that match (23)", 1 + 20 + 1 + 1)
     assert found[42:44] == ["… and 3 more", ""]
 
 
@@ -101,7 +101,7 @@ def test_a_saved_rule_shows_it_at_once(office):
 
     page = office.get(f"/admin/charges/reviewrule/{rule.pk}/change/")
 
-    assert cells(page)[:4] == ["Fund codes that match: 1", "", "GIFT", ""]
+    assert cells(page)[:4] == ["Fund codes that match (1)", "", "GIFT", ""]
     assert f'data-test="{TEST}"' in page.content.decode()
     assert "ocb/pattern_test.js" in page.content.decode()
 

@@ -172,3 +172,15 @@ def test_the_upload_says_how_many_codes_there_are_now(office):
 
     [message] = get_messages(response.wsgi_request)
     assert "2 new" in str(message)
+
+
+def test_the_preview_counts_all_and_shows_the_first_that_change(office):
+    upload(office, "\n".join(["code,description", *(f"F-{n}," for n in range(3000))]))
+    again = "\n".join(["code,description", *(f"F-{n}," for n in range(2900)), *(f"G-{n},New" for n in range(60))])
+
+    page = office.post(UPLOAD, {"format": "0", "import_file": SimpleUploadedFile("funds.csv", again.encode())})
+
+    text = page.content.decode()
+    assert "60 new, 0 changed, 2,900 as they are" in text
+    assert "… and 10 more" in text
+    assert ("F-1" in text, text.count("<td>New</td>")) == (False, 50)
