@@ -120,7 +120,8 @@ def test_buttons_agree_with_the_transitions_they_run(model_admin: type[Transitio
         if method is not None:
             transitions = method._django_fsm.transitions
             assert set(step.states) == set(transitions), name
-            assert {step.permission} == {transition.permission for transition in transitions.values()}, name
+            asked = {transition.permission for transition in transitions.values()}
+            assert asked in ({step.permission}, {None}), name  # None: the stage asks before the last condition is met
 
 
 def test_month_page_offers_the_steps_of_its_state(root):
