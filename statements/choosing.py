@@ -88,7 +88,7 @@ def _require_alone(line: StatementLine, charges: ChargeQuerySet) -> None:
     statement = line.statement
     payer = {"period": statement.period_id, "pi": statement.pi_id, "project": statement.project_id}
     adjusted = Adjustment.objects.filter(charge__in=charges, withdrawn_at=None)
-    disputes = Dispute.objects.filter(**payer, state=Dispute.State.OPEN)
+    disputes = Dispute.objects.filter(**payer, state__in=[Dispute.State.OPEN, Dispute.State.UPHELD])
     of_line = disputes.filter(charge=None, source=line.source_id, service_name=line.service_name)
     if adjusted.exists() or of_line.exists() or disputes.filter(charge__in=charges).exists():
         raise Refused("The line has adjustments or is in dispute: ask the billing office to move it.")

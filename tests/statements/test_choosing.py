@@ -1,6 +1,7 @@
 """PIs and delegates let another account of their project bear a line: only that line moves, and only in its time."""
 
 from datetime import date, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -9,9 +10,9 @@ from django.test import Client
 from django.utils import timezone
 
 from charges.adjusting import adjust
-from charges.disputing.objecting import open_dispute
+from charges.disputing.objecting import open_dispute, uphold
 from charges.explaining import explain
-from charges.models import Charge, FundingAccount, FundingSplit, Project, ProjectDelegate
+from charges.models import Charge, Dispute, FundingAccount, FundingSplit, Project, ProjectDelegate
 from periods.errors import Refused
 from periods.models import AuditEntry, BillingPeriod
 from statements.choosing import accounts_for, choose_account
@@ -156,6 +157,12 @@ def disputed(period, settings):
                  service_name="HPC Cluster", funding_account=make_fund(), text="This is not our usage.")  # fmt: skip
 
 
+def upheld(period, settings):
+    disputed(period, settings)
+    uphold(Dispute.objects.get(), ground="price", amount=Decimal(4), text="Four of it are not.")
+    issue_statements(period)
+
+
 @pytest.mark.parametrize(
     ("prepare", "sentence"),
     [
@@ -165,6 +172,7 @@ def disputed(period, settings):
         (finalize, "January 2025 is finalized: nothing in it changes"),
         (adjusted, "The line has adjustments or is in dispute"),
         (disputed, "The line has adjustments or is in dispute"),
+        (upheld, "The line has adjustments or is in dispute"),
     ],
 )
 def test_it_is_refused(period, settings, prepare, sentence):
