@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from django.db.models import Case, Count, Q, Sum, Value, When
+from django.db.models.functions import Coalesce
 
 from charges.ledger import Ledger
 from charges.models import Charge, Source
@@ -29,6 +30,7 @@ TOLD_BY = (
     "source_id", "billing_account_id", "sub_account_id", "charge_category", "service_name", "account_code", "funder",
     "late_month", "is_unused",
 )  # fmt: skip
+STANDING = tuple(Coalesce(f"{name}__merged_into", f"{name}_id") for name in ("pi", "project"))
 SUMS = {"list_sum": Sum("list_amount"), "contracted_sum": Sum("contracted_amount"), "due_sum": Sum("due_amount")}
 
 
@@ -129,19 +131,22 @@ class Sharing:
         return near or _merged(dues for key, dues in of_month.items() if key[:2] == account)
 
     def _read_dues(self, month: str) -> dict[tuple[int, str, str], dict[Bearer, Decimal]]:
-        """By account: what each bearer owes for the month's own charges. A refund beyond that bears nothing."""
+        """By account: what each bearer owes for the month's own charges. A refund beyond that bears nothing.
+
+        PI and project of a closed month by the name that they go by since they were merged, as for what is reversed.
+        """
         sources = {cost.source_id for cost in self.costs}
-        names = ("source_id", "billing_account_id", "sub_account_id", "pi_id", "project_id", "service_name")
+        names = ("source_id", "billing_account_id", "sub_account_id")
         rows = (
             Charge.objects.filter(period__month=month, source__in=sources, kind__in=BILLED)
             .billable()
             .order_by()
-            .values_list(*names, "funding_account_id", "fund_step")
+            .values_list(*names, *STANDING, "project_id", "service_name", "funding_account_id", "fund_step")
             .annotate(due=Sum("due_amount"))
         )
         found: dict[tuple[int, str, str], dict[Bearer, Decimal]] = defaultdict(lambda: defaultdict(lambda: ZERO))
-        for source, account, sub_account, pi, project, service, fund, step, due in rows:
-            funds = self._funds(project, service, month) if step == Charge.FundStep.SPLIT else [(fund, HUNDRED)]
+        for source, account, sub_account, pi, project, own, service, fund, step, due in rows:
+            funds = self._funds(own, service, month) if step == Charge.FundStep.SPLIT else [(fund, HUNDRED)]
             for each, percent in funds:
                 if each:
                     found[source, account, sub_account][Bearer(pi, project, each)] += due * percent

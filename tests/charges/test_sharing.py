@@ -15,7 +15,16 @@ from charges.review import approve, defer, exclude, reattribute, undo
 from charges.sharing import Sharing
 from periods.errors import Refused
 from tests.charges.focus_files import focus_row, write_focus
-from tests.make import make_charge, make_fund, make_period, make_pi, make_project, make_rate, make_source
+from tests.make import (
+    make_charge,
+    make_finalized,
+    make_fund,
+    make_period,
+    make_pi,
+    make_project,
+    make_rate,
+    make_source,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -249,6 +258,19 @@ def test_a_cost_of_a_closed_month_is_divided_as_that_month_was():
     make_shared("-10", late_month="2024-12", kind="reversal")
 
     assert shares() == {"A": "-10.00"}
+
+
+def test_of_a_closed_month_it_goes_to_whom_the_payers_were_merged_into():
+    owed("80", "A", period=make_period("2024-12"))
+    make_finalized(make_period("2024-12"))
+    merge(make_pi("A@example.edu"), make_pi("new@example.edu"), reason="another address")
+    merge(make_project("A"), make_project("new"), reason="another code")
+    make_shared("-10", late_month="2024-12", kind="reversal")
+
+    (share,) = Sharing(make_period()).shares()
+
+    bearer = share.bearer
+    assert bearer == (make_pi("new@example.edu").pk, make_project("new").pk, make_fund("A").pk)
 
 
 def test_a_central_payer_is_whole_and_follows_a_merge():
