@@ -84,8 +84,7 @@ def _midnight_after(last: date, charge: Charge) -> datetime:
 
 
 def _fund_after(part: Charge, last: date) -> None:
-    fallback = part.project.fallback_fund if part.project else None
-    if fallback and fallback.limit_on(last + timedelta(days=1)) is None:
+    if fallback := part.project and part.project.fallback_after(last):
         part.funding_account, part.fund_step = fallback, Charge.FundStep.FALLBACK
 
 

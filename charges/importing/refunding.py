@@ -5,16 +5,20 @@ from dataclasses import replace
 from datetime import date
 from typing import Any, NamedTuple
 
+from django.db.models import Q
+
 from charges.attribution.deciding import Payer
 from charges.importing.directory import Found
 from charges.importing.memo import Memo
 from charges.importing.rows import Rows
-from charges.models import Charge, Source
-from periods.calendar import institution_day, month_of, previous_month
+from charges.models import Charge, FocusImport, Source
+from periods.calendar import institution_day, last_day_before, month_of, previous_month
 from periods.models import BillingPeriod
 
 MONTHS_BACK = 13
 WHO = ("pi", "project", "funding_account")
+# Of an earlier month, and borne elsewhere by now: corrected, carried over, or billed anew by a late file.
+MOVED = Q(origin__isnull=False) & ~Q(kind=Charge.Kind.PART, loaded_by__kind=FocusImport.Kind.DELIVERY)
 Step = Charge.FundStep
 
 
@@ -40,7 +44,7 @@ class Refunds:
         resources = rows.text("resource_id")
         borne = self._bearers({resources[at] for at in places}, month)
         return {
-            at: _as_borne(charge, payers[at], found[at])
+            at: _as_borne(charge, payers[at], found[at], rows.last_days[at])
             for at in places
             if (charge := _latest(borne.get(resources[at], ()), rows.days[at]))
         }
@@ -48,9 +52,11 @@ class Refunds:
     def _bearers(self, resources: set[str], month: str) -> dict[str, list[Bearer]]:
         """Of charges that one fund bore; what a split divided is divided by the split of today."""
         found: dict[str, list[Bearer]] = {}
-        charges = Charge.objects.billable().filter(period__in=self._periods[month], resource_id__in=resources)
+        periods = Q(period__in=self._periods[month]) | Q(MOVED, period__month=month)
+        charges = Charge.objects.billable().filter(periods, resource_id__in=resources)
         borne = charges.filter(source=self.source, due_amount__gt=0, funding_account__isnull=False)
         related = [path for name in WHO for path in (name, f"{name}__merged_into")]
+        related += ["project__fallback_fund", "project__merged_into__fallback_fund"]
         for charge in borne.select_related(*related).order_by("charge_period_start", "pk"):
             if charge.charge_period_start:
                 day = institution_day(charge.charge_period_start)
@@ -74,16 +80,27 @@ def _latest(bearers: Sequence[Bearer], day: date | None) -> Charge | None:
     return next((bearer.charge for bearer in reversed(bearers) if day and bearer.day <= day), None)
 
 
-def _as_borne(charge: Charge, payer: Payer, found: Found) -> tuple[Payer, Found]:
+def _as_borne(charge: Charge, payer: Payer, found: Found, last: date | None) -> tuple[Payer, Found]:
+    """A refund that runs on after a part of a divided charge is divided at the same day."""
     pi, project, fund = (getattr(charge, name).standing for name in WHO)
     step = Step.BEARER
+    ends_on = _ends_before(charge, last)
     return (
         replace(payer, pi_email=pi.email, project_code=project.code, fund=fund.code, fund_step=step, rule=None),
         replace(
             found, pi=pi.pk, project=project.pk, project_code=project.code, fund=fund.pk, fund_code=fund.code,
-            fund_step=step.value, is_split=False, expired_on=None, ends_on=None, is_left_open=False,
+            fund_step=step.value, is_split=False, expired_on=None,
+            ends_on=ends_on, is_left_open=bool(ends_on and not project.fallback_after(ends_on)),
         ),
     )  # fmt: skip
+
+
+def _ends_before(charge: Charge, last: date | None) -> date | None:
+    """The last day of a part, where the row goes on after it."""
+    if charge.kind != Charge.Kind.PART or charge.charge_period_end is None or last is None:
+        return None
+    ends_on = last_day_before(charge.charge_period_end)
+    return ends_on if ends_on < last else None
 
 
 def _periods_before(month: str) -> list[int]:

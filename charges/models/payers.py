@@ -1,6 +1,6 @@
 """Who pays: PIs, their projects, and the accounts that finance charges. All are made from tags."""
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any, ClassVar
 
 from django.conf import settings
@@ -127,6 +127,11 @@ class Project(Mergeable):
 
     def __str__(self) -> str:
         return self.name or self.code
+
+    def fallback_after(self, last: date) -> FundingAccount | None:
+        """The fund that bears the days after that one, where it is valid then."""
+        fallback = self.fallback_fund
+        return fallback if fallback and fallback.limit_on(last + timedelta(days=1)) is None else None
 
 
 class ProjectDelegate(models.Model):

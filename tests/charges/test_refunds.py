@@ -5,6 +5,8 @@ from datetime import UTC, date, datetime
 import pytest
 
 from charges.attribution.merging import merge
+from charges.correcting.grounds import Grounds
+from charges.correcting.rebilling import Right, correct
 from charges.importing import import_files
 from charges.models import Charge
 from tests.charges.focus_files import focus_row, write_focus
@@ -21,6 +23,12 @@ from tests.make import (
 
 pytestmark = pytest.mark.django_db
 
+GROUNDS = Grounds(
+    cause="payer",
+    explanation="The nodes were tagged with the project of the group next door.",
+    certifier="Ada Lovelace",
+    justification="The sponsor has agreed to the transfer in writing, in May.",
+)
 FEBRUARY = {"BillingPeriodStart": "2025-02-01", "BillingPeriodEnd": "2025-03-01"}
 JANUARY = {"ChargePeriodStart": "2025-01-05", "ChargePeriodEnd": "2025-01-06"}
 LATER = {"ChargePeriodStart": "2025-02-10", "ChargePeriodEnd": "2025-02-11"}
@@ -89,6 +97,40 @@ def test_a_merged_fund_bears_it_by_its_new_name(deliver):
     deliver(refund())
 
     assert told()[0] == "SAME"
+
+
+def test_of_a_charge_that_was_corrected_it_goes_where_the_rebill_went(deliver):
+    wrong = borne()
+    make_finalized(make_closed(make_period("2025-01")))
+    make_period("2025-02")
+    correct([wrong.pk], grounds=GROUNDS, right=Right(funding_account=make_fund("RIGHT")), month="2025-02")
+
+    deliver(refund())
+
+    assert [str(charge.funding_account) for charge in Charge.objects.filter(kind="delivered", due_amount=-20)] == [
+        "RIGHT"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fallback", "bearers"),
+    [
+        ("OPS", [("OLD", "clear", -30), ("OPS", "clear", -32)]),
+        (None, [("OLD", "clear", -30), ("OLD", "held", -32)]),
+    ],
+)
+def test_of_a_divided_charge_it_is_divided_at_the_same_day(tmp_path, deliver, fallback, bearers):
+    make_project(end_date=date(2025, 1, 15), fallback_fund=fallback and make_fund(fallback))
+    whole = {"ChargePeriodStart": "2025-01-01", "ChargePeriodEnd": "2025-02-01"}
+    file = write_focus(tmp_path / "jan.csv", focus_row({"fund_org": "OLD"}, EffectiveCost="62.00"))
+    import_files([file], source_name="aws")
+    make_finalized(make_closed(make_period("2025-01")))
+
+    done = deliver(refund(ListCost="-100.00", EffectiveCost="-62.00", **whole))
+
+    parts = Charge.objects.filter(period__month="2025-02", kind="part").order_by("pk")
+    assert [(str(part.funding_account), part.review_status, part.due_amount) for part in parts] == bearers
+    assert done.flagged == parts.filter(review_status="held").count()
 
 
 @pytest.mark.parametrize(
