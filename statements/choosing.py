@@ -10,7 +10,7 @@ from django.db.models import Max, Min
 from django.utils import timezone
 
 from charges import review
-from charges.models import Adjustment, Dispute, FundingAccount, FundingShare, Project
+from charges.models import Adjustment, Charge, Dispute, FundingAccount, FundingShare, Project
 from charges.models.charge import ChargeQuerySet
 from periods.calendar import institution_day
 from periods.errors import Refused
@@ -92,6 +92,8 @@ def _require_alone(line: StatementLine, charges: ChargeQuerySet) -> None:
     of_line = disputes.filter(charge=None, source=line.source_id, service_name=line.service_name)
     if adjusted.exists() or of_line.exists() or disputes.filter(charge__in=charges).exists():
         raise Refused("The line has adjustments or is in dispute: ask the billing office to move it.")
+    if charges.filter(fund_step=Charge.FundStep.BEARER).exists():
+        raise Refused("A refund on the line belongs to the account that bore the charge: ask the billing office.")
 
 
 def _days(charges: ChargeQuerySet) -> list[date]:

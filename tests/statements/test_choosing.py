@@ -163,6 +163,11 @@ def upheld(period, settings):
     issue_statements(period)
 
 
+def refunded(period, settings):
+    make_charge(due_amount="-1", list_amount="-1", fund_step="bearer")
+    issue_statements(period)
+
+
 @pytest.mark.parametrize(
     ("prepare", "sentence"),
     [
@@ -173,6 +178,7 @@ def upheld(period, settings):
         (adjusted, "The line has adjustments or is in dispute"),
         (disputed, "The line has adjustments or is in dispute"),
         (upheld, "The line has adjustments or is in dispute"),
+        (refunded, "A refund on the line belongs to the account that bore the charge"),
     ],
 )
 def test_it_is_refused(period, settings, prepare, sentence):
