@@ -7,6 +7,7 @@ from django.db.models import Exists, F, OuterRef, Q
 from django.urls import NoReverseMatch, reverse
 
 from charges.attribution.doubting import doubts
+from charges.disputing.off_lines import is_beyond, off_lines
 from charges.importing.late import not_loaded
 from charges.importing.summary import signed
 from charges.models import (
@@ -185,6 +186,38 @@ def adjustments_on_charges_not_billed(period: BillingPeriod) -> Iterator[Blocker
                 "adjustments are on charges that their payers are not billed for any more: withdraw them",
             ),
             changelist(Adjustment, period__id__exact=period.pk),
+        )
+
+
+@register("finalize")
+def adjustments_off_lines_not_billed(period: BillingPeriod) -> Iterator[Blocker]:
+    """The same for what disputes took off whole lines, whose charges were excluded or moved since."""
+    number = sum(map(is_beyond, off_lines(period)))
+    if number:
+        yield Blocker(
+            counted(
+                number,
+                "upheld dispute took more off a line than it bills now: withdraw its adjustment",
+                "upheld disputes took more off lines than these bill now: withdraw their adjustments",
+            ),
+            changelist(Adjustment, period__id__exact=period.pk),
+        )
+
+
+@register("finalize")
+def adjustments_on_other_accounts(period: BillingPeriod) -> Iterator[Blocker]:
+    """A warning: an account that no longer bears the charge keeps the credit on it, which staff may want."""
+    moved = Q(funding_account__isnull=False) & ~Q(charge__funding_account=F("funding_account"))
+    borne = Adjustment.objects.filter(moved, period=period, withdrawn_at=None, charge__funding_account__isnull=False)
+    if number := borne.count():
+        yield Blocker(
+            counted(
+                number,
+                "adjustment is on another account than its charge",
+                "adjustments are on other accounts than their charges",
+            ),
+            changelist(Adjustment, period__id__exact=period.pk),
+            is_warning=True,
         )
 
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 from django.db.models import Q
 
 from charges.adjusting.apportioning import apportion
-from charges.disputing.at_stake import line_of
+from charges.disputing.at_stake import line_of, of_line
 from charges.models import Adjustment, Charge
 from charges.models.charge import ChargeQuerySet
 from periods.models import BillingPeriod
@@ -28,6 +28,12 @@ def charges_of(adjustment: Adjustment) -> ChargeQuerySet:
         of_fund = Q()
     of_line = {name: getattr(line, name) for name in ("pi", "project", "source", "service_name", "late_month")}
     return Charge.objects.billable().filter(of_fund, period=adjustment.period, **of_line).order_by("pk")
+
+
+def is_beyond(adjustment: Adjustment) -> bool:
+    """Whether the line bills less by now than what was taken off: its charges were excluded or moved since."""
+    assert adjustment.dispute is not None
+    return of_line(line_of(adjustment.dispute)).due * adjustment.due_amount > 0
 
 
 def shares(adjustment: Adjustment, name: str, unit: Decimal) -> dict[int, Decimal]:

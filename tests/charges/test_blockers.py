@@ -4,13 +4,13 @@ import pytest
 
 from charges.adjusting import adjust, withdraw
 from charges.blockers import adjustments_on_charges_not_billed
-from charges.disputing.objecting import deny, open_dispute
+from charges.disputing.objecting import deny, open_dispute, uphold
 from charges.importing import discard
 from charges.models import Adjustment, Charge, FocusImport, ImportIssue, ReceivedFile, SourceWaiver
 from charges.review import approve, exclude, reattribute
 from periods.blockers import checklist
 from periods.lifecycle import Blocked, close_period
-from tests.make import make_charge, make_import, make_period, make_pi, make_project, make_source
+from tests.make import make_charge, make_fund, make_import, make_period, make_pi, make_project, make_source
 
 pytestmark = pytest.mark.django_db
 
@@ -236,3 +236,25 @@ def test_a_credit_must_not_outlive_its_charge(decide):
 
     after = [blocker.sentence for blocker in adjustments_on_charges_not_billed(charge.period)]
     assert (before, after) == ([], [sentence])
+
+
+def test_what_a_dispute_took_off_a_line_must_not_outlive_its_charges():
+    charges = [make_charge(due_amount="50"), make_charge(due_amount="30")]
+    line = {"source": make_source(), "service_name": "HPC Cluster", "funding_account": make_fund()}
+    dispute = open_dispute(period=make_period(), pi=make_pi(), project=make_project(), text="this is not ours", **line)
+    uphold(dispute, ground="price", amount=Decimal(40), text="indeed it is not")
+
+    exclude(Charge.objects.filter(pk=charges[1].pk), reason="Our own experiment")
+    assert sentences("finalize") == []
+    exclude(Charge.objects.filter(pk=charges[0].pk), reason="Our own experiment")
+    assert sentences("finalize") == ["1 upheld dispute took more off a line than it bills now: withdraw its adjustment"]
+
+
+def test_a_credit_on_an_account_that_no_longer_bears_the_charge_is_warned_of():
+    charge = make_charge(due_amount="50")
+    credit(charge)
+    assert sentences("finalize", is_warning=True) == []
+
+    reattribute(Charge.objects.all(), funding_account=make_fund("NSF-2"), reason="The first grant is used up")
+
+    assert sentences("finalize", is_warning=True) == ["1 adjustment is on another account than its charge"]
