@@ -23,7 +23,7 @@ COMMON = {  # what a rule goes by, and where a charge says it
     "resource_prefix": "resource_id",
     "service_name": "service_name",
 }
-DECIDABLE = (Status.CLEAR, Status.HELD, Status.APPROVED, Status.EXCLUDED, Status.DEFERRED)
+DECIDABLE = (Status.CLEAR, Status.HELD, Status.SHARED, Status.APPROVED, Status.EXCLUDED, Status.DEFERRED)
 
 
 class OptionalReasonForm(forms.Form):
@@ -127,7 +127,7 @@ STEPS: dict[str, Step] = {
         explanation="Excluded charges are billed to nobody. This can be undone until the month is finalized.",
         form=ReasonForm,
         icon="block",
-        is_offered=is_in(Status.CLEAR, Status.HELD, Status.APPROVED, Status.DEFERRED),
+        is_offered=is_in(*(status for status in DECIDABLE if status != Status.EXCLUDED)),
     ),
     "defer": Step(
         label="Defer",
@@ -136,7 +136,7 @@ STEPS: dict[str, Step] = {
         explanation="Deferred charges stay unbilled in this month; finalizing carries them into the next open one.",
         form=ReasonForm,
         icon="schedule",
-        is_offered=is_in(Status.CLEAR, Status.HELD, Status.APPROVED, Status.EXCLUDED),
+        is_offered=is_in(*(status for status in DECIDABLE if status != Status.DEFERRED)),
     ),
     "undo": Step(
         label="Undo the decision",

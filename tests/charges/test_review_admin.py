@@ -323,3 +323,13 @@ def test_whoever_decides_on_what_another_has_decided_meanwhile_is_told(desk, bil
     assert statuses(charge) == ["approved"]
     assert desk.post(page, {**dict(response.context["hidden"]), "reason": REASON}).status_code == 302
     assert statuses(charge) == ["excluded"]
+
+
+def test_a_shared_cost_can_be_given_to_somebody_excluded_or_deferred_on_its_page(desk):
+    source = make_source("aws", shared_costs="pro_rata")
+    nobody = {"pi": None, "project": None, "funding_account": None, "fund_step": ""}
+    charge = make_charge(source=source, charge_category="Tax", review_status="shared", due_amount="10", **nobody)
+
+    *buttons, _why = desk.get(f"{QUEUE}{charge.pk}/change/").context["buttons"]
+
+    assert [button["step"].label for button in buttons] == ["Say who pays", "Exclude", "Defer"]
