@@ -17,9 +17,9 @@ from periods.models import BillingPeriod
 
 MONTHS_BACK = 13
 WHO = ("pi", "project", "funding_account")
+Kind, Step = Charge.Kind, Charge.FundStep
 # Of an earlier month, and borne elsewhere by now: corrected, carried over, or billed anew by a late file.
-MOVED = Q(origin__isnull=False) & ~Q(kind=Charge.Kind.PART, loaded_by__kind=FocusImport.Kind.DELIVERY)
-Step = Charge.FundStep
+MOVED = Q(origin__isnull=False) & ~Q(kind=Kind.PART, loaded_by__kind=FocusImport.Kind.DELIVERY)
 
 
 class Bearer(NamedTuple):
@@ -53,7 +53,7 @@ class Refunds:
         """Of charges that one fund bore; what a split divided is divided by the split of today."""
         found: dict[str, list[Bearer]] = {}
         periods = Q(period__in=self._periods[month]) | Q(MOVED, period__month=month)
-        charges = Charge.objects.billable().filter(periods, resource_id__in=resources)
+        charges = Charge.objects.billable().filter(periods, resource_id__in=resources).exclude(kind=Kind.REVERSAL)
         borne = charges.filter(source=self.source, due_amount__gt=0, funding_account__isnull=False)
         related = [path for name in WHO for path in (name, f"{name}__merged_into")]
         related += ["project__fallback_fund", "project__merged_into__fallback_fund"]
@@ -97,7 +97,7 @@ def _as_borne(charge: Charge, payer: Payer, found: Found, last: date | None) -> 
 
 def _ends_before(charge: Charge, last: date | None) -> date | None:
     """The last day of a part, where the row goes on after it."""
-    if charge.kind != Charge.Kind.PART or charge.charge_period_end is None or last is None:
+    if charge.kind != Kind.PART or charge.charge_period_end is None or last is None:
         return None
     ends_on = last_day_before(charge.charge_period_end)
     return ends_on if ends_on < last else None

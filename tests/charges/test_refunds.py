@@ -140,6 +140,7 @@ def test_of_a_divided_charge_it_is_divided_at_the_same_day(tmp_path, deliver, fa
         ({"source": "another"}, {}),
         ({"review_status": "excluded"}, {}),
         ({"due_amount": "-80"}, {}),
+        ({"kind": "reversal"}, {}),
         ({"charge_period_start": datetime(2025, 1, 9, tzinfo=UTC)}, {}),
         ({"funding_account": None, "fund_step": "split"}, {}),
         ({}, {"ResourceId": ""}),
