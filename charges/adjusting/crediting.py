@@ -79,6 +79,8 @@ def withdraw_campaign(campaign: CreditCampaign, *, reason: str, by: Any = None) 
     locked = _lock(campaign, by, "charges.withdraw_creditcampaign", "withdraw a credit campaign")
     if locked.withdrawn_at:
         raise Refused(f"{locked} is withdrawn already.")
+    if taken := Adjustment.objects.in_force().filter(reverses__campaign=locked).select_related("period").first():
+        raise Refused(f"Credits of {locked} were taken back already, in {taken.period}: withdraw these first.")
     _change(locked, withdrawn_at=timezone.now())
     _record("withdraw", locked, by=by, reason=require_reason(reason))
     return locked

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from charges.adjusting import adjust, withdraw
+from charges.adjusting.crediting import make_campaign, withdraw_campaign
 from charges.importing import import_files, reverse
-from charges.models import Adjustment, Charge
+from charges.models import Adjustment, Charge, CreditCampaign
 from charges.review import approve, exclude, undo
 from periods.errors import Refused
 from periods.models import AuditEntry
@@ -127,6 +128,27 @@ def test_a_credit_of_a_closed_month_is_not_withdrawn_once_it_is_taken_back(deliv
     withdraw(Adjustment.objects.get(reverses=given), reason=REASON)
     withdraw(given, reason=REASON)
     assert (due("2025-01"), due("2025-03")) == (40, -30)
+
+
+def test_nor_is_a_campaign_of_which_a_credit_is_taken_back(deliver):
+    deliver(january("a", "10"), january("c", "30"))
+    campaign = make_campaign(
+        CreditCampaign(
+            period=make_period("2025-01"), code="OUTAGE", description="Outage", reason="The cluster was down.",
+            method="percent", percent=Decimal(10),
+        )
+    )  # fmt: skip
+    make_closed(make_period("2025-01"))
+    deliver(january("a", "10"), late_to="2025-03")
+    approve(held())
+
+    with pytest.raises(Refused, match="were taken back already, in March 2025: withdraw these first"):
+        withdraw_campaign(campaign, reason=REASON)
+
+    assert (due("2025-01"), due("2025-03")) == (36, -27)
+    exclude(Charge.objects.filter(kind="reversal"), reason=REASON)
+    withdraw_campaign(campaign, reason=REASON)
+    assert (due("2025-01"), due("2025-03")) == (40, 0)
 
 
 def test_the_credit_of_another_charge_of_a_merged_project_stays(deliver, credited):
