@@ -224,17 +224,6 @@ def test_what_the_stage_refuses_is_shown_and_nothing_is_decided(desk):
     assert statuses(good, orphan) == ["held", "held"]
 
 
-@pytest.mark.parametrize("action", ["approve", "exclude", "defer", "reattribute", "undo"])
-def test_auditors_have_no_decisions(client, auditor, action):
-    charge = held()
-    client.force_login(auditor)
-
-    client.post(QUEUE, {"action": action, "_selected_action": [charge.pk], "shown": "1", "reason": REASON})
-
-    assert client.post(f"{QUEUE}{charge.pk}/step/{action}/", {"reason": REASON}).status_code == 403
-    assert statuses(charge) == ["held"]
-
-
 def test_one_charge_is_decided_on_its_own_page(desk):
     charge = held()
 

@@ -138,18 +138,6 @@ def test_a_wrong_month_is_a_field_error(browser: Client, tmp_path: Path) -> None
     assert page.context["form"].errors["period"] == ["'January' is no period: give YYYY-MM, current or previous."]
 
 
-@pytest.mark.parametrize(
-    ("name", "status"),
-    [("auditor", 403), ("finance", 403), ("reviewer", 403), ("billing_admin", 200), ("outsider", 302)],
-)
-def test_only_those_permitted_upload(client: Client, name: str, status: int, request: pytest.FixtureRequest) -> None:
-    client.force_login(request.getfixturevalue(name))
-
-    assert client.get(URL).status_code == status
-    if status != 200:
-        assert client.post(CONFIRM, {}).status_code == status
-
-
 def test_the_received_file_is_downloaded_as_it_came(client: Client, auditor: User, tmp_path: Path) -> None:
     path = write_focus(tmp_path / "jan.csv", focus_row())
     loaded = import_files([path], source_name="aws").focus_import

@@ -171,13 +171,6 @@ def test_only_the_one_who_uploaded_sees_the_files(browser, two, reviewer, client
     assert client.get(f"{URL}{'0' * 32}/").status_code == 404
 
 
-def test_only_those_who_may_load_may_upload(client, auditor, two):
-    client.force_login(auditor)
-
-    assert client.get(URL).status_code == 403
-    assert upload(client, *two).status_code == 403
-
-
 def test_the_list_of_imports_leads_here_those_who_may_load(client, auditor, billing_admin):
     client.force_login(billing_admin)
     assert f'href="{URL}"' in client.get("/admin/charges/focusimport/").content.decode()

@@ -101,29 +101,6 @@ def test_csv_has_a_row_for_each_permission_of_each_person(client, superuser):
     assert (rows[1][7], rows[2][7][:4], rows[3][7]) == ("never", "2026", "never")
 
 
-@pytest.mark.parametrize("page", PAGES)
-@pytest.mark.parametrize(
-    ("role", "status"),
-    [
-        ("superuser", 200),
-        ("auditor", 200),
-        ("billing_admin", 403),
-        ("reviewer", 403),
-        ("finance", 403),
-        ("outsider", 302),
-    ],
-)
-def test_who_may_view_users_may_review_access(client, request, page, role, status):
-    client.force_login(request.getfixturevalue(role))
-
-    assert client.get(page).status_code == status
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_anonymous_is_sent_to_sign_in(client, page):
-    assert client.get(page).status_code == 302
-
-
 def test_the_page_marks_who_is_inactive(client, auditor):
     person("aaron", "Reviewers", is_staff=True, is_active=False)
     client.force_login(auditor)

@@ -233,18 +233,6 @@ def page() -> str:
     return f"/statements/{line.statement.number}/line/{line.pk}/account/"
 
 
-@pytest.mark.parametrize(
-    ("email", "status"),
-    [("ada@example.edu", 200), ("dora@example.edu", 200), ("grace@example.edu", 404), ("staff@example.edu", 404)],
-)
-@pytest.mark.parametrize("method", ["get", "post"])
-def test_only_who_sees_the_statement_chooses(period, email, status, method):
-    answers = {"account": make_fund("NSF-2").pk, "reason": WHY}
-
-    assert getattr(browser(email), method)(page(), answers).status_code == status
-    assert Charge.objects.filter(fund_step="decision").count() == (2 if (method, status) == ("post", 200) else 0)
-
-
 def test_it_is_offered_on_the_line_where_the_institution_allows_it(period, settings):
     line, url = page().removesuffix("account/"), page()
     assert f'href="{url}"' in browser().get(line).content.decode()

@@ -16,7 +16,6 @@ from tests.statements.test_reconciling import issue, make_adjustment, make_costs
 
 pytestmark = pytest.mark.django_db
 
-ROLES = ("superuser", "billing_admin", "reviewer", "finance", "auditor")
 PREPAID = {"charge_category": "Purchase", "commitment_discount_id": "plan", "review_status": "not_billable"}
 
 
@@ -130,31 +129,6 @@ def test_the_months_page_has_the_button(desk):
     page = desk.get(address("change/"))
 
     assert [(link["label"], link["url"]) for link in page.context["links"]] == [("Reconciliation", address())]
-
-
-@pytest.mark.parametrize("page", ["reconciliation/", "reconciliation.csv"])
-@pytest.mark.parametrize("role", ROLES)
-def test_who_views_a_month_may_read_it(client, request, role, page):
-    client.force_login(request.getfixturevalue(role))
-
-    assert client.get(address(page)).status_code == 200
-
-
-@pytest.mark.parametrize("page", ["reconciliation/", "reconciliation.csv"])
-def test_nobody_else_may(client, outsider, django_user_model, page):
-    stranger = django_user_model.objects.create_user("stranger", is_staff=True)
-
-    anonymous = client.get(address(page)).status_code
-    client.force_login(outsider)
-    no_staff = client.get(address(page)).status_code
-    client.force_login(stranger)
-
-    assert (anonymous, no_staff, client.get(address(page)).status_code) == (302, 302, 403)
-
-
-@pytest.mark.parametrize("page", ["reconciliation/", "reconciliation.csv"])
-def test_a_month_that_does_not_exist_is_not_found(desk, page):
-    assert desk.get(f"/admin/periods/billingperiod/999/{page}").status_code == 404
 
 
 def test_csv_has_a_row_for_every_line(desk):

@@ -277,34 +277,6 @@ def admin_pages(charge: Charge) -> list[str]:
     return [f"/admin/statements/statement/charge/{charge.pk}/", f"/admin/statements/statement/line/{line.pk}/"]
 
 
-@pytest.mark.parametrize(
-    ("who", "status"),
-    [("billing_admin", 200), ("reviewer", 200), ("finance", 200), ("auditor", 200), ("outsider", 302)],
-)
-def test_every_role_of_staff_sees_why(charge, request, who, status):
-    client = Client()
-    client.force_login(request.getfixturevalue(who))
-
-    assert [client.get(url).status_code for url in admin_pages(charge)] == [status, status]
-
-
-def test_staff_without_a_role_do_not(charge, outsider):
-    outsider.is_staff = True
-    outsider.save()
-    client = Client()
-    client.force_login(outsider)
-
-    assert [client.get(url).status_code for url in admin_pages(charge)] == [403, 403]
-
-
-def test_what_is_not_there_is_not_found(auditor):
-    client = Client()
-    client.force_login(auditor)
-
-    for page in ("charge", "line"):
-        assert client.get(f"/admin/statements/statement/{page}/1/").status_code == 404
-
-
 def test_charge_and_statement_lead_to_the_pages_of_why(charge, auditor):
     client = Client()
     client.force_login(auditor)
