@@ -14,7 +14,7 @@ class FundParts:
     def __init__(self) -> None:
         rules = ReviewRule.objects.filter(is_active=True, kind=ReviewRule.Kind.FUND_FORMAT).order_by("pk")
         self.formats = [compiled(pattern) for pattern in rules.values_list("pattern", flat=True)]
-        self.none = {name: "" for form in self.formats for name in form.groupindex}
+        self.none = {name: "" for form in self.formats for name, _ in _groups(form)}
         self.of = lru_cache(maxsize=10_000)(self._of)
 
     def _of(self, code: str) -> dict[str, str]:
@@ -25,5 +25,8 @@ class FundParts:
 
 def named(match: Any) -> dict[str, str]:
     """The named groups of a match that took part in it, in their order in the pattern."""
-    groups = sorted(match.re.groupindex.items(), key=itemgetter(1))
-    return {name: match[at] for name, at in groups if match[at]}
+    return {name: match[at] for name, at in _groups(match.re) if match[at]}
+
+
+def _groups(form: Any) -> list[tuple[str, int]]:
+    return sorted(form.groupindex.items(), key=itemgetter(1))

@@ -118,6 +118,7 @@ def test_the_parts_of_a_code_are_those_of_the_first_active_format_that_matches()
     assert parts.of("NSF-ATM-2024") == none | {"sponsor": "NSF", "year": "2024"}
     assert parts.of("GIFT") == none | {"fund": "GIFT"}
     assert parts.of("?") == none
+    assert list(none) == list(parts.none)
 
 
 def test_the_page_of_a_fund_shows_its_parts(office):
