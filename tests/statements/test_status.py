@@ -142,5 +142,5 @@ def test_status_costs_the_same_queries_for_any_number_of_charges(count, django_a
         make_charge(review_status="held")
     period = make_period()
 
-    with django_assert_num_queries(60):
+    with django_assert_num_queries(62):
         period_status(period)
