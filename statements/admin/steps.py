@@ -94,7 +94,7 @@ STEPS: dict[str, Step] = {
     ),
     "render": step(
         "Render PDFs", _render, "statements.render_statement", CLOSED,
-        "Makes and archives the PDF of every statement that has none; about half a second each. "
+        "Makes and archives the PDF of every statement that has none; about a third of a second each. "
         "For thousands, let cron run render_statements.",
         icon="picture_as_pdf",
     ),

@@ -1,5 +1,6 @@
 """Renders issued statements to PDF, once: what was archived is what every download and mail gives for ever."""
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -26,7 +27,7 @@ from statements.rendering.composing import charges_of, compose
 
 TEMPLATE = "statements/statement.html"
 STYLE = "statements/statement.css"
-TASKS_A_PROCESS = 500  # then a fresh one: the memory of long-lived ones grows
+WORTH_A_PROCESS = 5  # statements take as long as one more process takes to start
 
 Written = Callable[[], bytes]
 
@@ -39,30 +40,35 @@ class Rendered:
 
 
 def render_statements(
-    period: BillingPeriod, *, by: Any = None, workers: int = 1, progress: Progress | None = None
+    period: BillingPeriod, *, by: Any = None, workers: int | None = None, progress: Progress | None = None
 ) -> Rendered:
-    """A PDF for every issued statement that has none. One that fails is named, and stops no other."""
+    """A PDF for every issued statement that has none. One that fails is named, and stops no other.
+
+    `workers`: processes at once; without it as many as there are cores, where there is enough for them to do.
+    """
     require_permission(by, "statements.render_statement", "render statements")
     current = Statement.objects.filter(period=period).current()
     waiting = list(current.filter(document=None).order_by("number").values_list("pk", flat=True))
     failed: dict[str, str] = {}
+    written = _written(_pages(period, waiting, failed), workers or _enough_for(len(waiting)))
     rendered = 0
-    for done, (statement, written) in enumerate(_written(_pages(period, waiting, failed), workers), start=1):
-        try:
-            rendered += _archive(statement, written(), by=by)
-        except Refused as error:
-            failed[statement.printed_number] = str(error)
-        except BrokenProcessPool as error:
-            raise Refused("A rendering process was ended from outside, perhaps for lack of memory.") from error
-        if progress:
-            progress(done, len(waiting))
+    try:
+        for done, (statement, content) in enumerate(written, start=1):
+            try:
+                rendered += _archive(statement, content(), by=by)
+            except Refused as error:
+                failed[statement.printed_number] = str(error)
+            if progress:
+                progress(done, len(waiting))
+    except BrokenProcessPool as error:
+        raise Refused("A rendering process was ended from outside, perhaps for lack of memory.") from error
     return Rendered(rendered, current.count() - rendered - len(failed), failed)
 
 
 def preview(statement: Statement, lines: Sequence[StatementLine] | None = None) -> bytes:
     """A draft, marked as one and never kept; `lines` for a statement that was never saved."""
     frozen = frozen_lines(statement) if lines is None else lines
-    return _page(statement, frozen, Books(statement.period), is_draft=True)()
+    return as_page(statement, frozen, Books(statement.period), is_draft=True)()
 
 
 def _pages(
@@ -75,7 +81,7 @@ def _pages(
         statement = Statement.objects.select_related("period").get(pk=pk)
         try:
             _require_current(statement, issued.get(_payer(statement)))
-            yield statement, _page(statement, frozen_lines(statement), books)
+            yield statement, as_page(statement, frozen_lines(statement), books)
         except Refused as refusal:
             failed[statement.printed_number] = str(refusal)
 
@@ -85,13 +91,18 @@ def _require_current(statement: Statement, content: str | None) -> None:
         raise Refused(f"Its charges changed after the issue: run issue_statements {statement.period.month} first.")
 
 
+def _enough_for(statements: int) -> int:
+    """One process for each core, but not so many that they start longer than they work."""
+    return max(1, min(os.cpu_count() or 1, statements // WORTH_A_PROCESS))
+
+
 def _written(pages: Iterator[tuple[Statement, Written]], workers: int) -> Iterator[tuple[Statement, Written]]:
     """The same, made by a pool that is kept a little ahead of whoever takes the PDFs."""
     if workers < 2:  # noqa: PLR2004
         yield from pages
         return
     fresh = get_context("spawn")  # a forked process would share the database connection
-    with ProcessPoolExecutor(workers, fresh, max_tasks_per_child=TASKS_A_PROCESS) as pool:
+    with ProcessPoolExecutor(workers, fresh) as pool:
         ahead: deque[tuple[Statement, Written]] = deque()
         for statement, write in pages:
             ahead.append((statement, pool.submit(write).result))
@@ -100,7 +111,10 @@ def _written(pages: Iterator[tuple[Statement, Written]], workers: int) -> Iterat
         yield from ahead
 
 
-def _page(statement: Statement, lines: Sequence[StatementLine], books: Books, *, is_draft: bool = False) -> Written:
+def as_page(
+    statement: Statement, lines: Sequence[StatementLine], books: Books, *, is_draft: bool = False
+) -> partial[bytes]:
+    """What makes the PDF, and may do so in another process: its HTML, style, folders and enclosures."""
     from statements import pdf  # noqa: PLC0415 - WeasyPrint takes a second that commands without a PDF need not wait
 
     context = compose(statement, lines, is_draft=is_draft)

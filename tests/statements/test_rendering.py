@@ -1,6 +1,8 @@
 """Statement PDFs: what a reader finds on them, that nothing is made twice, and that nothing else gets in."""
 
 import hashlib
+import multiprocessing
+import os
 from io import BytesIO
 
 import pikepdf
@@ -10,12 +12,12 @@ from pypdf import PdfReader
 
 from charges.adjusting import adjust
 from periods import storage
-from periods.errors import NotPermitted
+from periods.errors import NotPermitted, Refused
 from periods.models import AuditEntry
 from statements import pdf, templating
 from statements.issuing import compute, issue_statements
 from statements.models import ArchivedDocument, Statement
-from statements.rendering import detail, preview, render_statements
+from statements.rendering import detail, documents, preview, render_statements
 from tests.make import make_charge, make_closed, make_fund, make_period, make_pi, make_project, make_rate, make_source
 
 pytestmark = pytest.mark.django_db
@@ -47,6 +49,12 @@ def issued(*, month="2025-01"):
     period = make_closed(make_period(month))
     issue_statements(period)
     return period
+
+
+def issue_many(count):
+    for number in range(count):
+        make_charge(project=make_project(f"project-{number}"))
+    return issued()
 
 
 # What a reader finds
@@ -119,14 +127,14 @@ def test_amounts_smaller_than_a_coin_say_so():
 
     found = words(draft())
 
-    start = found.index("key")
-    assert found[start : start + 3] == ["key", "cluster · HPC Cluster", "< $0.01 $0.00 < $0.01"]
+    start = found.index("cluster · HPC Cluster")
+    assert found[start : start + 2] == ["cluster · HPC Cluster", "key < $0.01 $0.00 < $0.01"]
 
 
 def test_a_row_of_the_detail_adds_up_as_it_is_printed():
     make_charge(list_amount="24.194", due_amount="1.935", resource_name="node-7")
 
-    assert "$24.19 −$22.25 $1.94" in words(draft())
+    assert "node-7 $24.19 −$22.25 $1.94" in words(draft())
 
 
 def test_a_converted_charge_says_from_what_and_by_which_rate():
@@ -309,6 +317,38 @@ def test_a_pool_makes_the_same_bytes():
     render_statements(period)
     assert dict(ArchivedDocument.objects.values_list("statement", "sha256")) == by_pool
     assert told == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_a_killed_process_is_told_of_and_the_next_run_goes_on():
+    issue_many(8)
+
+    def kill(done, total):
+        for process in multiprocessing.active_children():
+            process.kill()
+
+    with pytest.raises(Refused) as refusal:
+        render_statements(make_period(), workers=2, progress=kill)
+
+    assert str(refusal.value) == "A rendering process was ended from outside, perhaps for lack of memory."
+    kept = ArchivedDocument.objects.count()
+    assert 0 < kept < 8
+    done = render_statements(make_period())
+    assert (done.rendered, done.unchanged) == (8 - kept, kept)
+
+
+@pytest.mark.parametrize("count", ["0", "-1", "two", "257", "²"])
+def test_a_number_of_workers_that_makes_no_sense_is_bad_usage(count):
+    with pytest.raises(CommandError) as error:
+        call_command("render_statements", "2025-01", f"--workers={count}")
+
+    assert f"argument --workers: a number from 1 to 256 is wanted, not {count!r}" in str(error.value)
+
+
+@pytest.mark.parametrize(("statements", "processes"), [(1, 1), (9, 1), (10, 2), (20, 4), (1_000, 4)])
+def test_there_are_as_many_processes_as_cores_where_they_have_work(monkeypatch, statements, processes):
+    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+
+    assert documents._enough_for(statements) == processes
 
 
 def test_one_bad_statement_is_named_and_stops_no_other(home, capsys):
