@@ -145,7 +145,7 @@ class Importing:
 
 
 def rendering(home: Path, statements: int) -> Iterator[Figure]:
-    """PDFs of two pages: some thirty charges of five services each, and a month before for the trend."""
+    """PDFs of three pages: some thirty charges of five services each, and a month before for the trend."""
     home.mkdir()
     manage("migrate", "--verbosity", "0", home=home)
     for month in (BEFORE, RENDERED):
