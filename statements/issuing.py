@@ -1,7 +1,7 @@
 """Issues statements: numbered without gaps, frozen, and revised where the month's lines changed."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -16,7 +16,7 @@ from charges.money import total
 from periods.errors import Refused
 from periods.lifecycle import require_permission, run_transition
 from periods.models import BillingPeriod
-from statements.lines import PayerLines, lines_by_payer
+from statements.lines import Payer, PayerLines, lines_by_payer
 from statements.models import Seal, Statement, StatementCounter, StatementLine
 
 
@@ -96,6 +96,15 @@ def says_what_is_now(statement: Statement) -> bool:
         return True
     found = lines_by_payer(statement.period, pi=statement.pi_id, project=statement.project_id)
     return [payer.sha256 for payer in found] == [statement.lines_sha256]
+
+
+def outdated(period: BillingPeriod, statements: Sequence[Statement]) -> set[Statement]:
+    """Those of the month's that no longer say what is; for many at once."""
+    if period.state == BillingPeriod.State.FINALIZED:
+        return set()
+    whose = {"pi": statements[0].pi_id, "project": statements[0].project_id} if len(statements) == 1 else {}
+    now = {found.payer: found.sha256 for found in lines_by_payer(period, **whose)}
+    return {found for found in statements if now.get(Payer(found.pi_id, found.project_id)) != found.lines_sha256}
 
 
 def _draft(period: BillingPeriod, pi: PrincipalInvestigator, project: Project, found: PayerLines) -> Statement:

@@ -3,11 +3,12 @@
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from itertools import groupby
 
 from django.conf import settings
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from charges.models import PIAddress, ProjectDelegate
 from periods.errors import Refused
@@ -17,6 +18,7 @@ from statements.models import EmailDelivery, Statement
 
 Kind = EmailDelivery.Kind
 Key = tuple[str, int, str, str]
+PIs = AbstractSet[int] | None  # their ids; None: all
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +42,17 @@ def content_key(statements: Iterable[Statement]) -> str:
     return hashlib.sha256("\n".join(hashes).encode()).hexdigest()
 
 
-def require_sendable(period: BillingPeriod) -> None:
+def of(pis: PIs) -> Q:
+    return Q() if pis is None else Q(pi__in=pis)
+
+
+def require_sendable(period: BillingPeriod, pis: PIs = None) -> None:
     """Raises Refused, saying what is to be done first."""
+    if pis is not None and not pis:
+        raise Refused(f"Nothing to send for {period}: only what is issued is mailed.")
     if period.state == BillingPeriod.State.OPEN:
         raise Refused(f"{period} is open: close it and issue its statements before they are mailed.")
-    unrendered = Statement.objects.filter(period=period, document=None).current().count()
+    unrendered = Statement.objects.filter(of(pis), period=period, document=None).current().count()
     if unrendered:
         what = "1 statement" if unrendered == 1 else f"{unrendered} statements"
         has = "has" if unrendered == 1 else "have"
@@ -53,10 +61,10 @@ def require_sendable(period: BillingPeriod) -> None:
         raise Refused(f"No statement of {period} is issued: run issue_statements {period.month} first.")
 
 
-def wanted_letters(period: BillingPeriod) -> tuple[list[Letter], list[str]]:
+def wanted_letters(period: BillingPeriod, pis: PIs = None) -> tuple[list[Letter], list[str]]:
     """All that should have been sent by now; and of whom nothing may be, as statements no longer say what is."""
-    stale = stale_payers(period)
-    current = current_statements(period).exclude(pi__in={pi for pi, _ in stale})
+    stale = [(pi, whose) for pi, whose in stale_payers(period) if pis is None or pi in pis]
+    current = current_statements(period).filter(of(pis)).exclude(pi__in={pi for pi, _ in stale})
     return list(letters(list(current))), [
         f"{whose} (not sent): the statement is missing or out of date: issue statements first." for _, whose in stale
     ]

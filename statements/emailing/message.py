@@ -9,7 +9,6 @@ from django.core.exceptions import ValidationError
 from django.core.mail import EmailMultiAlternatives
 from django.core.validators import validate_email
 from django.urls import reverse
-from django.utils.text import slugify
 
 from periods.errors import Refused
 from periods.notices import one_line
@@ -19,7 +18,6 @@ from statements.models import EmailDelivery, Statement
 from statements.rendering.composing import fund_totals, institution
 from statements.templating import render
 
-LONGEST_NAME = 60
 MEGABYTE = 1_000_000
 Kind = EmailDelivery.Kind
 
@@ -45,7 +43,7 @@ def compose_message(delivery: EmailDelivery, statements: Sequence[Statement]) ->
     message.track_opens = message.track_clicks = False  # type: ignore[attr-defined]
     if context.are_attached:
         for statement in statements:
-            message.attach(_file_name(statement), statement.document.read(), "application/pdf")
+            message.attach(statement.file_name, statement.document.read(), "application/pdf")
     return message
 
 
@@ -121,10 +119,3 @@ def _headers(delivery: EmailDelivery) -> dict[str, str]:
         "X-OpenChargeback-Delivery": str(delivery.pk),
         "Auto-Submitted": "auto-generated",
     }
-
-
-def _file_name(statement: Statement) -> str:
-    revision = f"-r{statement.revision}" if statement.revision > 1 else ""
-    project = slugify(statement.project_code)[:LONGEST_NAME]
-    parts = ["statement", f"S-{statement.number:06d}{revision}", statement.period.month, project]
-    return "-".join(filter(None, parts)) + ".pdf"

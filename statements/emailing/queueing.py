@@ -8,17 +8,17 @@ from django.db.models import QuerySet
 
 from periods import audit
 from periods.models import BillingPeriod
-from statements.emailing.letters import Key, Letter
+from statements.emailing.letters import Key, Letter, PIs, of
 from statements.models import EmailDelivery, EmailEvent, Statement
 
 Kind, Status = EmailDelivery.Kind, EmailDelivery.Status
 
 
 @transaction.atomic
-def queue(period: BillingPeriod, letters: Sequence[Letter], *, by: Any) -> None:
+def queue(period: BillingPeriod, letters: Sequence[Letter], *, by: Any, pis: PIs = None) -> None:
     """The lock makes a second run wait and find the rows of the first."""
     locked = BillingPeriod.objects.select_for_update().get(pk=period.pk)
-    drop_outdated(locked, {letter.key for letter in letters}, by=by)
+    drop_outdated(locked, {letter.key for letter in letters}, by=by, pis=pis)
     known = {identity(*key) for key in keys(locked)}
     add(locked, [letter for letter in letters if identity(*letter.key) not in known])
 
@@ -44,8 +44,8 @@ def add(period: BillingPeriod, letters: Sequence[Letter]) -> list[EmailDelivery]
     return deliveries
 
 
-def drop_outdated(period: BillingPeriod, wanted: set[Key], *, by: Any) -> None:
-    waiting = EmailDelivery.objects.filter(period=period, status=Status.QUEUED)
+def drop_outdated(period: BillingPeriod, wanted: set[Key], *, by: Any, pis: PIs = None) -> None:
+    waiting = EmailDelivery.objects.filter(of(pis), period=period, status=Status.QUEUED)
     regular = waiting.filter(kind__in=[Kind.STATEMENTS, Kind.DELEGATE])
     rows = regular.values_list("pk", "kind", "pi", "recipient", "content_key")
     outdated = [pk for pk, *key in rows if tuple(key) not in wanted]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from periods.errors import Refused
@@ -13,14 +13,14 @@ from periods.lifecycle import require_permission
 from periods.models import BillingPeriod
 from periods.progress import Progress
 from statements.emailing.claiming import give_up_on_lost
-from statements.emailing.letters import Letter, carried_now, content_key, require_sendable, wanted_letters
+from statements.emailing.letters import Letter, PIs, carried_now, content_key, of, require_sendable, wanted_letters
 from statements.emailing.message import compose_message
 from statements.emailing.pacing import seconds_left, wait_for_turn
 from statements.emailing.posting import post
 from statements.emailing.queueing import identity, keys, queue
 from statements.emailing.reminding import due_reminders, queue_reminders
 from statements.emailing.suppressing import require_unsuppressed
-from statements.models import EmailDelivery
+from statements.models import EmailDelivery, Statement
 
 Kind, Status = EmailDelivery.Kind, EmailDelivery.Status
 
@@ -43,6 +43,7 @@ def email_statements(
     period: BillingPeriod,
     *,
     by: Any = None,
+    only: QuerySet[Statement] | None = None,
     dry_run: bool = False,
     limit: int | None = None,
     is_patient: bool = True,
@@ -50,18 +51,23 @@ def email_statements(
 ) -> Emailed:
     """Send what was not sent yet. Running it again, or twice at once, sends nothing twice.
 
+    `only` these: to their PIs alone, who get all of their statements, and without reminders.
     Where messages a minute are limited, a patient run waits for the next minute; another stops, and leaves them queued.
     """
     require_permission(by, "statements.email_statement", "e-mail statements")
-    require_sendable(period)
-    letters, stale = wanted_letters(period)
+    pis = None if only is None else _pis(period, only)
+    require_sendable(period, pis)
+    letters, stale = wanted_letters(period, pis)
     if dry_run:
-        return Emailed(problems=stale, preview=_preview(period, letters)[:limit])
+        return Emailed(problems=stale, preview=_preview(period, letters, pis)[:limit])
     give_up_on_lost(period, by=by)
-    queue(period, letters, by=by)
-    queue_reminders(period)
-    sent = _send_all(_due_now(period)[:limit], by=by, is_patient=is_patient, progress=progress)
-    return _summary(period, letters, sent, stale)
+    queue(period, letters, by=by, pis=pis)
+    if pis is None:
+        queue_reminders(period)
+    sent = send_all(_due_now(period, pis)[:limit], by=by, is_patient=is_patient, progress=progress)
+    wanted = {identity(*letter.key) for letter in letters}
+    queued = EmailDelivery.objects.filter(of(pis), period=period).order_by("pk")
+    return summary([row for row in queued if _counts(row, wanted)], sent, stale)
 
 
 def send(delivery: EmailDelivery, *, by: Any) -> bool:
@@ -78,7 +84,8 @@ def send(delivery: EmailDelivery, *, by: Any) -> bool:
     return post(delivery, message, by=by)
 
 
-def _send_all(queued: Sequence[int], *, by: Any, is_patient: bool, progress: Progress | None) -> set[int]:
+def send_all(queued: Sequence[int], *, by: Any, is_patient: bool, progress: Progress | None = None) -> set[int]:
+    """Which of them left; those that did not say why."""
     sent = set()
     for done, pk in enumerate(queued, start=1):
         if not is_patient and seconds_left() > 0:
@@ -91,27 +98,32 @@ def _send_all(queued: Sequence[int], *, by: Any, is_patient: bool, progress: Pro
     return sent
 
 
-def _due_now(period: BillingPeriod) -> list[int]:
+def _pis(period: BillingPeriod, statements: QuerySet[Statement]) -> set[int]:
+    issued = statements.filter(period=period, state=Statement.State.ISSUED)
+    return set(issued.values_list("pi", flat=True))
+
+
+def _due_now(period: BillingPeriod, pis: PIs) -> list[int]:
     """In the order in which it was queued."""
-    queued = EmailDelivery.objects.filter(period=period, status=Status.QUEUED)
+    queued = EmailDelivery.objects.filter(of(pis), period=period, status=Status.QUEUED)
     due = queued.filter(Q(next_attempt_at=None) | Q(next_attempt_at__lte=timezone.now()))
     return list(due.order_by("pk").values_list("pk", flat=True))
 
 
-def _preview(period: BillingPeriod, letters: Sequence[Letter]) -> list[str]:
+def _preview(period: BillingPeriod, letters: Sequence[Letter], pis: PIs) -> list[str]:
     """Who would get what, one line a message."""
     settled = {identity(*key) for key in keys(period).exclude(status=Status.QUEUED)}
     waiting = [letter for letter in letters if identity(*letter.key) not in settled]
-    return [_line(letter) for letter in waiting] + [f"{_line(letter)} (reminder)" for letter in due_reminders(period)]
+    reminders = due_reminders(period) if pis is None else []
+    return [_line(letter) for letter in waiting] + [f"{_line(letter)} (reminder)" for letter in reminders]
 
 
 def _line(letter: Letter) -> str:
     return f"{letter.recipient}: {', '.join(statement.printed_number for statement in letter.statements)}"
 
 
-def _summary(period: BillingPeriod, letters: Sequence[Letter], sent: set[int], stale: list[str]) -> Emailed:
-    wanted = {identity(*letter.key) for letter in letters}
-    found = [row for row in EmailDelivery.objects.filter(period=period).order_by("pk") if _counts(row, wanted)]
+def summary(found: Sequence[EmailDelivery], sent: set[int], problems: Sequence[str]) -> Emailed:
+    """What became of these, of which some were `sent` by this run; `problems` are of those that have no row."""
     count = Counter(row.status for row in found if row.pk not in sent)
     return Emailed(
         sent=len(sent),
@@ -120,7 +132,7 @@ def _summary(period: BillingPeriod, letters: Sequence[Letter], sent: set[int], s
         failed=count[Status.FAILED],
         unclear=count[Status.UNCLEAR],
         bounced=count[Status.BOUNCED] + count[Status.COMPLAINED],
-        problems=[*stale, *(_problem(row) for row in found if row.error)],
+        problems=[*problems, *(_problem(row) for row in found if row.error)],
     )
 
 

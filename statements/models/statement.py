@@ -7,11 +7,14 @@ from typing import Any, ClassVar
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
+from django.utils.text import slugify
 
 from charges.models import Adjustment, FundingAccount, PrincipalInvestigator, Project, Source
 from charges.money import MoneyField
 from periods.models import BillingPeriod
 from periods.states import Document, StateField, known_states, transition
+
+LONGEST_NAME = 60  # of a project, in the name of a file
 
 
 class StatementCounter(models.Model):
@@ -99,6 +102,14 @@ class Statement(Document):
         """`S-000123`, with the revision from the second on."""
         suffix = f" rev. {self.revision}" if self.revision > 1 else ""
         return f"S-{self.number:06d}{suffix}"
+
+    @property
+    def file_name(self) -> str:
+        """Of its PDF: unique, sorted by number, and safe on every system."""
+        revision = f"-r{self.revision}" if self.revision > 1 else ""
+        project = slugify(self.project_code)[:LONGEST_NAME]
+        parts = ["statement", f"S-{self.number:06d}{revision}", self.period.month, project]
+        return "-".join(filter(None, parts)) + ".pdf"
 
     @property
     def discount(self) -> Any:

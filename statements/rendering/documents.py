@@ -11,6 +11,7 @@ from multiprocessing import get_context
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from periods import audit, storage
@@ -40,14 +41,21 @@ class Rendered:
 
 
 def render_statements(
-    period: BillingPeriod, *, by: Any = None, workers: int | None = None, progress: Progress | None = None
+    period: BillingPeriod,
+    *,
+    by: Any = None,
+    only: QuerySet[Statement] | None = None,
+    workers: int | None = None,
+    progress: Progress | None = None,
 ) -> Rendered:
-    """A PDF for every issued statement that has none. One that fails is named, and stops no other.
+    """A PDF for every issued statement, of `only` these where given, that has none. One that fails stops no other.
 
     `workers`: processes at once; without it as many as there are cores, where there is enough for them to do.
     """
     require_permission(by, "statements.render_statement", "render statements")
     current = Statement.objects.filter(period=period).current()
+    if only is not None:
+        current = current.filter(pk__in=list(only.values_list("pk", flat=True)))  # as it is now: rendering changes it
     waiting = list(current.filter(document=None).order_by("number").values_list("pk", flat=True))
     failed: dict[str, str] = {}
     written = _written(_pages(period, waiting, failed), workers or _enough_for(len(waiting)))

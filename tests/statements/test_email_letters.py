@@ -6,7 +6,7 @@ from django.core.management import call_command
 from charges.models import PIAddress, ProjectDelegate
 from periods.errors import NotPermitted, Refused
 from periods.models import AuditEntry
-from statements.emailing import Emailed, send_copy, send_test
+from statements.emailing import Emailed, send_copies, send_test
 from statements.models import EmailDelivery, Statement
 from tests.make import make_charge, make_closed, make_period, make_pi, make_project, make_statement
 from tests.statements.mail_server import archive, make_rendered, send, server
@@ -37,7 +37,7 @@ def test_a_delegate_gets_a_message_of_their_own_with_their_projects_only(server,
     assert (got["bob@example.edu"]["To"], got["bob@example.edu"]["Cc"]) == ("bob@example.edu", None)
     body = got["bob@example.edu"].get_body(("plain",)).get_content()
     assert body.splitlines()[0] == "You get this as a delegate of ada, for this project."
-    assert [word for word in ("ocean", "777") if word in got["bob@example.edu"].as_string()] == []
+    assert [word for word in ("ocean", "777.00") if word in got["bob@example.edu"].as_string()] == []
     said = "Delegates got their projects' statements too: bob@example.edu."
     assert said in got["ada@example.edu"].get_body(("plain",)).get_content().splitlines()
     assert send() == Emailed(skipped=2)
@@ -159,11 +159,16 @@ def test_the_html_part_needs_nothing_from_elsewhere_and_no_style_sheet(server, s
 # Copies
 
 
+def copy(statement, *, to, by):
+    send_copies(Statement.objects.filter(pk=statement.pk), to=to, by=by)
+    return EmailDelivery.objects.filter(kind="copy").latest("pk")
+
+
 def test_a_copy_goes_to_a_named_address_and_says_that_it_is_one(server, billing_admin):
     statement = make_rendered()
     send()
 
-    delivery = send_copy(statement, to="dean@example.edu", by=billing_admin)
+    delivery = copy(statement, to="dean@example.edu", by=billing_admin)
 
     assert (delivery.kind, delivery.status) == ("copy", "sent")
     message = dict(server.accepted)["dean@example.edu"]
@@ -178,13 +183,13 @@ def test_a_copy_goes_to_a_named_address_and_says_that_it_is_one(server, billing_
 def test_a_copy_may_go_to_the_same_address_again(server, billing_admin):
     statement = make_rendered()
     for _ in range(2):
-        send_copy(statement, to="dean@example.edu", by=billing_admin)
+        copy(statement, to="dean@example.edu", by=billing_admin)
 
     assert server.recipients == {"dean@example.edu": 2}
 
 
 def test_a_copy_alone_is_no_mail_to_the_pi(server, billing_admin):
-    send_copy(make_rendered(), to="dean@example.edu", by=billing_admin)
+    copy(make_rendered(), to="dean@example.edu", by=billing_admin)
 
     assert send() == Emailed(sent=1)
     assert server.recipients == {"dean@example.edu": 1, "ada@example.edu": 1}
@@ -193,7 +198,7 @@ def test_a_copy_alone_is_no_mail_to_the_pi(server, billing_admin):
 def test_a_deferred_copy_goes_with_a_later_run(server, billing_admin):
     statement = make_rendered()
 
-    delivery = send_copy(statement, to="busy@example.edu", by=billing_admin)
+    delivery = copy(statement, to="busy@example.edu", by=billing_admin)
 
     assert (delivery.status, delivery.error) == ("queued", "the mail server answered 451 try again")
     server.answers_to_data.clear()
@@ -222,7 +227,7 @@ def test_what_is_not_current_is_not_copied(server, billing_admin, spoil, sentenc
     spoil(statement)
 
     with pytest.raises(Refused) as refused:
-        send_copy(Statement.objects.get(pk=statement.pk), to="dean@example.edu", by=billing_admin)
+        copy(statement, to="dean@example.edu", by=billing_admin)
 
     assert str(refused.value) == f"{statement} {sentence}"
     assert not EmailDelivery.objects.exists()
@@ -233,12 +238,49 @@ def test_a_statement_without_a_pdf_is_not_copied(server, billing_admin):
     make_closed(make_period())
 
     with pytest.raises(Refused, match="has no PDF yet: render statements first"):
-        send_copy(statement, to="dean@example.edu", by=billing_admin)
+        copy(statement, to="dean@example.edu", by=billing_admin)
+
+
+def test_copies_of_many_are_a_message_for_each_pi(server, billing_admin):
+    many = [make_rendered(project="climate"), make_rendered(project="ocean"), make_rendered("bob@example.edu")]
+    outdated = make_rendered("cy@example.edu", project="late")
+    stale(outdated)
+
+    done = send_copies(Statement.objects.all(), by=billing_admin)
+
+    assert done == Emailed(sent=2, problems=[f"{outdated} is out of date: issue statements first."])
+    assert server.recipients == {"ada@example.edu": 1, "bob@example.edu": 1}
+    assert attached(dict(server.accepted)["ada@example.edu"]) == [found.printed_number for found in many[:2]]
+    assert AuditEntry.objects.filter(action="send a copy").count() == 3
+
+
+def test_copies_of_many_may_all_go_to_one_address(server, billing_admin):
+    make_rendered(), make_rendered("bob@example.edu", project="ocean")
+
+    assert send_copies(Statement.objects.all(), to="dean@example.edu", by=billing_admin) == Emailed(sent=2)
+    assert server.recipients == {"dean@example.edu": 2}
+
+
+def test_copies_above_the_messages_a_minute_wait_for_the_next_run(server, billing_admin, settings):
+    settings.MAIL_PER_MINUTE = 1
+    make_rendered(), make_rendered("bob@example.edu", project="ocean")
+
+    assert send_copies(Statement.objects.all(), by=billing_admin) == Emailed(sent=1, waiting=1)
+
+
+def test_without_a_mail_server_no_copy_is_queued(server, billing_admin, settings):
+    settings.EMAIL_PORT = 1
+    make_rendered()
+
+    with pytest.raises(Refused, match="The mail server cannot be used"):
+        send_copies(Statement.objects.all(), by=billing_admin)
+
+    assert not EmailDelivery.objects.exists()
 
 
 def test_copies_need_their_permission(server, auditor):
     with pytest.raises(NotPermitted):
-        send_copy(make_rendered(), to="dean@example.edu", by=auditor)
+        copy(make_rendered(), to="dean@example.edu", by=auditor)
 
 
 # Test messages

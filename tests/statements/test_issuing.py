@@ -151,6 +151,18 @@ def test_emptied_statement_is_void_and_its_number_returns_with_its_charges():
     assert numbers() == [(1, 1, "void"), (1, 2, "issued")]
 
 
+def test_the_number_of_a_void_statement_is_given_to_nobody_else():
+    emptied = make_charge()
+    period = closed_period()
+    issue_statements(period)
+    type(emptied).objects.update(review_status="excluded")
+
+    make_charge(pi=make_pi("bob@example.edu"))
+
+    assert issue_statements(period) == Issued(1, 0, 0, 1)
+    assert numbers() == [(1, 1, "void"), (2, 1, "issued")]
+
+
 def test_numbers_go_on_in_the_next_month():
     for month in ("2025-01", "2025-02"):
         make_charge(period=make_period(month))
