@@ -64,12 +64,16 @@ class BulkAdmin(TransitionAdmin):
     def seen(self, document: Any) -> str:
         return self.seen_of(self.model._default_manager.filter(pk=document.pk))
 
-    def decide(self, request: HttpRequest, name: str, rows: QuerySet[Any], form: forms.Form) -> bool:
+    def run(self, request: HttpRequest, name: str, rows: QuerySet[Any], form: forms.Form) -> str:
+        """Returns the sentence that says what was done."""
         stage, done = self.stages[name]
         offer = self.offer(request, name, rows, form)
+        number = stage(rows, by=request.user, **self.as_seen(request), **form.cleaned_data)
+        return format_html("{}{}", self.count(number, done), offer)
+
+    def decide(self, request: HttpRequest, name: str, rows: QuerySet[Any], form: forms.Form) -> bool:
         try:
-            number = stage(rows, by=request.user, **self.as_seen(request), **form.cleaned_data)
-            messages.success(request, format_html("{}{}", self.count(number, done), offer))
+            messages.success(request, self.run(request, name, rows, form))
         except NotPermitted as refusal:
             raise PermissionDenied(str(refusal)) from refusal
         except Refused as refusal:

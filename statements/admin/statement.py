@@ -7,21 +7,27 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.decorators import display
-from unfold.widgets import UnfoldAdminEmailInputWidget
 
-from charges.admin.display import audit_list, link, money_column
+from charges.admin.bulk import BulkAdmin, bulk_action
+from charges.admin.display import audit_list, money_column
 from charges.admin.filters import PeriodFilter
 from charges.models import Charge, Dispute
 from periods.errors import Refused
 from periods.plain_admin import ReadOnlyAdmin, ReadOnlyInline
-from periods.transition_admin import Step, TransitionAdmin
+from statements.admin.delivery import COLOURS
+from statements.admin.statement_bulk import BULK, LABELS, STEPS, download, summary
+from statements.admin.statement_filters import DueFilter, MailFilter, PdfFilter
+from statements.admin.statement_history import deliveries, pdf_link, revisions
 from statements.admin.tracing import TracedAdmin
-from statements.emailing import send_copy
-from statements.models import Statement, StatementLine
+from statements.models import EmailDelivery, Statement, StatementLine, latest_to_pi
 from statements.rendering import preview
+
+Status = EmailDelivery.Status
+NOT_SENT = "Not sent"
+MAIL_COLOURS = {NOT_SENT: "warning", **{Status(status).name.capitalize(): colour for status, colour in COLOURS.items()}}
 
 
 class LineInline(ReadOnlyInline):
@@ -48,34 +54,14 @@ class LineInline(ReadOnlyInline):
         return format_html('<a href="{}" class="ocb-link">{}</a>', url, words or "—")
 
 
-class CopyForm(forms.Form):
-    to = forms.EmailField(label="Address", widget=UnfoldAdminEmailInputWidget())
-
-
-def _copy(statement: Statement, **answers: Any) -> str:
-    delivery = send_copy(statement, **answers)
-    what = f"The copy to {delivery.recipient} is {delivery.get_status_display().lower()}"
-    return f"{what}: {delivery.error}" if delivery.error else f"{what}."
-
-
 @admin.register(Statement)
-class StatementAdmin(TracedAdmin, TransitionAdmin, ReadOnlyAdmin):
-    steps: ClassVar = {
-        "copy": Step(
-            label="Send a copy",
-            run=_copy,
-            permission="statements.copy_emaildelivery",
-            explanation="Mails this statement, marked as a copy, to an address that you name, now. "
-            "Whoever gets it sees what the PI sees.",
-            states=(Statement.State.ISSUED,),
-            form=CopyForm,
-            icon="forward_to_inbox",
-            is_offered=lambda statement: hasattr(statement, "document"),
-        )
-    }
+class StatementAdmin(TracedAdmin, BulkAdmin, ReadOnlyAdmin):
+    steps = STEPS
+    nouns = ("statement", "statements")
+    actions: ClassVar = [*(bulk_action(name, LABELS[name], step.permission) for name, step in STEPS.items()), download]
     list_display: ClassVar = ["number_printed", "period", "pi_in_short", "project_named", "listed", "discounted", "due",
-                              "status", "pdf"]  # fmt: skip
-    list_filter: ClassVar = [PeriodFilter, "state", ("pi", AutocompleteSelectFilter)]
+                              "status", "mail", "pdf"]  # fmt: skip
+    list_filter: ClassVar = [PeriodFilter, "state", DueFilter, MailFilter, PdfFilter, ("pi", AutocompleteSelectFilter)]
     list_select_related: ClassVar = ["period", "document"]
     search_fields: ClassVar = ["pi_email__startswith", "pi_name__startswith", "project_code__startswith", "=number"]
     search_help_text = "The beginning of a PI's name or address or of a project, or a statement's number"
@@ -84,8 +70,8 @@ class StatementAdmin(TracedAdmin, TransitionAdmin, ReadOnlyAdmin):
         (None, {"fields": [
             ("number_printed", "status"), ("period", "issued_at"), ("investigator", "project_named"),
             ("listed", "due"), ("negotiated", "subsidized"), ("adjusted", "dispute_until"),
-            "sent", "document_hash", "seal", "history",
         ]}),
+        ("What became of it", {"fields": ["revisions", "mails", "history", "document_hash", "seal"]}),
     ]  # fmt: skip
     change_form_outer_before_template = "admin/statement_pdf.html"
     inlines: ClassVar = [LineInline]
@@ -96,6 +82,24 @@ class StatementAdmin(TracedAdmin, TransitionAdmin, ReadOnlyAdmin):
     negotiated = money_column("provider_discount", "Provider discount", currency="currency")
     subsidized = money_column("subsidy", "Subsidy", currency="currency")
     adjusted = money_column("adjustments", "Adjustments", currency="currency")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Statement]:
+        return super().get_queryset(request).annotate(mailed=latest_to_pi())
+
+    def has_render_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm(STEPS["render"].permission)
+
+    def has_email_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm(STEPS["email"].permission)
+
+    def has_copy_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm(STEPS["copy"].permission)
+
+    def run(self, request: HttpRequest, name: str, rows: Any, form: forms.Form) -> str:
+        return BULK[name](rows, by=request.user, **form.cleaned_data)
+
+    def summary(self, rows: Any) -> list[tuple[str, str]]:
+        return summary(rows)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         return flatten_fieldsets(self.fieldsets)
@@ -115,8 +119,10 @@ class StatementAdmin(TracedAdmin, TransitionAdmin, ReadOnlyAdmin):
             content = _pdf(statement)
         except Refused as refusal:
             return HttpResponse(str(refusal), status=409, content_type="text/plain")
-        name = f"statement-S-{statement.number:06d}-{statement.period.month}.pdf"
-        headers = {"Content-Disposition": f'inline; filename="{name}"', "X-Content-Type-Options": "nosniff"}
+        headers = {
+            "Content-Disposition": f'inline; filename="{statement.file_name}"',
+            "X-Content-Type-Options": "nosniff",
+        }
         return HttpResponse(content, content_type="application/pdf", headers=headers)
 
     @display(description="Statement", ordering="number")
@@ -129,9 +135,7 @@ class StatementAdmin(TracedAdmin, TransitionAdmin, ReadOnlyAdmin):
 
     @display(description="PDF")
     def pdf(self, statement: Statement) -> str:
-        url = reverse("admin:statements_statement_pdf", args=[statement.pk])
-        text = "PDF" if hasattr(statement, "document") else "Draft"
-        return format_html('<a href="{}" class="ocb-link" target="_blank">{}</a>', url, text)
+        return pdf_link(statement)
 
     @display(description="PI", ordering="pi_name")
     def investigator(self, statement: Statement) -> str:
@@ -145,11 +149,19 @@ class StatementAdmin(TracedAdmin, TransitionAdmin, ReadOnlyAdmin):
     def project_named(self, statement: Statement) -> str:
         return statement.project_name or statement.project_code
 
-    @display(description="Mailed")
-    def sent(self, statement: Statement) -> str:
-        mails = statement.deliveries.all()
-        lines = ((link(mail, mail.recipient), mail.get_status_display().lower()) for mail in mails)
-        return format_html_join(", ", "{} {}", lines) or "Not yet"
+    @display(description="Mail", label=MAIL_COLOURS)
+    def mail(self, statement: Any) -> str | None:
+        if statement.mailed:
+            return Status(statement.mailed).name.capitalize()
+        return NOT_SENT if statement.state == Statement.State.ISSUED else None
+
+    @display(description="Revisions")
+    def revisions(self, statement: Statement) -> str:
+        return revisions(statement)
+
+    @display(description="E-mail")
+    def mails(self, statement: Statement) -> str:
+        return deliveries(statement)
 
     @display(description="SHA-256 of the PDF")
     def document_hash(self, statement: Statement) -> str:

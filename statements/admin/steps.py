@@ -1,21 +1,23 @@
 """The steps of the month's end, each a button on the month's page over one stage function."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django import forms
 from unfold.widgets import UnfoldAdminSelectWidget
 
+from periods.blockers import counted
 from periods.lifecycle import close_period, reopen_period
 from periods.models import BillingPeriod
 from periods.transition_admin import ReasonForm, Step, text_field
 from statements.archiving import finalize_period
-from statements.emailing import email_statements
+from statements.emailing import Emailed, email_statements
 from statements.issuing import issue_statements
 from statements.journaling import acknowledge_journal, export_journal, templates
-from statements.rendering import render_statements
+from statements.rendering import Rendered, render_statements
 
 OPEN, CLOSED = BillingPeriod.State.OPEN, BillingPeriod.State.CLOSED
+TOLD = 10
 
 
 class TemplateForm(forms.Form):
@@ -42,13 +44,21 @@ def _issue(period: BillingPeriod, **answers: Any) -> str:
 
 
 def _render(period: BillingPeriod, **answers: Any) -> str:
-    done = render_statements(period, **answers)
-    failed = "".join(f" {number} failed: {why}" for number, why in done.failed.items())
-    return f"{done.rendered} PDFs rendered, {done.unchanged} there already.{failed}"
+    return rendered_in_words(render_statements(period, **answers))
+
+
+def rendered_in_words(done: Rendered) -> str:
+    failed = [f"{number} failed: {why}" for number, why in done.failed.items()]
+    return " ".join(
+        [f"{counted(done.rendered, 'PDF', 'PDFs')} rendered, {done.unchanged} there already.", *_first(failed)]
+    )
 
 
 def _email(period: BillingPeriod, **answers: Any) -> str:
-    done = email_statements(period, is_patient=False, **answers)  # a page is not waited for
+    return emailed_in_words(email_statements(period, is_patient=False, **answers))  # a page is not waited for
+
+
+def emailed_in_words(done: Emailed, *, what: str = "Messages") -> str:
     counts = {
         "sent": done.sent,
         "sent before": done.skipped,
@@ -57,8 +67,14 @@ def _email(period: BillingPeriod, **answers: Any) -> str:
         "unclear": done.unclear,
         "bounced": done.bounced,
     }
-    said = ", ".join(f"{number} {what}" for what, number in counts.items() if number or what == "sent")
-    return " ".join([f"Messages: {said}.", *done.problems])
+    said = ", ".join(f"{number} {became}" for became, number in counts.items() if number or became == "sent")
+    return " ".join([f"{what}: {said}.", *_first(done.problems)])
+
+
+def _first(sentences: Sequence[str]) -> list[str]:
+    """A page has room for a few."""
+    more = len(sentences) - TOLD
+    return [*sentences[:TOLD], *([f"And {more:,} more."] if more > 0 else [])]
 
 
 def _export(period: BillingPeriod, **answers: Any) -> str:

@@ -1,5 +1,5 @@
 from statements.models.archive import ArchivedDocument, RuleInForce, Seal
-from statements.models.delivery import EmailDelivery, EmailEvent, Suppression, unmailed
+from statements.models.delivery import EmailDelivery, EmailEvent, Suppression, bounced, latest_to_pi, unmailed
 from statements.models.journal import Journal, JournalLine
 from statements.models.statement import Statement, StatementCounter, StatementLine
 
@@ -15,5 +15,7 @@ __all__ = [
     "StatementCounter",
     "StatementLine",
     "Suppression",
+    "bounced",
+    "latest_to_pi",
     "unmailed",
 ]

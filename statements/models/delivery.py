@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
 from charges.models import PrincipalInvestigator
@@ -128,3 +128,22 @@ def unmailed(statements: StatementQuerySet) -> StatementQuerySet:
         emaildelivery__kind=EmailDelivery.Kind.STATEMENTS, emaildelivery__status__in=EmailDelivery.LEFT
     )
     return statements.exclude(pk__in=carried.values("statement"))
+
+
+def bounced(statements: StatementQuerySet) -> StatementQuerySet:
+    """Those of which a message to the PI or a delegate bounced, and no later one to them left."""
+    regular = _carrying(OuterRef("pk")).filter(kind__in=[EmailDelivery.Kind.STATEMENTS, EmailDelivery.Kind.DELEGATE])
+    later = _carrying(OuterRef(OuterRef("pk"))).filter(
+        kind=OuterRef("kind"), recipient=OuterRef("recipient"), pk__gt=OuterRef("pk"), status__in=EmailDelivery.LEFT
+    )
+    return statements.filter(Exists(regular.filter(~Exists(later), status=EmailDelivery.Status.BOUNCED)))
+
+
+def latest_to_pi() -> Subquery:
+    """Of a statement: the state of the latest message that carries it to its PI."""
+    to_pi = _carrying(OuterRef("pk")).filter(kind=EmailDelivery.Kind.STATEMENTS)
+    return Subquery(to_pi.order_by("-pk").values("status")[:1])
+
+
+def _carrying(statement: OuterRef) -> QuerySet[EmailDelivery]:
+    return EmailDelivery.objects.filter(statements=statement)

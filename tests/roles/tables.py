@@ -77,6 +77,8 @@ STEPS = """
 /admin/statements/journal/{journal}/step/reject/                              SB-F--
 /admin/statements/journal/{journal}/step/void/                                SB-F--
 /admin/statements/statement/{statement}/step/copy/                            SB----
+/admin/statements/statement/{unrendered}/step/render/                         SB----
+/admin/statements/statement/{unsent}/step/email/                              SB----
 /admin/statements/suppression/{a_suppression}/step/clear/                     SB----
 """
 
@@ -89,6 +91,10 @@ ACTIONS = """
 /admin/charges/charge/                                                              reattribute       held       SBR---
 /admin/charges/charge/?review_status__exact=all                                     undo              decided    SBR---
 /admin/charges/importissue/                                                         discard           issue      SBR---
+/admin/statements/statement/                                                        copy              statement  SB----
+/admin/statements/statement/                                                        download          statement  SB----
+/admin/statements/statement/                                                        email             unsent     SB----
+/admin/statements/statement/                                                        render            unrendered SB----
 """
 
 # Transitions, by the permission that each asks for itself. Those without one are asked about by their stage alone.

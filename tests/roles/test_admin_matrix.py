@@ -224,14 +224,17 @@ def answers(form: Any) -> dict[str, Any]:
     return {**known, **choices, **ANSWERS, "file": SimpleUploadedFile("letter.txt", b"Agreed.")}
 
 
+AT_ONCE = {"correct_selected": 302, "download": 200}  # the first leads to a page that asks
+
+
 def test_actions(world: World) -> None:
     """Those who may are asked first, and what they confirm is done; others get their list back, or none."""
     found: list[str] = []
     for base, action, key, who in rows(ACTIONS):
-        is_asking = action != "correct_selected"  # which leads to a page that asks
+        is_asking = action not in AT_ONCE
         asked = {"action": action, ACTION_CHECKBOX_NAME: world.keys[key]}
         others = staff("SBRFA") | dict.fromkeys(offered(base), 302)
-        found += wrong(world, base, others | dict.fromkeys(who.replace("-", ""), 200 if is_asking else 302), asked)
+        found += wrong(world, base, others | dict.fromkeys(who.replace("-", ""), AT_ONCE.get(action, 200)), asked)
         if is_asking:
             page = world.ask("S", base.format(**world.keys), asked).context
             confirmed = answers(page["form"]) | dict(page["hidden"])

@@ -149,10 +149,12 @@ def _months() -> dict[str, Any]:
         make_closed(period)
     for period in (issued, exported):
         issue_statements(period)
-    journal = export_journal(exported).journal
+    journal, ready = export_journal(exported).journal, make_ready("2024-04")
+    unrendered, unsent = (Statement.objects.get(period=period).pk for period in (issued, ready))
     return {
+        "unrendered": unrendered, "unsent": unsent,
         "open": make_period("2031-01").pk, "closed": closed.pk, "issued": issued.pk, "exported": exported.pk,
-        "ready": make_ready("2024-04").pk, "journal": journal.pk, "sheet": journal.documents.get().pk,
+        "ready": ready.pk, "journal": journal.pk, "sheet": journal.documents.get().pk,
     }  # fmt: skip
 
 

@@ -48,8 +48,11 @@ def test_looking_at_the_page_sends_no_test_message(staff, server):
 @pytest.mark.parametrize(
     ("to", "sentence"),
     [
-        ("dean@example.edu", "The copy to dean@example.edu is sent."),
-        ("unknown@example.edu", "The copy to unknown@example.edu is failed: the mail server answered 550 no such user"),
+        ("dean@example.edu", "Copies: 1 sent."),
+        (
+            "unknown@example.edu",
+            "Copies: 0 sent, 1 failed. unknown@example.edu (failed): the mail server answered 550 no such user",
+        ),
     ],
 )
 def test_a_copy_says_what_became_of_it(staff, server, to, sentence):
