@@ -103,6 +103,10 @@ def correct(
 def _require_correctable(charge: Charge, reversal: Charge | None) -> None:
     if charge.period.state != BillingPeriod.State.FINALIZED:
         raise Refused(f"{charge.period} is not finalized: decide about {charge} there, or adjust it.")
+    if reversal and reversal.review_status == Status.EXCLUDED:
+        raise Refused(
+            f"A reversal of {charge} was excluded in {reversal.period}: undo that and approve it, or adjust the charge."
+        )
     if reversal:
         raise Refused(
             f"{charge} is reversed already, in {reversal.period} by {reversal.loaded_by}: "

@@ -35,6 +35,7 @@ def reverse(focus_import: FocusImport, place: Place, left: Iterable[Old], pairs:
         Charge.objects.bulk_create(reversals, batch_size=500)
     _carry_payers(pairs)
     _name_credits(pairs)
+    _name_still_billed(focus_import, place)
 
 
 def _carry_payers(pairs: Mapping[int, int]) -> None:
@@ -65,6 +66,21 @@ def _name_credits(pairs: Mapping[int, int]) -> None:
                 f" {due} was credited on what it replaces: credit it again if that holds."
             )
         rewrite(list(new_ones.values()), ("flags",))
+
+
+def _name_still_billed(focus_import: FocusImport, place: Place) -> None:
+    """Where a reviewer left a reversal out, what it would reverse is billed still: a row that comes again is no second."""
+    left_out = Charge.objects.current().filter(kind=Charge.Kind.REVERSAL, review_status=Status.EXCLUDED)
+    still_billed = left_out.filter(late_month=place.late_month).exclude(origin__review_status__in=UNBILLED)
+    rows = Charge.objects.filter(loaded_by=focus_import, kind=Charge.Kind.LATE, late_month=place.late_month)
+    again = rows.filter(identity_digest__in=still_billed.values("origin__identity_digest"))
+    for charges in in_batches(again.values_list("pk", flat=True)):
+        told = list(charges)
+        for charge in told:
+            charge.flags[Late.name] += (
+                " Its reversal was excluded, so that it is billed already: approve one of the two."
+            )
+        rewrite(told, ("flags",))
 
 
 def not_loaded(month: str) -> list[dict[str, Any]]:

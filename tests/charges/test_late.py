@@ -5,6 +5,7 @@ from decimal import Decimal
 import pytest
 from django.db.models import Sum
 
+from charges.correcting.rebilling import originals_of
 from charges.importing import Delivery, discard, import_files, reverse
 from charges.models import Charge, FocusImport, ImportScope, Source
 from charges.review import exclude, reattribute
@@ -289,3 +290,30 @@ def test_a_difference_that_bills_nobody_is_shown_all_the_same(deliver):
     kept = deliver(*rows, purchase | {"BilledCost": "600"})
 
     assert kept.late_months == [{"month": "2025-01", "to": "", "currency": "USD", "rows": 2, "list": "0", "due": "0"}]
+
+
+def test_a_row_that_comes_again_after_its_reversal_was_left_out_says_that_it_is_billed_already(deliver, closed_january):
+    february = make_period("2025-02")
+    deliver(january("b", "20"), january("c", "30"), name="without.csv", late_to="2025-02")
+    gone = Charge.objects.get(period=february, kind="reversal")
+    exclude(Charge.objects.filter(pk=gone.pk), reason="The export had lost the row.")
+
+    deliver(january("a", "10"), january("b", "20"), january("c", "30"), name="again.csv", late_to="2025-02")
+
+    again = Charge.objects.current().get(period=february, kind="late")
+    assert (again.resource_id, again.review_status) == ("a", "held")
+    assert again.flags["late"].endswith("so that it is billed already: approve one of the two.")
+
+
+def test_a_charge_whose_reversal_was_left_out_is_corrected_by_that_reversal(deliver, closed_january):
+    deliver(january("b", "20"), january("c", "30"), name="without.csv", late_to="2025-02")
+    gone = Charge.objects.filter(kind="reversal")
+    exclude(gone, reason="The export had lost the row.")
+
+    with pytest.raises(Refused) as refusal:
+        originals_of([gone.get().origin_id])
+
+    assert str(refusal.value) == (
+        f"A reversal of charge {gone.get().origin_id} was excluded in February 2025: "
+        "undo that and approve it, or adjust the charge."
+    )
