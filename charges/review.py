@@ -12,6 +12,7 @@ from django.utils import timezone
 from charges.attribution.funding import ProjectFunds, require_standing
 from charges.converting import convert, revert
 from charges.correcting.taking_back import follow
+from charges.dividing import divide_decided
 from charges.flags import PAYER_FLAGS
 from charges.models import Charge, FocusImport, FundingAccount, PrincipalInvestigator, Project
 from charges.models.charge import ChargeQuerySet
@@ -59,6 +60,7 @@ def undo(charges: ChargeQuerySet, *, by: Any = None, reason: str = "", seen: str
     return _decide(charges.filter(decided), "undo", by=by, reason=reason, change=_reset, shown=(charges, seen))
 
 
+@transaction.atomic
 def reattribute(
     charges: ChargeQuerySet,
     *,
@@ -69,13 +71,17 @@ def reattribute(
     funding_account: FundingAccount | None = None,
     seen: str = "",
 ) -> int:
-    """Say who pays; what is not named stays. Flags about the payer fall away where the answer settles them."""
+    """Say who pays; what is not named stays. Flags about the payer fall away where the answer settles them.
+
+    What runs past the end of the project that is named is divided there.
+    """
     require_permission(by, "charges.reattribute_charge", "say who pays for charges")
     if not (pi or project or funding_account):
         raise Refused("Name a PI, a project or a funding account.")
     require_standing(pi, project, funding_account)
 
     funds = ProjectFunds(project) if project and not funding_account else None
+    moved: list[Charge] = []
 
     def change(charge: Charge) -> None:
         has_moved = project is not None and charge.project_id != project.pk
@@ -84,12 +90,13 @@ def reattribute(
             charge.funding_account, charge.fund_step = funding_account, Charge.FundStep.DECISION
         elif funds and has_moved:
             funds.apply(charge)
+            moved.append(charge)
         settle_payer_flags(charge)
         if charge.review_status == Status.APPROVED and charge.missing:
             _reset(charge)
 
     billable = charges.exclude(review_status__in=BILLED_ELSEWHERE)
-    return _decide(
+    number = _decide(
         billable,
         "reattribute",
         by=by,
@@ -98,6 +105,8 @@ def reattribute(
         describe=_payer,
         shown=(charges, seen),
     )
+    divide_decided(moved)
+    return number
 
 
 def seen_of(charges: ChargeQuerySet) -> str:

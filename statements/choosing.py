@@ -12,7 +12,7 @@ from django.utils import timezone
 from charges import review
 from charges.models import Adjustment, Charge, Dispute, FundingAccount, FundingShare, Project
 from charges.models.charge import ChargeQuerySet
-from periods.calendar import institution_day
+from periods.calendar import institution_day, last_day_before
 from periods.errors import Refused
 from periods.models import BillingPeriod
 from statements.issuing import says_what_is_now
@@ -98,8 +98,11 @@ def _require_alone(line: StatementLine, charges: ChargeQuerySet) -> None:
 
 def _days(charges: ChargeQuerySet) -> list[date]:
     """The first and the last; an account that is valid on both is valid between."""
-    found = charges.aggregate(first=Min("charge_period_start"), last=Max("charge_period_start"))
-    return [institution_day(moment) for moment in found.values() if moment]
+    found = charges.aggregate(
+        first=Min("charge_period_start"), last=Max("charge_period_start"), end=Max("charge_period_end")
+    )
+    days = [institution_day(found[name]) for name in ("first", "last") if found[name]]
+    return [*days, last_day_before(found["end"])] if days and found["end"] else days
 
 
 def _limit(project: Project, fund: FundingAccount, day: date) -> date | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from decimal import Decimal
 
 from django.utils import timezone
@@ -11,6 +12,7 @@ from charges.attribution.funding import ProjectFunds, require_standing
 from charges.correcting.credited import Credits, counters
 from charges.correcting.grounds import charge_day, month_of
 from charges.correcting.reversing import copy_of, reversal_of
+from charges.dividing import last_day_within
 from charges.models import Adjustment, Charge, FundingAccount, PrincipalInvestigator, Project
 from charges.money import from_billionths, to_billionths
 from periods.errors import Refused
@@ -139,11 +141,13 @@ class Righter:
         day = charge_day(pair.rebill)
         is_fallback = fund == funds.project.fallback_fund
         limit = fund.limit_on(day) if is_fallback else funds.expired_on(pair.rebill, fund)
+        if limit is None and not is_fallback and (limit := last_day_within(pair.rebill)):
+            day = limit + timedelta(days=1)
         if limit is None:
             return
         if not self.right.is_fund_certified:
             raise Refused(
-                f"{fund} was not valid on {day}, the day of {pair.original} (limit: {limit}). Choose another fund, or "
+                f"{fund} was not valid on {day}, a day of {pair.original} (limit: {limit}). Choose another fund, or "
                 "certify that it bears the charge all the same."
             )
         pair.is_fund_certified = True

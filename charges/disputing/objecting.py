@@ -56,6 +56,8 @@ def open_dispute(
     )
     require_alone(dispute)
     dispute.list_amount, dispute.due_amount = at_stake(dispute)
+    if not (dispute.list_amount or dispute.due_amount):
+        raise Refused("Nothing of it is billed there any more: look at the statement again, or wait for its revision.")
     dispute.save()
     _write(dispute, require_reason(text), files, by=by)
     after = {"about": dispute.subject, "list": str(dispute.list_amount), "due": str(dispute.due_amount)}

@@ -12,9 +12,9 @@ from django.db.models import Q
 from charges.correcting.credited import Credits, credited_on, told
 from charges.correcting.reversing import reversal_of
 from charges.correcting.taking_back import in_words
+from charges.dividing import with_parts
 from charges.flags import Late
 from charges.importing.comparing import in_batches
-from charges.importing.dividing import with_parts
 from charges.importing.places import Place
 from charges.importing.snapshot import Old
 from charges.importing.superseding import DECIDED, PAYER, by_key, carry_payer, decided

@@ -14,13 +14,13 @@ from typing import Any, cast
 
 from django.conf import settings
 
+from charges.dividing import divide
 from charges.focus import Header
 from charges.importing import appending, quarantine, writing
 from charges.importing.allocations import Allocations, has_allocations
 from charges.importing.appending import Ledger
 from charges.importing.assessing import NOT_BILLABLE, Assessment, Assessor
 from charges.importing.decided import Decided, corrected, settles
-from charges.importing.dividing import divide
 from charges.importing.places import Place, Places, ProjectDelta
 from charges.importing.progress import Meter, Progress
 from charges.importing.reading import Chunk, open_rows

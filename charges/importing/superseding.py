@@ -7,6 +7,7 @@ from django.db.models import Q, QuerySet
 
 from charges.attribution.funding import ProjectFunds
 from charges.converting import convert, revert
+from charges.dividing import divide_decided
 from charges.flags import PAYER_FLAGS, ChangedAfterApproval
 from charges.importing.comparing import in_batches
 from charges.importing.snapshot import Old
@@ -27,7 +28,11 @@ DECIDED = (
 def supersede(focus_import: FocusImport, left: Iterable[Old], pairs: Mapping[int, int]) -> None:
     """Let new rows replace those that are left; `pairs` are key → key of the one that it replaces."""
     for charges in in_batches(old.pk for old in left):
-        Charge.objects.filter(kind=Charge.Kind.PART, origin__in=charges).update(superseded_by=focus_import)
+        parts = charges
+        while (parts := Charge.objects.filter(kind=Charge.Kind.PART, origin__in=parts)).update(
+            superseded_by=focus_import
+        ):
+            continue  # a reviewer may have moved a part into a project that ends within its days
         charges.update(superseded_by=focus_import)
     carry_decisions(pairs, focus_import.source)
     carry_decisions(_parts_in_place_of(focus_import, pairs), focus_import.source)
@@ -72,6 +77,7 @@ def carry_decisions(pairs: Mapping[int, int], source: Source) -> None:
                 _carry(old, new, source)
                 changed.append(new)
         rewrite(changed, DECIDED)
+        divide_decided(changed)
 
 
 def decided(charges: QuerySet[Charge]) -> QuerySet[Charge]:

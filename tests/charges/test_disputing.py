@@ -11,6 +11,7 @@ from charges.adjusting.crediting import make_campaign, preview_campaign
 from charges.disputing.at_stake import at_stake
 from charges.disputing.objecting import answer, deny, open_dispute, uphold, withdraw_dispute, write_to_staff
 from charges.models import Adjustment, Charge, CreditCampaign, Dispute, FundingSplit, ProjectDelegate
+from charges.review import reattribute
 from periods.errors import NotPermitted, PeriodLocked, Refused, WrongState
 from periods.models import AuditEntry
 from tests.make import (
@@ -28,6 +29,7 @@ pytestmark = pytest.mark.django_db
 
 OBJECTION = "This is not our machine."
 YES = "Indeed, it is the other lab's."
+NOTHING = "Nothing of it is billed there any more: look at the statement again, or wait for its revision."
 
 
 def of_charge(charge: Charge, **kwargs: Any) -> Dispute:
@@ -124,7 +126,14 @@ def test_a_charge_of_a_line_that_was_taken_off_is_not_taken_off_again(dispute: D
 
     assert at_stake(dispute) == (10, 5)
     uphold(dispute, ground="usage", text=YES)
-    assert at_stake(of_line()) == (0, 0)
+    assert refusal(of_line) == NOTHING
+
+
+def test_a_line_whose_charges_went_to_another_fund_is_none_to_object_to(dispute: Dispute) -> None:
+    reattribute(Charge.objects.all(), funding_account=make_fund("GIFT"), reason="the gift fund bears it")
+
+    assert refusal(of_line) == NOTHING
+    assert at_stake(of_line(funding_account=make_fund("GIFT"))) == (100, 50)
 
 
 def test_a_refund_beside_it_does_not_limit_a_charge(dispute: Dispute) -> None:
@@ -178,7 +187,7 @@ def test_a_split_charge_is_corrected_fund_by_fund() -> None:
         ("REST", Decimal("-0.02"), Decimal("-0.02")),
     ]
     assert (upheld.adjustment, upheld.granted_due) == (made[0], Decimal("-0.03"))
-    assert at_stake(of_charge(dispute.charge)) == (0, 0)
+    assert refusal(lambda: of_charge(dispute.charge)) == NOTHING
 
 
 def test_whether_somebody_else_must_approve_is_judged_on_the_whole(settings) -> None:
@@ -272,6 +281,7 @@ def test_a_message_has_words_and_an_end(dispute: Dispute, outsider: User, text, 
 
 def test_one_dispute_is_open_on_a_charge_or_a_line_at_a_time(dispute: Dispute, outsider: User) -> None:
     line = of_line(by=outsider)
+    make_charge(funding_account=make_fund("OTHER"))
 
     assert refusal(lambda: of_charge(dispute.charge)) == f"It is in dispute already: write to dispute {dispute.pk}."
     assert refusal(of_line) == f"It is in dispute already: write to dispute {line.pk}."

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from charges.correcting.grounds import Grounds
 from charges.correcting.rebilling import Right, correct
+from charges.dividing import parts_of
 from charges.flags import Reviewer
 from charges.importing import correct_row, import_files, reverse
-from charges.importing.dividing import parts_of
 from charges.importing.unusual import hold
 from charges.models import Charge, ImportIssue, Source
 from charges.review import approve, exclude, reattribute
@@ -264,6 +264,72 @@ def test_an_append_source_takes_its_next_file_with_parts_there(deliver):
     done = deliver(focus_row(x_Id="1", EffectiveCost="62.00"), focus_row(x_Id="2", EffectiveCost="31.00"))
 
     assert (done.added, done.unchanged, len(parts())) == (1, 1, 4)
+
+
+def test_a_reviewer_names_a_project_that_ends_within_the_days_of_the_row(deliver):
+    ending()
+    deliver(focus_row({"project_id": "lost"}, EffectiveCost="62.00", BilledCost="62.00"))
+
+    reattribute(Charge.objects.all(), project=make_project(), reason="the tag named no project of theirs")
+
+    assert parts() == [
+        ("01-01", "01-16", "NSF-1", "tag", "3E+1", "clear"),
+        ("01-16", "02-01", "OPS-1", "fallback", "32", "clear"),
+    ]
+    assert whole().review_status == "divided"
+    assert adds_up(make_period()) == {"adds up"}
+
+
+def test_a_fund_that_the_reviewer_names_bears_all_days(deliver):
+    ending()
+    deliver(focus_row({"project_id": "lost"}, EffectiveCost="62.00", BilledCost="62.00"))
+
+    reattribute(Charge.objects.all(), project=make_project(), funding_account=make_fund("GIFT"), reason="it was agreed")
+
+    assert (whole().review_status, parts()) == ("clear", [])
+
+
+def test_a_part_that_moves_into_a_project_that_ends_within_it_is_divided_again_and_replaced_whole(deliver):
+    ending()
+    sooner = make_project("sooner", end_date=date(2025, 1, 5), fallback_fund=make_fund("GIFT"))
+    deliver(focus_row(EffectiveCost="62.00", BilledCost="62.00"))
+
+    reattribute(Charge.objects.filter(kind="part", due_amount=30), project=sooner, reason="theirs until the fifth")
+
+    assert [row[2:] for row in parts()] == [
+        ("NSF-1", "tag", "3E+1", "divided"),
+        ("NSF-1", "tag", "1E+1", "clear"),
+        ("GIFT", "fallback", "2E+1", "clear"),
+        ("OPS-1", "fallback", "32", "clear"),
+    ]
+    assert adds_up(make_period()) == {"adds up"}
+    deliver(focus_row(EffectiveCost="93.00"))
+    assert sum(charge.due_amount for charge in Charge.objects.billable()) == 93
+
+
+def test_the_next_delivery_is_divided_where_the_reviewer_had_it_divided(deliver):
+    ending()
+    deliver(focus_row({"project_id": "lost"}, EffectiveCost="62.00"))
+    reattribute(Charge.objects.all(), project=make_project(), reason="the tag named no project of theirs")
+
+    deliver(focus_row({"project_id": "lost"}, EffectiveCost="93.00"))
+
+    assert [row[2:5] for row in parts()] == [("NSF-1", "tag", "45"), ("OPS-1", "fallback", "48")]
+    assert sum(charge.due_amount for charge in Charge.objects.billable()) == 93
+
+
+def test_what_was_approved_is_reviewed_anew_by_its_parts(deliver):
+    ending(fallback=None)
+    deliver(focus_row({"project_id": "lost"}, EffectiveCost="62.00", BilledCost="62.00", BillingCurrency="EUR"))
+    make_rate("2", source=make_source("aws"))
+    approve(Charge.objects.all())
+
+    reattribute(Charge.objects.all(), project=make_project(), reason="the tag named no project of theirs")
+
+    assert [row[4:] for row in parts()] == [("6E+1", "held"), ("64", "held")]
+    approve(Charge.objects.filter(kind="part"))
+    assert [row[4:] for row in parts()] == [("6E+1", "approved"), ("64", "approved")]
+    assert adds_up(make_period()) == {"adds up"}
 
 
 def test_a_reviewer_decides_about_parts_and_never_about_the_row(deliver):

@@ -359,7 +359,7 @@ def test_a_fund_that_was_not_valid_on_the_charge_date_is_refused():
     charge, fund = finalized(), make_fund("NIH-7", valid_from=date(2025, 1, 6))
 
     assert refusal_of(charge, right=Right(funding_account=fund)) == (
-        f"NIH-7 was not valid on 2025-01-05, the day of {charge} (limit: 2025-01-06). Choose another fund, or "
+        f"NIH-7 was not valid on 2025-01-05, a day of {charge} (limit: 2025-01-06). Choose another fund, or "
         "certify that it bears the charge all the same."
     )
 

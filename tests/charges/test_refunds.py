@@ -9,6 +9,7 @@ from charges.correcting.grounds import Grounds
 from charges.correcting.rebilling import Right, correct
 from charges.importing import import_files
 from charges.models import Charge
+from charges.review import reattribute
 from tests.charges.focus_files import focus_row, write_focus
 from tests.make import (
     make_charge,
@@ -131,6 +132,25 @@ def test_of_a_divided_charge_it_is_divided_at_the_same_day(tmp_path, deliver, fa
     parts = Charge.objects.filter(period__month="2025-02", kind="part").order_by("pk")
     assert [(str(part.funding_account), part.review_status, part.due_amount) for part in parts] == bearers
     assert done.flagged == parts.filter(review_status="held").count()
+
+
+def test_the_days_that_a_reviewer_gave_to_another_fund_are_refunded_to_it(tmp_path, deliver):
+    make_project(end_date=date(2025, 1, 15), fallback_fund=make_fund("OPS"))
+    whole = {"ChargePeriodStart": "2025-01-01", "ChargePeriodEnd": "2025-02-01"}
+    file = write_focus(tmp_path / "jan.csv", focus_row({"fund_org": "OLD"}, EffectiveCost="62.00"))
+    import_files([file], source_name="aws")
+    after = Charge.objects.filter(kind="part", due_amount=32)
+    reattribute(after, pi=make_pi("grace@example.edu"), funding_account=make_fund("GIFT"), reason="the gift pays")
+    make_finalized(make_closed(make_period("2025-01")))
+
+    done = deliver(refund(ListCost="-100.00", EffectiveCost="-62.00", **whole))
+
+    parts = Charge.objects.filter(period__month="2025-02", kind="part").order_by("pk")
+    assert [(part.pi.email, str(part.funding_account), part.review_status, part.due_amount) for part in parts] == [
+        ("ada@example.edu", "OLD", "clear", -30),
+        ("grace@example.edu", "GIFT", "clear", -32),
+    ]
+    assert done.flagged == 0
 
 
 @pytest.mark.parametrize(

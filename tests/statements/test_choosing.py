@@ -1,6 +1,6 @@
 """PIs and delegates let another account of their project bear a line: only that line moves, and only in its time."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -231,6 +231,15 @@ def browser(email: str = "ada@example.edu") -> Client:
 def page() -> str:
     line = lines()[0]
     return f"/statements/{line.statement.number}/line/{line.pk}/account/"
+
+
+def test_an_account_that_ends_within_the_days_of_a_charge_is_no_choice(period):
+    FundingAccount.objects.filter(code="NSF-2").update(valid_until=date(2025, 1, 20))
+    Charge.objects.update(
+        charge_period_start=datetime(2025, 1, 5, tzinfo=UTC), charge_period_end=datetime(2025, 1, 22, tzinfo=UTC)
+    )
+
+    assert [fund.code for fund in accounts_for(lines())] == ["DEPT"]
 
 
 def test_it_is_offered_on_the_line_where_the_institution_allows_it(period, settings):

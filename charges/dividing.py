@@ -3,21 +3,27 @@
 The row's own charge stands for it, with the amounts that were delivered, and is billed as two parts.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
 
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from charges.attribution.funding import LASTING
 from charges.correcting.reversing import AMOUNTS, RELATED, copy_of
 from charges.flags import Reviewer
 from charges.models import Charge, FocusImport
 from charges.money import EXACT, divide_exactly
+from charges.rewriting import rewrite
 from periods.calendar import institution_day, last_day_before
 
-Status, Kind = Charge.ReviewStatus, Charge.Kind
+Status, Kind, Step = Charge.ReviewStatus, Charge.Kind, Charge.FundStep
+BY_DAYS = (Kind.DELIVERED, Kind.LATE, Kind.CARRIED, Kind.PART)  # others repeat what was billed
+WITHOUT_END = (*LASTING, Step.FALLBACK)
+DIVISIBLE = (Status.CLEAR, Status.HELD, Status.APPROVED)
 Ends = Mapping[tuple[int | None, int], date]  # (key of the file, line) → the last day of the fund
+PAYER = ("pi", "project", "funding_account")
 BATCH = 500
 
 
@@ -36,6 +42,33 @@ def divide(focus_import: FocusImport, ends: Ends, reviewer: Reviewer) -> None:
     Charge.objects.bulk_create(made, batch_size=BATCH)
 
 
+def ends_on(charge: Charge) -> date | None:
+    """The last day of the fund that was found for it, where the charge runs past it. A fund that is decided has none."""
+    if charge.kind not in BY_DAYS or charge.review_status not in DIVISIBLE or charge.fund_step in WITHOUT_END:
+        return None
+    return last_day_within(charge)
+
+
+def last_day_within(charge: Charge) -> date | None:
+    """Of its project and fund, whichever ends first, where the charge has days after it."""
+    fund, project = charge.funding_account, charge.project
+    if not (charge.charge_period_start and charge.charge_period_end and fund and project):
+        return None
+    first, end = _days(charge)
+    return min((last for last in (project.end_date, fund.valid_until) if last and first <= last < end), default=None)
+
+
+def divide_decided(charges: Iterable[Charge]) -> None:
+    """Of saved charges with new payers, those that run past the last day of their fund; their parts are reviewed anew."""
+    ending = [(charge, last) for charge in charges if (last := ends_on(charge))]
+    reviewers = {source: Reviewer(source) for source in {charge.source for charge, _ in ending}}
+    parts = [part for charge, last in ending for part in parts_of(charge, last, reviewers[charge.source])]
+    for charge, _ in ending:
+        charge.review_status = Status.DIVIDED
+    rewrite([charge for charge, _ in ending], ("review_status",))
+    Charge.objects.bulk_create(parts, batch_size=BATCH)
+
+
 def parts_of(charge: Charge, last: date, reviewer: Reviewer) -> Iterator[Charge]:
     """Unsaved: until the end of that day, and after it. They add up to the charge, to the billionth."""
     first, end = _days(charge)
@@ -47,11 +80,13 @@ def parts_of(charge: Charge, last: date, reviewer: Reviewer) -> Iterator[Charge]
                 setattr(part, name, share)
     until, after = parts
     until.charge_period_end = after.charge_period_start = _midnight_after(last, charge)
-    _fund_after(after, last)
+    is_expired = not _fund_after(after, last)
     for part, share in zip(parts, days, strict=True):
         part.reference = ""  # that of the row is the charge's own
         part.pricing_quantity = _quantity(charge.pricing_quantity, share / sum(days))
-        part.flags = {**charge.flags, **_fund_flags(part, last if part is after else None, reviewer)}
+        part.flags = dict(charge.flags)
+    after.flags |= _flags_after(after, last, reviewer, is_expired=is_expired)
+    for part in parts:
         part.review_status = Status.HELD if part.flags else Status.CLEAR
         yield part
 
@@ -83,16 +118,30 @@ def _midnight_after(last: date, charge: Charge) -> datetime:
     return datetime.combine(last + timedelta(days=1), time.min, tzinfo=zone)
 
 
-def _fund_after(part: Charge, last: date) -> None:
-    if fallback := part.project and part.project.fallback_after(last):
-        part.funding_account, part.fund_step = fallback, Charge.FundStep.FALLBACK
+def _fund_after(part: Charge, last: date) -> bool:
+    """Whether another fund than that which ended bears the days after it."""
+    if part.fund_step == Step.BEARER and (borne := _borne_from(part)):
+        part.pi, part.project, part.funding_account = (getattr(borne, name).standing for name in PAYER)
+    elif fallback := part.project and part.project.fallback_after(last):
+        part.funding_account, part.fund_step = fallback, Step.FALLBACK
+    else:
+        return False
+    return True
 
 
-def _fund_flags(part: Charge, last: date | None, reviewer: Reviewer) -> dict[str, str]:
+def _borne_from(refund: Charge) -> Charge | None:
+    """The part of an earlier month, of the same resource, that began on the day on which this one begins."""
+    earlier = Charge.objects.billable().filter(
+        kind=Kind.PART, source=refund.source_id, resource_id=refund.resource_id, due_amount__gt=0,
+        charge_period_start=refund.charge_period_start, funding_account__isnull=False,
+    )  # fmt: skip
+    return earlier.select_related(*PAYER).exclude(period=refund.period_id).order_by("pk").last()
+
+
+def _flags_after(part: Charge, last: date, reviewer: Reviewer, *, is_expired: bool) -> dict[str, str]:
     """Of the fund that was found for the days after the last."""
-    if last is None or not part.due_amount or part.funding_account is None:
+    if not part.due_amount or part.funding_account is None:
         return {}
-    is_expired = part.fund_step != Charge.FundStep.FALLBACK
     day = last + timedelta(days=1)
     return reviewer.fund_flags(part.funding_account.code, day, last if is_expired else None, has_due=True)
 
