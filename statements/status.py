@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Sum
+from django.db.models import Count, Sum
 
 from charges.importing.late import not_loaded
 from charges.models import Charge
+from charges.models.charge import IN_CURRENCY
 from charges.money import ZERO, round_to_currency
 from periods.blockers import checklist
 from periods.models import BillingPeriod
@@ -24,6 +25,7 @@ class Status:
     statements: int
     held: int
     held_due: Decimal
+    unconverted: int  # of the held: no exchange rate, so that they are not in held_due
     debits: Decimal
     credits: Decimal
     acknowledged: bool
@@ -57,7 +59,9 @@ class Status:
 
 def period_status(period: BillingPeriod) -> Status:
     current = Charge.objects.filter(period=period).current()
-    held = current.held()
+    held = current.held().aggregate(
+        charges=Count("pk"), due=Sum("due_amount", filter=IN_CURRENCY), unconverted=Count("pk", filter=~IN_CURRENCY)
+    )
     booked = Journal.objects.filter(period=period, state__in=BOOKED)
     sums = JournalLine.objects.filter(journal__in=booked).aggregate(debits=Sum("debit"), credits=Sum("credit"))
     return Status(
@@ -65,8 +69,9 @@ def period_status(period: BillingPeriod) -> Status:
         charges=current.count(),
         figures=figures(period),
         statements=Statement.objects.filter(period=period).current().count(),
-        held=held.count(),
-        held_due=held.in_currency().aggregate(due=Sum("due_amount"))["due"] or ZERO,
+        held=held["charges"],
+        held_due=held["due"] or ZERO,
+        unconverted=held["unconverted"],
         debits=sums["debits"] or ZERO,
         credits=sums["credits"] or ZERO,
         acknowledged=bool(booked) and all(journal.state == Journal.State.ACKNOWLEDGED for journal in booked),

@@ -81,8 +81,9 @@ def test_foreign_charges_count_once_their_rate_is_known(desk):
 
     overview = start(desk)["overview"]
 
-    assert (overview["held"]["charges"], overview["held"]["due"]) == (2, "$11.00")
-    assert [(row["charges"], row["list"], row["due"]) for row in overview["sources"]] == [(2, "$200.00", "$33.00")]
+    held = overview["held"]
+    assert (held["charges"], held["due"], held["unconverted"]) == (2, "$11.00", 1)
+    assert [(row["charges"], row["list"], row["due"]) for row in overview["sources"]] == [(4, "$200.00", "$33.00")]
 
 
 def test_mailing_says_what_waits_and_why(desk):

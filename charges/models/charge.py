@@ -33,6 +33,10 @@ class Written(models.Value):
         return f"'{self.value}'", ()
 
 
+# Amounts in their month's currency, as delivered or by an exchange rate: these can be added.
+IN_CURRENCY = models.Q(billing_currency=models.F("period__currency")) | models.Q(exchange_rate__isnull=False)
+
+
 class ChargeQuerySet(models.QuerySet["Charge"]):
     def current(self) -> "ChargeQuerySet":
         """Loaded and not superseded: what the month holds."""
@@ -45,12 +49,6 @@ class ChargeQuerySet(models.QuerySet["Charge"]):
     def held(self) -> "ChargeQuerySet":
         """Flagged and undecided: on no statement."""
         return self.current().not_clear().filter(review_status=Charge.ReviewStatus.HELD)
-
-    def in_currency(self) -> "ChargeQuerySet":
-        """Whose amounts are in their month's currency, as delivered or by an exchange rate: these can be added."""
-        return self.filter(
-            models.Q(billing_currency=models.F("period__currency")) | models.Q(exchange_rate__isnull=False)
-        )
 
     def not_clear(self) -> "ChargeQuerySet":
         """The few that the index of the review queue holds."""

@@ -13,6 +13,7 @@ from charges.correcting.righting import Pair
 from charges.models import Adjustment, Charge, Correction
 from charges.money import printed, round_to_currency
 from periods.blockers import Blocker
+from periods.calendar import in_words
 from statements.admin.correction_form import CorrectionForm
 from statements.models import Statement
 
@@ -84,7 +85,7 @@ class Preview:
             rebill = [_cell("Rebill", "Nobody pays"), "—", "—"]
         rows = [_row("Reversal", pair.reversal, currency), rebill]
         rows += [_row(one.description, one, currency) for one in pair.adjustments]
-        return table([f"Into {self.planned.month}", *HEADINGS], rows, amounts_from=1)
+        return table([f"Into {in_words(self.planned.month)}", *HEADINGS], rows, amounts_from=1)
 
 
 def _titled(charge: Charge, numbers: dict[int, str]) -> str:

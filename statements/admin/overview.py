@@ -7,6 +7,7 @@ from django.db.models import Count, F, Max, Q, Sum
 from django.urls import reverse
 
 from charges.models import Charge, ImportScope, Source
+from charges.models.charge import IN_CURRENCY
 from charges.money import ZERO, printed, round_to_currency
 from periods.blockers import checklist
 from periods.models import AuditEntry, BillingPeriod
@@ -72,8 +73,10 @@ def review_url(period: BillingPeriod) -> str:
 def _held(period: BillingPeriod) -> dict[str, Any]:
     """Amounts in the period's currency; a foreign one cannot be added before its rate is known."""
     held = Charge.objects.filter(period=period).held()
-    due = held.in_currency().aggregate(due=Sum("due_amount"))["due"] or ZERO
-    return {"charges": held.count(), "due": _rounded(due, period), "url": review_url(period)}
+    found = held.aggregate(
+        charges=Count("pk"), due=Sum("due_amount", filter=IN_CURRENCY), unconverted=Count("pk", filter=~IN_CURRENCY)
+    )
+    return {**found, "due": _rounded(found["due"] or ZERO, period), "url": review_url(period)}
 
 
 def _sources(period: BillingPeriod) -> list[dict[str, Any]]:
@@ -87,9 +90,12 @@ def _sources(period: BillingPeriod) -> list[dict[str, Any]]:
     sums = (
         Charge.objects.filter(period=period)
         .current()
-        .in_currency()
         .values("source")
-        .annotate(charges=Count("pk"), list=Sum("list_amount"), due=Sum("due_amount"))
+        .annotate(
+            charges=Count("pk"),
+            list=Sum("list_amount", filter=IN_CURRENCY, default=ZERO),
+            due=Sum("due_amount", filter=IN_CURRENCY, default=ZERO),
+        )
     )
     amounts = {row["source"]: row for row in sums}
     shown = [source for source in Source.objects.all() if source.pk in by_source or source.is_expected_monthly]

@@ -95,7 +95,7 @@ def test_a_preview_shows_reversal_rebill_fund_and_statement_and_loads_nothing(bo
     assert response.context["title"] == "What would be loaded into February 2025"
     assert pair.title == "node-1, January 2025, statement S-000007"
     assert text_of(pair.rows) == (
-        "Into 2025-02 List price Amount due "
+        "Into February 2025 List price Amount due "
         "Reversal ada, engine, NSF-1 -$100.00 -$10.00 Rebill ada, other, NSF-2 $100.00 $4.00"
     )
     assert (Correction.objects.count(), Charge.objects.count()) == (0, 1)

@@ -5,6 +5,8 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
+from django.urls import reverse as url
+from django.utils.html import strip_tags
 from time_machine import travel
 
 from charges.models import (
@@ -147,3 +149,18 @@ def test_rates_of_the_month_itself_are_guarded_rows() -> None:
 
     assert verify_ledger()[-1] == f"exchange rate {rate.pk} of January 2025 was changed: rate 1.10 → 1.20."
     assert Charge.objects.count() == 1
+
+
+def test_the_page_of_a_seal_says_its_sums_and_rows_in_words(client: Any, auditor: Any) -> None:
+    sealed = seal(list_amount="1000", due_amount="12.5")
+    client.force_login(auditor)
+
+    page = client.get(url("admin:statements_seal_change", args=[sealed.pk])).content.decode()
+
+    told = " ".join(strip_tags(page.replace("<", " <")).split())
+    figures = told.partition("Of all statements Amount ")[2].partition(" Rows sealed ")[0]
+    assert figures == "List price $1,000.00 Discount -$987.50 Amount due $12.50"
+    assert told.partition("Kind Rows ")[2].partition(" Rules in force ")[0] == (
+        "Month 1 FOCUS import 1 Import scope 1 Charge 1 Statement 1 Statement line 1 Archived document 2 Journal 1 "
+        "Journal line 2"
+    )

@@ -27,6 +27,7 @@ class Command(StageCommand):
 def _in_words(status: Status) -> list[str]:
     charges, held = (counted(number, "charge", "charges") for number in (status.charges, status.held))
     issued = counted(status.statements, "statement", "statements")
+    without = f", {status.unconverted} without an exchange rate" if status.unconverted else ""
     journal = "acknowledged" if status.acknowledged else "not acknowledged"
     return [
         f"{status.period}: {status.period.get_state_display().lower()}",
@@ -34,7 +35,7 @@ def _in_words(status: Status) -> list[str]:
         f"List price  {status.printed(status.figures.list):>16} {status.period.currency}",
         f"Discount    {status.printed(status.figures.discount):>16}",
         f"Amount due  {status.printed(status.figures.due):>16}",
-        f"Held        {status.printed(status.held_due):>16} in {held}",
+        f"Held        {status.printed(status.held_due):>16} in {held}{without}",
         f"Journal     {status.printed(status.debits):>16} {journal}",
         *(f"Late        {late['source']}: {sentence}" for late in status.late for sentence in late_in_words([late])),
         *(f"Blocks {name}: {sentence}" for name, found in status.blockers.items() for sentence in found),
