@@ -3,7 +3,7 @@
 
 PYTHON ?= $(shell for python in python3.11 python3.12 python3.13; do command -v $$python && break; done)
 BIN := .venv/bin
-SYSTEM_PACKAGES := python3-venv libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-dejavu-core fonts-droid-fallback
+SYSTEM_PACKAGES := python3-venv libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-dejavu-core
 SERVE ?= 1
 PORT ?= 8000
 WORKERS ?= auto

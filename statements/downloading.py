@@ -11,10 +11,15 @@ from periods.blockers import counted
 from periods.errors import Refused
 from statements.models import Statement
 
+MOST = 2_000  # all are checked before the first byte: a second for so many
+
 
 def zipped(statements: QuerySet[Statement]) -> Iterator[bytes]:
-    """Raises Refused, before the first byte, where a PDF is missing or not what was archived."""
-    chosen = list(statements.select_related("document", "period").order_by("period__month", "number", "revision"))
+    """Raises Refused, before the first byte, where they are too many, or a PDF is missing or not what was archived."""
+    ordered = statements.select_related("document", "period").order_by("period__month", "number", "revision")
+    chosen = list(ordered[: MOST + 1])
+    if len(chosen) > MOST:
+        raise Refused(f"A download takes {MOST:,} statements at most: choose fewer, one month for instance.")
     _require_pdfs(chosen)
     return _parts(chosen)
 

@@ -72,28 +72,35 @@ class Enclosure:
     date: datetime
 
 
-def write(html: str, css: str, folders: Sequence[Path], enclosures: Sequence[Enclosure] = ()) -> bytes:
+@dataclass(frozen=True, slots=True)
+class Written:
+    content: bytes
+    missing: str = ""  # characters that no font has a glyph for: boxes stand in their places
+
+
+def write(html: str, css: str, folders: Sequence[Path], enclosures: Sequence[Enclosure] = ()) -> Written:
     """A tagged, archival, accessible PDF (PDF/A-3a, marked as PDF/UA-1 too). Raises NotRendered."""
+    missing: set[int] = set()
+
+    def finish(document: Document, file: Any) -> None:
+        _mark_accessible(file)
+        missing.update(*(font.missing for font in document.fonts.values()))
+
     style, fonts, fetcher = _style(css, tuple(folders))
     page = HTML(string=html, base_url=BASE, url_fetcher=fetcher)
     files = [_attachment(enclosure) for enclosure in enclosures]
     try:
-        return bytes(
-            page.write_pdf(
-                stylesheets=[style],
-                font_config=fonts,
-                pdf_variant=VARIANT,
-                finisher=_mark_accessible,
-                attachments=files,
-            )
+        content = page.write_pdf(
+            stylesheets=[style], font_config=fonts, pdf_variant=VARIANT, finisher=finish, attachments=files
         )
     except FatalURLFetchingError as error:
         raise NotRendered(f"The template refers to what it may not use: {error}") from error
     except Exception as error:
         raise NotRendered(f"The PDF could not be made ({type(error).__name__}: {error}).") from error
+    return Written(bytes(content), "".join(map(chr, sorted(missing))))
 
 
-def _mark_accessible(document: Document, pdf: Any) -> None:
+def _mark_accessible(pdf: Any) -> None:
     """Its metadata is one RDF element: what is said besides belongs inside. And each file is associated once."""
     metadata = pdf.objects[int(pdf.catalog["Metadata"].split()[0])]
     end = b"</rdf:RDF>"

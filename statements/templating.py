@@ -1,5 +1,6 @@
 """Renders templates: sandboxed, strict, and the institution's own folder before ours."""
 
+import re
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -22,6 +23,8 @@ from periods.calendar import first_day
 from periods.errors import Refused
 
 MINUS = "\N{MINUS SIGN}"
+ISOLATE, END = "\N{FIRST STRONG ISOLATE}", "\N{POP DIRECTIONAL ISOLATE}"
+RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff]")
 _tries_drafts = ContextVar("tries_drafts", default=False)
 
 
@@ -92,6 +95,12 @@ def day(value: date | datetime) -> str:
     return format_date(local, "long", locale=settings.LOCALE)
 
 
+def _isolated(value: Any) -> Any:
+    """Names written from right to left keep to themselves: the numbers and signs beside them stay where they are."""
+    is_turned = type(value) is str and RIGHT_TO_LEFT.search(value)  # what a macro made is markup, and done already
+    return f"{ISOLATE}{value}{END}" if is_turned else value
+
+
 def _format(amount: Decimal, currency: str) -> str:
     return format_currency(amount, currency, locale=settings.LOCALE).replace("-", MINUS)
 
@@ -114,6 +123,7 @@ def _environment(
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
+        finalize=_isolated if autoescape else None,  # HTML only: in a journal it would be a part of the name
     )
     made.filters.update(money=money, price=price, signed=signed, month=month, date=day)
     return made

@@ -1,6 +1,7 @@
 """What staff do with one statement or hundreds: render, send, send again as a copy, download. Each month by itself."""
 
 from collections.abc import Callable
+from time import monotonic
 from typing import Any
 
 from django import forms
@@ -14,8 +15,8 @@ from periods.blockers import counted
 from periods.errors import NotPermitted, Refused
 from periods.models import BillingPeriod
 from periods.transition_admin import Step
-from statements.admin.steps import emailed_in_words, rendered_in_words
-from statements.downloading import zip_name, zipped
+from statements.admin.steps import PATIENCE, emailed_in_words, rendered_in_words
+from statements.downloading import MOST, zip_name, zipped
 from statements.emailing import email_statements, send_copies
 from statements.models import Statement, unmailed
 from statements.rendering import render_statements
@@ -31,11 +32,14 @@ class CopyForm(forms.Form):
 
 
 def render(rows: Rows, *, by: Any) -> str:
-    return _each_month(rows, lambda period: rendered_in_words(render_statements(period, by=by, only=rows)))
+    chosen, until = _as_chosen(rows), monotonic() + PATIENCE
+    return _each_month(
+        rows, lambda period: rendered_in_words(render_statements(period, by=by, only=chosen, until=until))
+    )
 
 
 def email(rows: Rows, *, by: Any) -> str:
-    chosen = Statement.objects.filter(pk__in=list(rows.values_list("pk", flat=True)))  # sending changes what is unsent
+    chosen = _as_chosen(rows)
     return _each_month(
         rows, lambda period: emailed_in_words(email_statements(period, by=by, only=chosen, is_patient=False))
     )
@@ -43,6 +47,11 @@ def email(rows: Rows, *, by: Any) -> str:
 
 def copy(rows: Rows, *, by: Any, to: str) -> str:
     return emailed_in_words(send_copies(rows, to=to, by=by), what="Copies")
+
+
+def _as_chosen(rows: Rows) -> Rows:
+    """The same ones throughout, though what is done with them takes them out of a filter."""
+    return Statement.objects.filter(pk__in=list(rows.values_list("pk", flat=True)))
 
 
 def _each_month(rows: Rows, stage: Callable[[BillingPeriod], str]) -> str:
@@ -76,7 +85,8 @@ BULK: dict[str, Callable[..., str]] = {"render": render, "email": email, "copy":
 STEPS: dict[str, Step] = {
     "render": Step(
         label="Render PDF", run=_of_one(render), permission="statements.render_statement",
-        explanation="Makes and archives the PDF of each that is issued and has none; about half a second each.",
+        explanation="Makes and archives PDFs of those that are issued and have none, "
+        f"for {PATIENCE} seconds at most: some hundred. Choose the rest again, or let render_statements make them.",
         states=(Statement.State.ISSUED,), icon="picture_as_pdf", is_offered=lambda statement: not _has_pdf(statement),
     ),
     "email": Step(
@@ -120,5 +130,5 @@ def download(model_admin: Any, request: HttpRequest, queryset: Rows) -> Streamin
     return StreamingHttpResponse(parts, content_type="application/zip", headers=headers)
 
 
-download.short_description = "Download as zip"  # type: ignore[attr-defined]
+download.short_description = f"Download as zip (at most {MOST:,})"  # type: ignore[attr-defined]
 download.allowed_permissions = ("render",)  # type: ignore[attr-defined]

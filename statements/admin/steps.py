@@ -1,6 +1,7 @@
 """The steps of the month's end, each a button on the month's page over one stage function."""
 
 from collections.abc import Callable, Sequence
+from time import monotonic
 from typing import Any
 
 from django import forms
@@ -18,6 +19,7 @@ from statements.rendering import Rendered, render_statements
 
 OPEN, CLOSED = BillingPeriod.State.OPEN, BillingPeriod.State.CLOSED
 TOLD = 10
+PATIENCE = 30  # seconds that a page goes on beginning PDFs: proxies commonly end a request after sixty
 
 
 class TemplateForm(forms.Form):
@@ -44,14 +46,14 @@ def _issue(period: BillingPeriod, **answers: Any) -> str:
 
 
 def _render(period: BillingPeriod, **answers: Any) -> str:
-    return rendered_in_words(render_statements(period, **answers))
+    return rendered_in_words(render_statements(period, until=monotonic() + PATIENCE, **answers))
 
 
 def rendered_in_words(done: Rendered) -> str:
     failed = [f"{number} failed: {why}" for number, why in done.failed.items()]
-    return " ".join(
-        [f"{counted(done.rendered, 'PDF', 'PDFs')} rendered, {done.unchanged} there already.", *_first(failed)]
-    )
+    said = f"{counted(done.rendered, 'PDF', 'PDFs')} rendered, {done.unchanged} there already."
+    left = [f"{done.waiting:,} are left: do it again for them, or let render_statements make them."]
+    return " ".join([said, *(left if done.waiting else []), *_first(failed), *_first(done.remarks())])
 
 
 def _email(period: BillingPeriod, **answers: Any) -> str:
@@ -110,8 +112,8 @@ STEPS: dict[str, Step] = {
     ),
     "render": step(
         "Render PDFs", _render, "statements.render_statement", CLOSED,
-        "Makes and archives the PDF of every statement that has none; about a third of a second each. "
-        "For thousands, let cron run render_statements.",
+        f"Makes and archives PDFs of statements that have none, for {PATIENCE} seconds at most: some hundred. "
+        "Press it again for the rest, or let the command render_statements make them.",
         icon="picture_as_pdf",
     ),
     "email": step(

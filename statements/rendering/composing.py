@@ -119,6 +119,7 @@ def _fold(where: tuple[str, str, str], lines: Sequence[StatementLine], quantitie
         due_amount=total([line.due_amount for line in lines]),
         share_of=total(shared) if shared else None,
         usage=quantities.of(lines[0]) if quantities else None,
+        rounded_away=quantities.rounded_away(lines) if quantities else ZERO,
     )
 
 

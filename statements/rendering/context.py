@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
-from charges.money import minor_unit, round_to_currency
+from charges.money import ZERO, minor_unit, round_to_currency
 
 
 def printed_discount(list_amount: Decimal, due_amount: Decimal, currency: str) -> Decimal:
@@ -49,6 +49,7 @@ class Line:
     reason: str = ""
     share_of: Decimal | None = None  # of a share of tax, support and the like: the amount that was divided
     usage: Usage | None = None  # where the charges behind agree on a unit
+    rounded_away: Decimal = ZERO  # what the charges come to exactly, where the line says nothing but is not nothing
 
     @property
     def discount(self) -> Decimal:

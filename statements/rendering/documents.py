@@ -8,7 +8,8 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing import get_context
-from typing import Any
+from time import monotonic
+from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -26,11 +27,14 @@ from statements.models import ArchivedDocument, Statement, StatementLine
 from statements.rendering.charges_file import charges_file
 from statements.rendering.composing import charges_of, compose
 
+if TYPE_CHECKING:
+    from statements.pdf import Written
+
 TEMPLATE = "statements/statement.html"
 STYLE = "statements/statement.css"
 WORTH_A_PROCESS = 5  # statements take as long as one more process takes to start
 
-Written = Callable[[], bytes]
+Write = Callable[[], "Written"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,15 @@ class Rendered:
     rendered: int
     unchanged: int
     failed: dict[str, str] = field(default_factory=dict)  # printed number: why, in words
+    missing: dict[str, str] = field(default_factory=dict)  # printed number: characters that no font has a glyph for
+    waiting: int = 0  # not begun, as the time was up
+
+    def remarks(self) -> list[str]:
+        """What did not stop a PDF, but somebody should look at."""
+        return [
+            f"{number} shows boxes: no font has a glyph for {in_words(missing)}."
+            for number, missing in self.missing.items()
+        ]
 
 
 def render_statements(
@@ -46,11 +59,13 @@ def render_statements(
     by: Any = None,
     only: QuerySet[Statement] | None = None,
     workers: int | None = None,
+    until: float | None = None,
     progress: Progress | None = None,
 ) -> Rendered:
     """A PDF for every issued statement, of `only` these where given, that has none. One that fails stops no other.
 
     `workers`: processes at once; without it as many as there are cores, where there is enough for them to do.
+    `until`: by the monotonic clock, for whoever waits for an answer: none is begun after it.
     """
     require_permission(by, "statements.render_statement", "render statements")
     current = Statement.objects.filter(period=period).current()
@@ -58,34 +73,40 @@ def render_statements(
         current = current.filter(pk__in=list(only.values_list("pk", flat=True)))  # as it is now: rendering changes it
     waiting = list(current.filter(document=None).order_by("number").values_list("pk", flat=True))
     failed: dict[str, str] = {}
-    written = _written(_pages(period, waiting, failed), workers or _enough_for(len(waiting)))
+    written = _written(_pages(period, waiting, failed, until), workers or _enough_for(len(waiting)))
+    missing: dict[str, str] = {}
     rendered = 0
     try:
-        for done, (statement, content) in enumerate(written, start=1):
+        for done, (statement, write) in enumerate(written, start=1):
             try:
-                rendered += _archive(statement, content(), by=by)
+                made = write()
+                rendered += _archive(statement, made, by=by)
+                missing |= {statement.printed_number: made.missing} if made.missing else {}
             except Refused as error:
                 failed[statement.printed_number] = str(error)
             if progress:
                 progress(done, len(waiting))
     except BrokenProcessPool as error:
         raise Refused("A rendering process was ended from outside, perhaps for lack of memory.") from error
-    return Rendered(rendered, current.count() - rendered - len(failed), failed)
+    left = current.filter(document=None).count() - len(failed) if until is not None else 0
+    return Rendered(rendered, current.count() - rendered - len(failed) - left, failed, missing, left)
 
 
 def preview(statement: Statement, lines: Sequence[StatementLine] | None = None) -> bytes:
     """A draft, marked as one and never kept; `lines` for a statement that was never saved."""
     frozen = frozen_lines(statement) if lines is None else lines
-    return as_page(statement, frozen, Books(statement.period), is_draft=True)()
+    return as_page(statement, frozen, Books(statement.period), is_draft=True)().content
 
 
 def _pages(
-    period: BillingPeriod, waiting: Sequence[int], failed: dict[str, str]
-) -> Iterator[tuple[Statement, Written]]:
+    period: BillingPeriod, waiting: Sequence[int], failed: dict[str, str], until: float | None
+) -> Iterator[tuple[Statement, Write]]:
     """Each statement with what makes its PDF. The database is read here, never in the processes that make it."""
     issued = {_payer(draft.statement): draft.statement.lines_sha256 for draft in compute(period)} if waiting else {}
     books = Books(period)
     for pk in waiting:
+        if until is not None and monotonic() > until:
+            return
         statement = Statement.objects.select_related("period").get(pk=pk)
         try:
             _require_current(statement, issued.get(_payer(statement)))
@@ -104,14 +125,14 @@ def _enough_for(statements: int) -> int:
     return max(1, min(os.cpu_count() or 1, statements // WORTH_A_PROCESS))
 
 
-def _written(pages: Iterator[tuple[Statement, Written]], workers: int) -> Iterator[tuple[Statement, Written]]:
+def _written(pages: Iterator[tuple[Statement, Write]], workers: int) -> Iterator[tuple[Statement, Write]]:
     """The same, made by a pool that is kept a little ahead of whoever takes the PDFs."""
     if workers < 2:  # noqa: PLR2004
         yield from pages
         return
     fresh = get_context("spawn")  # a forked process would share the database connection
     with ProcessPoolExecutor(workers, fresh) as pool:
-        ahead: deque[tuple[Statement, Written]] = deque()
+        ahead: deque[tuple[Statement, Write]] = deque()
         for statement, write in pages:
             ahead.append((statement, pool.submit(write).result))
             if len(ahead) > 2 * workers:
@@ -121,7 +142,7 @@ def _written(pages: Iterator[tuple[Statement, Written]], workers: int) -> Iterat
 
 def as_page(
     statement: Statement, lines: Sequence[StatementLine], books: Books, *, is_draft: bool = False
-) -> partial[bytes]:
+) -> "partial[Written]":
     """What makes the PDF, and may do so in another process: its HTML, style, folders and enclosures."""
     from statements import pdf  # noqa: PLC0415 - WeasyPrint takes a second that commands without a PDF need not wait
 
@@ -139,12 +160,12 @@ def as_page(
 
 
 @transaction.atomic
-def _archive(statement: Statement, content: bytes, *, by: Any) -> bool:
+def _archive(statement: Statement, made: "Written", *, by: Any) -> bool:
     """Keep the PDF, unless another run was faster or the statement was superseded meanwhile."""
     period = BillingPeriod.objects.lock_unsealed(statement.period_id)
     if not Statement.objects.current().filter(pk=statement.pk, document=None).exists():
         return False
-    kept = storage.keep([content], folder="statements", suffix=".pdf")
+    kept = storage.keep([made.content], folder="statements", suffix=".pdf")
     ArchivedDocument.objects.create(
         period=period,
         kind=ArchivedDocument.Kind.STATEMENT,
@@ -154,8 +175,17 @@ def _archive(statement: Statement, content: bytes, *, by: Any) -> bool:
         sha256=kept.sha256,
         size=kept.size,
     )
-    audit.record(by=by, action="render", subject=statement, period=period, after={"sha256": kept.sha256})
+    audit.record(by=by, action="render", subject=statement, period=period, after=_told(kept.sha256, made.missing))
     return True
+
+
+def _told(sha256: str, missing: str) -> dict[str, str]:
+    return {"sha256": sha256} | ({"no glyph for": in_words(missing)} if missing else {})
+
+
+def in_words(characters: str) -> str:
+    """`ᚠ (U+16A0)` of each: what is shown as a box here may be shown as one there."""
+    return ", ".join(f"{character} (U+{ord(character):04X})" for character in characters)
 
 
 def frozen_lines(statement: Statement) -> list[StatementLine]:

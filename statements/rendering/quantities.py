@@ -1,6 +1,7 @@
 """How much was used and at what list price: said only where quantity × list price makes the list amount printed."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple
@@ -18,7 +19,7 @@ from statements.templating import MINUS
 
 FIELDS = (
     "source_id", "service_name", "funding_account_id", "fund_step",
-    "pricing_quantity", "pricing_unit", "list_unit_price", "list_amount", "exchange_rate_id",
+    "pricing_quantity", "pricing_unit", "list_unit_price", "list_amount", "due_amount", "exchange_rate_id",
 )  # fmt: skip
 
 
@@ -34,6 +35,7 @@ class Key(NamedTuple):
 class _Sum:
     quantity: Decimal | None = ZERO  # None: not known of every charge
     list_amount: Decimal = ZERO
+    due_amount: Decimal = ZERO
     units: set[str] = field(default_factory=set)
     prices: set[Decimal | None] = field(default_factory=set)
 
@@ -42,6 +44,7 @@ class _Sum:
         if self.quantity is not None:
             self.quantity = None if more is None else EXACT.add(self.quantity, more)
         self.list_amount += row.list_amount
+        self.due_amount += row.due_amount
         self.units.add(row.pricing_unit)
         self.prices.add(None if row.exchange_rate_id else number(row.list_unit_price))
 
@@ -59,14 +62,24 @@ class Quantities:
 
     def of(self, line: StatementLine) -> Usage | None:
         """What the line stands for; of a split line its share. Corrections and shares have no quantity of their own."""
-        fund = line.funding_account_id if line.percent == HUNDRED else None
-        found = self._sums.get(Key(line.source_id, line.service_name, fund))
+        found = self._behind(line)
         if line.description or found is None or found.quantity is None or len(found.units) > 1:
             return None
         share = EXACT.divide(line.percent, HUNDRED)
         price = next(iter(found.prices)) if len(found.prices) == 1 else None
         (unit,) = found.units
         return usage(found.quantity, unit, price, found.list_amount, self._currency, share=share)
+
+    def rounded_away(self, lines: Sequence[StatementLine]) -> Decimal:
+        """What charges of less than a coin come to, where their lines say 0.00; else zero."""
+        found = self._behind(lines[0])
+        if found is None or any(line.list_amount or line.due_amount or line.description for line in lines):
+            return ZERO
+        return found.list_amount or found.due_amount
+
+    def _behind(self, line: StatementLine) -> _Sum | None:
+        fund = line.funding_account_id if line.percent == HUNDRED else None
+        return self._sums.get(Key(line.source_id, line.service_name, fund))
 
 
 def usage(

@@ -7,6 +7,7 @@ import pytest
 
 from periods import storage
 from periods.errors import Refused
+from statements import downloading
 from statements.downloading import zip_name, zipped
 from statements.models import Statement
 from tests.make import make_period, make_statement
@@ -52,6 +53,17 @@ def test_a_missing_pdf_is_refused_before_the_first_byte(others, said):
         zipped(Statement.objects.all())
 
     assert str(refused.value) == f"{said} no PDF, {missing} first: render them, or leave them out."
+
+
+def test_a_download_takes_so_many_at_most(monkeypatch):
+    for name in "ab":
+        make_rendered(f"{name}@example.edu", project=name)
+    monkeypatch.setattr(downloading, "MOST", 1)
+
+    with pytest.raises(Refused) as refused:
+        zipped(Statement.objects.all())
+
+    assert str(refused.value) == "A download takes 1 statements at most: choose fewer, one month for instance."
 
 
 def test_a_pdf_that_is_not_what_was_archived_is_refused():

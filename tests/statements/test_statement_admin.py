@@ -8,6 +8,7 @@ from django.contrib.messages import get_messages
 from lxml import html
 
 from charges.models import Charge
+from statements.admin import statement_bulk
 from statements.emailing import email_statements
 from statements.issuing import issue_statements
 from statements.models import EmailDelivery, Statement
@@ -169,6 +170,19 @@ def test_all_that_the_list_shows_are_rendered(staff):
         "January 2025: 1 PDF rendered, 0 there already. February 2025: 1 PDF rendered, 0 there already."
     ]
     assert not Statement.objects.filter(document=None).exists()
+
+
+def test_a_page_renders_for_so_many_seconds_and_says_what_is_left(staff, monkeypatch):
+    atoms, birds = issued("atoms", "birds")
+    monkeypatch.setattr(statement_bulk, "PATIENCE", -1)
+
+    response = act(staff, "render", atoms, birds, shown=2)
+
+    (sentence,) = said(response)
+    assert sentence == (
+        "January 2025: 0 PDFs rendered, 0 there already. "
+        "2 are left: do it again for them, or let render_statements make them."
+    )
 
 
 def test_only_pis_of_those_chosen_are_mailed_all_of_theirs(staff, server):

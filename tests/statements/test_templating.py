@@ -67,6 +67,14 @@ def test_names_are_escaped_in_html(home):
     assert templating.render("note.txt", autoescape=False, name=name) == name
 
 
+@pytest.mark.parametrize("name", ["שרה (12)", "مختبر 2024", "\u0700", "\U0001e900"])
+def test_names_from_right_to_left_keep_to_themselves_in_html(home, name):
+    write(home, "{% macro bold() %}<b>{{ name }}</b>{% endmacro %}{{ bold() }}: {{ 1 }} {{ 'Ada' }} {{ name }}")
+    isolated = f"\N{FIRST STRONG ISOLATE}{name}\N{POP DIRECTIONAL ISOLATE}"
+    assert templating.render("note.txt", autoescape=True, name=name) == f"<b>{isolated}</b>: 1 Ada {isolated}"
+    assert templating.render("note.txt", autoescape=False, name=name) == f"<b>{name}</b>: 1 Ada {name}"
+
+
 def test_a_template_cannot_leave_the_sandbox(home):
     write(home, "{{ ''.__class__.__mro__ }}")
     with pytest.raises(Refused) as refused:

@@ -24,6 +24,8 @@ class Command(StageCommand):
         with progress(self.say, "PDFs") as tell:
             done = render_statements(period, by=by, workers=workers, progress=tell)
         self.say(f"{done.rendered} rendered, {done.unchanged} were there already.")
+        for sentence in done.remarks():
+            self.say(sentence)
         if done.failed:
             raise CommandError("\n".join(f"{number}: {sentence}" for number, sentence in done.failed.items()))
 
