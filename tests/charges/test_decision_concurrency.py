@@ -14,14 +14,17 @@ from django.db import connection
 from charges import review
 from charges.adjusting import adjust
 from charges.models import Adjustment, Charge
+from charges.rechecking import recheck, would_change
 from periods.errors import Refused
 from periods.lifecycle import close_period
 from periods.models import AuditEntry, BillingPeriod
 from statements.archiving import finalize_period
-from statements.models import Seal
+from statements.choosing import choose_account
+from statements.issuing import issue_statements
+from statements.models import Seal, StatementLine
 from tests.charges.focus_files import focus_row, write_focus
 from tests.charges.processes import start_import
-from tests.make import make_charge, make_closed, make_period, make_pi, make_project
+from tests.make import make_charge, make_closed, make_fund, make_period, make_pi, make_project
 
 pytestmark = pytest.mark.django_db(transaction=True)
 REASON = "Agreed with the department"
@@ -94,6 +97,36 @@ def test_of_two_who_overlap_the_loser_changes_none_of_the_charges(held, two):
 
 def _middle(quarter: int) -> int:
     return Charge.objects.order_by("pk").values_list("pk", flat=True)[ROWS * quarter // 4]
+
+
+@pytest.mark.parametrize("_round", ROUNDS)
+def test_of_two_who_check_again_one_does_and_the_other_is_told(held, two, _round):
+    seen = str(would_change())
+
+    told = at_once(*(lambda by=by: recheck(seen=seen, by=by) for by in two))
+
+    assert sorted(told) == ["", "What would change is something else by now. Look again."]
+    assert set(Charge.objects.values_list("review_status", flat=True)) == {"clear"}
+    assert [(entry.by, entry.rows) for entry in AuditEntry.objects.all()] == [(two[told.index("")], ROWS)]
+
+
+@pytest.mark.parametrize("_round", ROUNDS)
+def test_of_two_who_choose_an_account_one_does_and_the_other_waits_for_the_revision(settings, two, _round):
+    settings.PAYERS_CHOOSE_ACCOUNT = True
+    make_project(default_fund=make_fund("NSF-2"), fallback_fund=make_fund("DEPT"))
+    make_charge()
+    issue_statements(make_closed(make_period()))
+    lines = list(StatementLine.objects.select_related("statement__project", "source", "funding_account"))
+    funds = [make_fund("NSF-2"), make_fund("DEPT")]
+
+    told = at_once(
+        lambda: choose_account(lines, fund=funds[0], reason=REASON, by=two[0]),
+        lambda: choose_account(lines, fund=funds[1], reason=REASON, by=two[1]),
+    )
+
+    assert sorted(told) == ["", "The statement is being revised: wait for its next revision."]
+    winner = told.index("")
+    assert Charge.objects.values_list("funding_account", "decided_by").get() == (funds[winner].pk, two[winner].pk)
 
 
 @pytest.mark.parametrize("_round", ROUNDS)
