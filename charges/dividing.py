@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
 
-from django.db.models import QuerySet
 from django.utils import timezone
 
 from charges.attribution.funding import LASTING
@@ -89,19 +88,6 @@ def parts_of(charge: Charge, last: date, reviewer: Reviewer) -> Iterator[Charge]
     for part in parts:
         part.review_status = Status.HELD if part.flags else Status.CLEAR
         yield part
-
-
-def with_parts(charges: QuerySet[Charge]) -> list[Charge]:
-    """These, and whatever bills them in parts and was not reversed; a part may have been rebilled."""
-    found = list(charges)
-    divided = [charge.pk for charge in found if charge.review_status == Status.DIVIDED]
-    while divided:
-        parts = Charge.objects.current().filter(kind=Kind.PART, origin__in=divided)
-        reversed_ones = Charge.objects.current().filter(kind=Kind.REVERSAL, origin__in=parts).values("origin")
-        related = parts.select_related("period", "pi__merged_into", "project__merged_into")
-        found += related.exclude(pk__in=reversed_ones)
-        divided = list(parts.values_list("pk", flat=True))
-    return found
 
 
 def _days(charge: Charge) -> tuple[date, date]:

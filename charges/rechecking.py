@@ -12,6 +12,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F, QuerySet
 
+from charges.correcting.reversing import reversals_of
 from charges.flags import BY_RULES, Aging, Reviewer
 from charges.importing.unusual import PROJECT, Flags, Watch
 from charges.models import Charge, ReviewSettings, Source
@@ -96,6 +97,7 @@ def _changes(period: BillingPeriod) -> Iterator[list[Change]]:
     judge = _Judge(period)
     undecided = Charge.objects.current().filter(period=period, review_status__in=UNDECIDED).exclude(kind__in=COPIED)
     undecided = undecided.exclude(review_status=Status.SHARED, decided_at__isnull=False)  # which was approved
+    undecided = undecided.exclude(pk__in=reversals_of(Charge.objects.filter(period=period)).values("origin"))
     pks = array("q", undecided.order_by("pk").values_list("pk", flat=True).iterator())
     for start in range(0, len(pks), BATCH):
         found = judge.found(Charge.objects.filter(pk__in=pks[start : start + BATCH].tolist()))

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from charges.attribution.funding import ProjectFunds, require_standing
 from charges.converting import convert, revert
+from charges.correcting.reversing import reversals_of
 from charges.correcting.taking_back import follow
 from charges.dividing import divide_decided
 from charges.flags import PAYER_FLAGS
@@ -257,10 +258,21 @@ def _decide(
     for pk in sorted(set(months)):
         BillingPeriod.objects.lock_unsealed(pk)
     _require_as_seen(*shown)
+    _require_unreversed(charges)
     pks = list(charges.current().order_by("period", "pk").values_list("period", "pk"))
     for period, group in groupby(pks, key=lambda pair: pair[0]):
         _decide_month(period, [pk for _, pk in group], action, by=by, reason=reason, change=change, describe=describe)
     return len(pks)
+
+
+def _require_unreversed(charges: ChargeQuerySet) -> None:
+    """A reversal copies what was billed, and to whom: its original stands still from then on."""
+    reversals = reversals_of(charges.current().order_by()).select_related("origin", "period")
+    if reversal := reversals.order_by("pk").first():
+        raise Refused(
+            f"{_named(reversal.origin)} was reversed by a late delivery: decide about its reversal in {reversal.period}, "
+            f"{reversal}."
+        )
 
 
 def _require_as_seen(charges: ChargeQuerySet, seen: str) -> None:

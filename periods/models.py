@@ -39,6 +39,10 @@ class PeriodQuerySet(models.QuerySet["BillingPeriod"]):
             raise PeriodLocked(f"{period} is finalized: nothing in it changes. Correct it in an open month.")
         return period
 
+    def lock_all_unsealed(self) -> None:
+        """For a change that may fall into any month that is not finalized."""
+        list(self.select_for_update().exclude(state=BillingPeriod.State.FINALIZED).order_by("pk"))
+
 
 class BillingPeriod(Document):
     class State(models.TextChoices):

@@ -20,7 +20,7 @@ WAITS = {
     Status.HELD: "It is on no statement: it is held for review.",
     Status.EXCLUDED: "It is on no statement: it was excluded.",
     Status.DEFERRED: "It is on no statement of this month: it was deferred.",
-    Status.NOT_BILLABLE: "It is on no statement: it was paid for otherwise, by a purchase or in parts.",
+    Status.NOT_BILLABLE: "It is on no statement: it was paid for otherwise, by a purchase or in parts, or it reverses what nobody was billed for.",
     Status.SHARED: "It is divided among projects: their statements carry a share each.",
     Status.DIVIDED: "It is on no statement itself: its parts are billed in its place.",
 }

@@ -7,6 +7,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from charges.correcting.reversing import require_unreversed
 from charges.disputing.outcome import reconsider, settle
 from charges.models import Adjustment
 from charges.models.approval import Approvable
@@ -38,6 +39,7 @@ def approve_adjustment(adjustment: Adjustment, *, by: Any) -> Adjustment:
     """From here on it counts; the statements show it once reissued."""
     locked = _lock(adjustment, by)
     require_another(locked, by)
+    require_unreversed([locked.charge_id] if locked.charge_id else [])
     locked.approved_at, locked.approved_by = timezone.now(), by
     locked.save(update_fields=["approved_at", "approved_by"])
     after = {"due": str(locked.due_amount)}

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from django.db.models import Q, Sum
 
 from charges.adjusting.apportioning import apportion
+from charges.correcting.reversing import reversed_among
 from charges.disputing.off_lines import off_lines, shares
 from charges.ledger import Ledger, campaign_sums
 from charges.models import Adjustment, Charge, CreditCampaign
@@ -108,11 +109,15 @@ def credited_projects(campaign: CreditCampaign) -> list[tuple[str, int, Decimal]
 
 
 def _matching(campaign: CreditCampaign) -> ChargeQuerySet:
-    """Of the month's own: what is late, reversed or rebilled belongs to another, whose outage it was or was not."""
+    """Of the month's own: what is late, reversed or rebilled belongs to another, whose outage it was or was not.
+
+    What a late file has taken back is left out: nothing of it is due.
+    """
     named = {name: getattr(campaign, name) for name in ("source", "service_name", "pi", "project")}
-    return Charge.objects.filter(
+    own = Charge.objects.filter(
         period=campaign.period, late_month="", **{name: value for name, value in named.items() if value}
     )
+    return own.exclude(pk__in=list(reversed_among(own)))
 
 
 def _within(rows: Iterable[Any], campaign: CreditCampaign) -> Iterator[Any]:

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from charges.adjusting.approving import needs_approval, require_another
 from charges.adjusting.credit_effect import Effect, effect
+from charges.correcting.reversing import require_unreversed
 from charges.models import Adjustment, CreditCampaign
 from periods import audit
 from periods.duties import ADJUSTING
@@ -57,6 +58,7 @@ def approve_campaign(campaign: CreditCampaign, *, by: Any) -> CreditCampaign:
     """From here on all of its credits count; the statements show them once reissued."""
     locked = _lock(campaign, by, "charges.approve_creditcampaign", "approve a credit campaign")
     require_another(locked, by)
+    require_unreversed(locked.adjustments.filter(withdrawn_at=None).values("charge"))
     approved = {"approved_at": timezone.now(), "approved_by": by}
     _change(locked, **approved)
     _record("approve", locked, by=by, after={"due": str(locked.due_amount)})

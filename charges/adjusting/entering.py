@@ -12,6 +12,7 @@ from django.utils import timezone
 from charges.adjusting.approving import needs_approval
 from charges.attaching import attach
 from charges.attribution.funding import require_standing
+from charges.correcting.reversing import require_unreversed
 from charges.disputing.outcome import reconsider
 from charges.models import (
     Adjustment,
@@ -141,5 +142,6 @@ def _is_split(charge: Charge) -> bool:
 
 def _require_own(adjustment: Adjustment, charge: Charge) -> None:
     period, pi, project = adjustment.period, adjustment.pi, adjustment.project
+    require_unreversed([charge.pk])
     if not Charge.objects.current().filter(pk=charge.pk, period=period, pi=pi, project=project).exists():
         raise Refused(f"{charge} is no current charge of {pi} and {project} in {period}: adjust one that is, or none.")

@@ -1,15 +1,16 @@
 """What was credited on a charge that a late file reverses: taken back while the reversal is billed, and only then."""
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.utils import timezone
 
-from charges.correcting.credited import Credits, credited_on, taken_back, told
+from charges.correcting.credited import Credits, Given, credited_on, taken_back, told
+from charges.correcting.reversing import BILLED, carried_to, originals_of
 from charges.models import Adjustment, Charge
 from periods import audit
 
-BILLED = (Charge.ReviewStatus.CLEAR, Charge.ReviewStatus.APPROVED)
 REASON = "The charge that it was granted on was reversed by a late delivery."
 
 
@@ -25,10 +26,19 @@ def in_words(charge: Charge, given: Credits) -> str:
 
 def follow(charges: Iterable[Charge], *, by: Any) -> None:
     """After a decision on them, which is saved already. The caller has locked their month."""
-    reversals = [charge for charge in charges if charge.kind == Charge.Kind.REVERSAL]
-    if reversals:
+    charges = list(charges)
+    if originals := originals_of(charges):
+        reversals = [charge for charge in charges if charge.pk in originals]
         withdraw_from(charge.pk for charge in reversals if charge.review_status not in BILLED)
-        _take_back([charge for charge in reversals if charge.review_status in BILLED], by)
+        _take_back([charge for charge in reversals if charge.review_status in BILLED], originals, by)
+
+
+def taken_back_with(reversals: Iterable[Charge]) -> defaultdict[int, list[Given]]:
+    """By key, what was taken back with a reversal, or with a copy of it where it was deferred."""
+    at = carried_to(reversal.pk for reversal in reversals)
+    taken = credited_on(at.values())
+    found = {key: [one for one in taken[last] if one.adjustment.reverses_id] for key, last in at.items()}
+    return defaultdict(list, found)
 
 
 def withdraw_from(reversals: Iterable[int]) -> None:
@@ -37,14 +47,14 @@ def withdraw_from(reversals: Iterable[int]) -> None:
     standing.update(withdrawn_at=timezone.now())
 
 
-def _take_back(reversals: list[Charge], by: Any) -> None:
+def _take_back(reversals: list[Charge], originals: Mapping[int, int], by: Any) -> None:
     """A second approval puts in force again what the first one made."""
-    given = credited_on(charge.origin_id for charge in reversals if charge.origin_id)
+    given = credited_on(originals[charge.pk] for charge in reversals)
     known = Adjustment.objects.filter(charge__in=reversals, reverses__in=Adjustment.objects.in_force().values("pk"))
     done = set(known.values_list("charge", "reverses"))
     known.update(withdrawn_at=None)
     for charge in reversals:
-        for one in given[charge.origin_id or 0]:
+        for one in given[originals[charge.pk]]:
             if (charge.pk, one.adjustment.pk) not in done:
                 _save(taken_back(one, charge), charge, by)
 

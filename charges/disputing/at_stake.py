@@ -1,7 +1,7 @@
 """What a dispute is about in money: what a charge or line comes to now, after what was corrected before."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from django.conf import settings
 from django.db.models import Q, Sum
 
+from charges.correcting.reversing import reversed_among
 from charges.ledger import of_campaigns
 from charges.models import (
     Adjustment,
@@ -50,7 +51,7 @@ class Line:
 
 def at_stake(dispute: Dispute) -> Amounts:
     """What can still be taken off. A month may have changed since the dispute was opened."""
-    return of_charge(dispute) if dispute.charge else of_line(line_of(dispute))
+    return of_charge(dispute) if dispute.charge else _of(line_of(dispute), _unreversed)
 
 
 def line_of(dispute: Dispute) -> Line:
@@ -66,7 +67,11 @@ def line_of(dispute: Dispute) -> Line:
 
 def of_line(line: Line) -> Amounts:
     """As the statement's lines say it, with the corrections of these lines."""
-    return _sum([*_rounded(_billable(line), line), *_corrections(_adjusted(line), line.period.currency)])
+    return _of(line, _billable)
+
+
+def _of(line: Line, charges: Callable[[Line], ChargeQuerySet]) -> Amounts:
+    return _sum([*_rounded(charges(line), line), *_corrections(_adjusted(line), line.period.currency)])
 
 
 def of_charge(dispute: Dispute) -> Amounts:
@@ -78,7 +83,7 @@ def of_charge(dispute: Dispute) -> Amounts:
     own = Amounts(*(round_to_currency(amount, currency) for amount in (charge.list_amount, charge.due_amount)))
     left = _sum([own, *_corrections(_adjusted(line, charge), currency)])
     alike = Q(due_amount__lt=0) if charge.due_amount < 0 else Q(due_amount__gte=0)  # a refund beside it limits nothing
-    limit = _sum([*_rounded(_billable(line).filter(alike), line), *_corrections(_adjusted(line), currency)])
+    limit = _sum([*_rounded(_unreversed(line).filter(alike), line), *_corrections(_adjusted(line), currency)])
     return Amounts(*(_within(amount, most) for amount, most in zip(left, limit, strict=True)))
 
 
@@ -99,8 +104,8 @@ def account_code(dispute: Dispute) -> str:
 
 
 def _is_theirs(charge: Charge, dispute: Dispute) -> bool:
-    """Billed to them, or replaced by a later delivery: what that one bills is the limit then."""
-    if (charge.pi_id, charge.project_id) != (dispute.pi_id, dispute.project_id):
+    """Billed to them and not given back, or replaced by a later delivery: what that one bills is the limit then."""
+    if (charge.pi_id, charge.project_id) != (dispute.pi_id, dispute.project_id) or reversed_among([charge.pk]):
         return False
     return charge.superseded_by_id is not None or Charge.objects.billable().filter(pk=charge.pk).exists()
 
@@ -109,6 +114,11 @@ def _billable(line: Line) -> ChargeQuerySet:
     charges = Charge.objects.filter(period=line.period, pi=line.pi, project=line.project)
     of_service = charges.filter(source=line.source, service_name=line.service_name, late_month=line.late_month)
     return of_service.billable()
+
+
+def _unreversed(line: Line) -> ChargeQuerySet:
+    """What a late file took back is at stake no more, in whatever month it was given back."""
+    return _billable(line).exclude(pk__in=list(reversed_among(_billable(line))))
 
 
 def _rounded(charges: ChargeQuerySet, line: Line) -> Iterable[Amounts]:

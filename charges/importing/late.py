@@ -9,10 +9,10 @@ from typing import Any
 
 from django.db.models import Q
 
-from charges.correcting.credited import Credits, credited_on, told
-from charges.correcting.reversing import reversal_of
-from charges.correcting.taking_back import in_words
-from charges.dividing import with_parts
+from charges.correcting.credited import Credits, Given, credited_on, told
+from charges.correcting.grounds import month_of
+from charges.correcting.reversing import BILLED, carried_to, reversal_of, with_copies
+from charges.correcting.taking_back import in_words, taken_back_with
 from charges.flags import Late
 from charges.importing.comparing import in_batches
 from charges.importing.places import Place
@@ -20,22 +20,36 @@ from charges.importing.snapshot import Old
 from charges.importing.superseding import DECIDED, PAYER, by_key, carry_payer, decided
 from charges.models import Charge, FocusImport
 from charges.rewriting import rewrite
+from periods.models import BillingPeriod
 
 Status = Charge.ReviewStatus
-UNBILLED = (Status.EXCLUDED, Status.NOT_BILLABLE, Status.DIVIDED)
 SET_ASIDE = (Status.EXCLUDED, Status.DEFERRED)
 
 
 def reverse(focus_import: FocusImport, place: Place, left: Iterable[Old], pairs: Mapping[int, int]) -> None:
-    """Load a reversal of every charge that the month no longer holds; `pairs` are rebill → what it rebills."""
+    """Load a reversal of every charge that the month no longer holds; `pairs` are rebill → what it rebills.
+
+    It is given back to whom it was billed to, in whatever month. What nobody was billed for gives way, as in an open one.
+    """
+    pairs = _as_carried(pairs)
     for charges in in_batches(old.pk for old in left):
-        gone = with_parts(charges.select_related("period", "pi__merged_into", "project__merged_into"))
+        gone = with_copies(charges.select_related("period", "pi__merged_into", "project__merged_into"))
         given = Credits(gone)
-        reversals = (_reversal(charge, focus_import, place, given) for charge in gone)
+        way = {charge.pk for charge in gone if _gives_way(charge)}
+        Charge.objects.filter(pk__in=way).update(superseded_by=focus_import)
+        reversals = (_reversal(charge, focus_import, place, given) for charge in gone if charge.pk not in way)
         Charge.objects.bulk_create(reversals, batch_size=500)
     _carry_payers(pairs)
     _name_credits(pairs)
-    _name_still_billed(focus_import, place)
+    _name_earlier(focus_import, place)
+
+
+def _as_carried(pairs: Mapping[int, int]) -> dict[int, int]:
+    """With the last copy in place of what was deferred: there people decided about it."""
+    carried: dict[int, int] = {}
+    for charges in in_batches(pairs.values()):
+        carried |= carried_to(charges.filter(review_status=Status.DEFERRED).values_list("pk", flat=True))
+    return {new: carried.get(old, old) for new, old in pairs.items()}
 
 
 def _carry_payers(pairs: Mapping[int, int]) -> None:
@@ -68,19 +82,30 @@ def _name_credits(pairs: Mapping[int, int]) -> None:
         rewrite(list(new_ones.values()), ("flags",))
 
 
-def _name_still_billed(focus_import: FocusImport, place: Place) -> None:
-    """Where a reviewer left a reversal out, what it would reverse is billed still: a row that comes again is no second."""
-    left_out = Charge.objects.current().filter(kind=Charge.Kind.REVERSAL, review_status=Status.EXCLUDED)
-    still_billed = left_out.filter(late_month=place.late_month).exclude(origin__review_status__in=UNBILLED)
+def _name_earlier(focus_import: FocusImport, place: Place) -> None:
+    """On a row that comes again: whether its reversal was left out, and what was credited on it until that."""
     rows = Charge.objects.filter(loaded_by=focus_import, kind=Charge.Kind.LATE, late_month=place.late_month)
-    again = rows.filter(identity_digest__in=still_billed.values("origin__identity_digest"))
+    reversals = Charge.objects.current().filter(kind=Charge.Kind.REVERSAL, source=focus_import.source)
+    earlier = reversals.exclude(late_month="").select_related("origin", "period").order_by("pk")
+    again = rows.filter(origin=None, identity_digest__in=earlier.order_by().values("identity_digest"))
     for charges in in_batches(again.values_list("pk", flat=True)):
-        told = list(charges)
-        for charge in told:
-            charge.flags[Late.name] += (
-                " Its reversal was excluded, so that it is billed already: approve one of the two."
-            )
-        rewrite(told, ("flags",))
+        returned = list(charges)
+        identities = {charge.identity_digest for charge in returned}
+        last = {found.identity_digest: found for found in earlier.filter(identity_digest__in=identities)}
+        taken = taken_back_with(last.values())
+        for charge in returned:
+            charge.flags[Late.name] += _of_earlier(last[charge.identity_digest], taken)
+        rewrite(returned, ("flags",))
+
+
+def _of_earlier(reversal: Charge, taken: Mapping[int, list[Given]]) -> str:
+    """In words, after a space; empty where there is nothing to decide about."""
+    assert reversal.origin is not None
+    if reversal.review_status == Status.EXCLUDED and reversal.origin.review_status in BILLED:
+        return " Its reversal was excluded, so that it is billed already: approve one of the two."
+    if given := taken[reversal.pk]:
+        return f" Before it was reversed, {told(given, reversal)} was credited on it: credit it again if that holds."
+    return ""
 
 
 def not_loaded(month: str) -> list[dict[str, Any]]:
@@ -107,13 +132,21 @@ def _is_answered(kept: FocusImport, month: str) -> bool:
 
 
 def _reversal(charge: Charge, focus_import: FocusImport, place: Place, given: Credits) -> Charge:
-    """Held, unless the charge was billed to nobody; what was credited on it is named."""
+    """Held, unless the charge was billed to nobody; of the month that billed it. What was credited on it is named."""
     reversal = reversal_of(charge)
     reversal.period, reversal.loaded_by = place.period, focus_import
-    reversal.late_month = place.late_month
-    if charge.review_status not in UNBILLED:  # what was billed to nobody is given back to nobody
+    reversal.late_month = month_of(charge)
+    if charge.review_status in BILLED:
         reversal.review_status, reversal.flags = Status.HELD, Late.of(place.late_month)
         reversal.flags[Late.name] += in_words(charge, given)
         reversal.decided_by_id = reversal.decided_at = None
         reversal.decision_reason = ""
+    elif charge.review_status != Status.DIVIDED:  # what was billed to nobody is given back to nobody
+        reversal.review_status = Status.NOT_BILLABLE
     return reversal
+
+
+def _gives_way(charge: Charge) -> bool:
+    """Undecided or set aside, where that can still change: nothing is billed for it, nor ever carried over."""
+    is_unsealed = charge.period.state != BillingPeriod.State.FINALIZED
+    return is_unsealed and charge.review_status in (Status.HELD, *SET_ASIDE)

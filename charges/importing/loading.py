@@ -91,6 +91,7 @@ def _make_current(
     assert focus_import is not None
     if any(place.late_month for place in comparison.places):
         lock_sources([staging.source.pk])  # a correction may reverse the same charges
+        BillingPeriod.objects.lock_all_unsealed()  # where what nobody was billed for gives way
     for pk in sorted({place.period.pk for place in comparison.places if place.period}):
         BillingPeriod.objects.lock_open(pk)
     if current_deliveries(staging.source, comparison.places) - before:

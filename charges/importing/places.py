@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from django.conf import settings
 
+from charges.correcting.reversing import ELSEWHERE
 from charges.importing.appending import Ledger
 from charges.importing.snapshot import Snapshot, held_of
 from charges.importing.then import Reading, readings
@@ -161,8 +162,8 @@ class Places(dict[str, Place]):
 
 def _refuse_billed_twice(source: Source, month: str) -> None:
     """A reopened month must not take again what was billed as its late difference."""
-    late = Charge.objects.current().filter(late_month=month, source=source.pk).exclude(late_month="").first()
-    if late:
+    differences = Charge.objects.current().filter(late_month=month, source=source.pk).exclude(late_month="")
+    if late := differences.exclude(origin__kind__in=ELSEWHERE.values()).first():  # which are no rows of its file
         raise Refused(
             f"Late differences of {month} were loaded into {late.period} by {late.loaded_by}. "
             "Reverse that import first, or they are billed twice."

@@ -50,10 +50,13 @@ def reverse(focus_import: FocusImport, *, reason: str, by: Any = None) -> FocusI
     scopes = ImportScope.objects.filter(focus_import=focus_import)
     for pk in sorted(set(scopes.values_list("period", flat=True))):
         BillingPeriod.objects.lock_open(pk)
+    superseded = Charge.objects.filter(superseded_by=focus_import)
+    for pk in sorted(set(superseded.order_by().values_list("period", flat=True).distinct())):
+        BillingPeriod.objects.lock_unsealed(pk)
     if sentence := why_not_reversed(focus_import):
         raise Refused(sentence)
     reversed_import = run_transition(focus_import, "reverse", by=by, reason=require_reason(reason))
-    Charge.objects.filter(superseded_by=focus_import).update(superseded_by=None)
+    superseded.update(superseded_by=None)
     withdraw_from(Charge.objects.filter(loaded_by=focus_import, kind=Charge.Kind.REVERSAL).values_list("pk", flat=True))
     issues = ImportIssue.objects.all()
     undecided = issues.filter(

@@ -106,12 +106,9 @@ def test_a_changed_row_that_nobody_was_to_pay_is_held_and_says_so(deliver, janua
 
     deliver(of("a", "14"), of("b", "20"), name="changed.csv", late_to="2025-03")
 
-    found = Charge.objects.filter(period__month="2025-03").order_by("kind")
-    assert [(charge.kind, charge.due_amount, charge.review_status) for charge in found] == [
-        ("late", Decimal(14), "held"),
-        ("reversal", Decimal(-10), "excluded"),
-    ]
-    assert found[0].flags["late"].endswith(f"What it replaces is excluded: {GROUNDS.explanation}")
+    found = Charge.objects.get(period__month="2025-03")
+    assert (found.kind, found.due_amount, found.review_status) == ("late", Decimal(14), "held")
+    assert found.flags["late"].endswith(f"What it replaces is excluded: {GROUNDS.explanation}")
     assert billed() == {"engine": Decimal(34)}
 
 

@@ -170,13 +170,13 @@ def test_a_reopened_month_does_not_take_again_what_was_billed_as_a_difference(de
 def test_an_excluded_charge_is_given_back_to_nobody(deliver, closed_january):
     deliver(of("2025-02", "gift", "9"), name="february.csv")
     Charge.objects.filter(resource_id="gift").update(review_status="excluded", decision_reason="A gift")
-    make_closed(make_period("2025-02"))
+    make_finalized(make_closed(make_period("2025-02")))
 
     deliver(of("2025-02", "other", "1"), name="february.csv", late_to="2025-03")
 
     assert loaded("2025-03") == [
         ("late", "other", Decimal(1), "held"),
-        ("reversal", "gift", Decimal(-9), "excluded"),
+        ("reversal", "gift", Decimal(-9), "not_billable"),
     ]
 
 
