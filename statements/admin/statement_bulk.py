@@ -40,13 +40,12 @@ def render(rows: Rows, *, by: Any) -> str:
 
 def email(rows: Rows, *, by: Any) -> str:
     chosen = _as_chosen(rows)
-    return _each_month(
-        rows, lambda period: emailed_in_words(email_statements(period, by=by, only=chosen, is_patient=False))
-    )
+    until = monotonic() + PATIENCE
+    return _each_month(rows, lambda period: emailed_in_words(email_statements(period, by=by, only=chosen, until=until)))
 
 
 def copy(rows: Rows, *, by: Any, to: str) -> str:
-    return emailed_in_words(send_copies(rows, to=to, by=by), what="Copies")
+    return emailed_in_words(send_copies(rows, to=to, by=by, until=monotonic() + PATIENCE), what="Copies")
 
 
 def _as_chosen(rows: Rows) -> Rows:

@@ -19,7 +19,7 @@ from statements.rendering import Rendered, render_statements
 
 OPEN, CLOSED = BillingPeriod.State.OPEN, BillingPeriod.State.CLOSED
 TOLD = 10
-PATIENCE = 30  # seconds that a page goes on beginning PDFs: proxies commonly end a request after sixty
+PATIENCE = 30  # seconds that a page goes on beginning PDFs or messages: proxies commonly end a request after sixty
 
 
 class TemplateForm(forms.Form):
@@ -57,7 +57,7 @@ def rendered_in_words(done: Rendered) -> str:
 
 
 def _email(period: BillingPeriod, **answers: Any) -> str:
-    return emailed_in_words(email_statements(period, is_patient=False, **answers))  # a page is not waited for
+    return emailed_in_words(email_statements(period, until=monotonic() + PATIENCE, **answers))
 
 
 def emailed_in_words(done: Emailed, *, what: str = "Messages") -> str:
@@ -118,7 +118,8 @@ STEPS: dict[str, Step] = {
     ),
     "email": step(
         "E-mail statements", _email, "statements.email_statement", CLOSED,
-        "One message for each PI with all of their statements. Nobody gets the same statements twice.",
+        "One message for each PI with all of their statements. Nobody gets the same statements twice. "
+        f"A page sends for {PATIENCE} seconds at most; the rest waits for the button or the command email_statements.",
         icon="mail",
     ),
     "export": step(

@@ -11,11 +11,12 @@ from statements.rendering.context import FundTotal, Institution
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """List price, discount (negative) and amount due; they always add up."""
+    """List price, discount (negative, adjustments included) and amount due; they always add up."""
 
     currency: str
     list_amount: Decimal
     discount: Decimal
+    adjustments: Decimal  # what of the discount they are: where it is not zero the discount is named for both
     due_amount: Decimal
 
 
@@ -57,6 +58,7 @@ def totals(projects: Sequence[ProjectFigures]) -> list[Figures]:
             currency=currency,
             list_amount=total([project.list_amount for project in found]),
             discount=total([project.discount for project in found]),
+            adjustments=total([project.adjustments for project in found]),
             due_amount=total([project.due_amount for project in found]),
         )
         for currency, found in by_currency.items()

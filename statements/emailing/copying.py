@@ -1,5 +1,6 @@
 """Statements again, to the PI or to whom somebody names: the one way to send what was sent before, marked as a copy."""
 
+import math
 from collections.abc import Container, Iterable, Sequence
 from itertools import groupby
 from operator import attrgetter
@@ -21,11 +22,12 @@ from statements.issuing import outdated
 from statements.models import EmailDelivery, Statement
 
 
-def send_copies(statements: QuerySet[Statement], *, to: str = "", by: Any) -> Emailed:
+def send_copies(statements: QuerySet[Statement], *, to: str = "", by: Any, until: float = math.inf) -> Emailed:
     """A message for each PI and month with those of theirs: to the PI's address, or all `to` one. Sent now.
 
     What is not to be sent is named under `problems` and stops no other. Raises Refused where nothing is. What the
-    server defers, or what is above the messages a minute, goes with a later run of its month.
+    server defers, what is above the messages a minute, and all after `until` by the monotonic clock, goes with a later
+    run of its month.
     """
     require_permission(by, "statements.copy_emaildelivery", "send copies of statements")
     to = to.strip()
@@ -37,7 +39,7 @@ def send_copies(statements: QuerySet[Statement], *, to: str = "", by: Any) -> Em
         raise Refused(" ".join(problems) or "There is no statement to send.")
     connect().close()  # without a mail server nothing is queued, lest it go twice when somebody tries again
     queued = [delivery.pk for delivery in _queue(sendable, to, by=by)]
-    sent = send_all(queued, by=by, is_patient=False)
+    sent = send_all(queued, by=by, until=until)
     return summary(list(EmailDelivery.objects.filter(pk__in=queued).order_by("pk")), sent, problems)
 
 

@@ -93,6 +93,7 @@ def _figures(statement: Statement) -> ProjectFigures:
         currency=statement.currency,
         list_amount=statement.list_amount,
         discount=statement.discount,
+        adjustments=statement.adjustments,
         due_amount=statement.due_amount,
         funds=fund_totals(statement.lines.select_related("funding_account")),
         dispute_until=statement.dispute_until,

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import Any
 
 from django.db.models import Q, QuerySet
@@ -46,13 +47,14 @@ def email_statements(
     only: QuerySet[Statement] | None = None,
     dry_run: bool = False,
     limit: int | None = None,
-    is_patient: bool = True,
+    until: float | None = None,
     progress: Progress | None = None,
 ) -> Emailed:
     """Send what was not sent yet. Running it again, or twice at once, sends nothing twice.
 
     `only` these: to their PIs alone, who get all of their statements, and without reminders.
-    Where messages a minute are limited, a patient run waits for the next minute; another stops, and leaves them queued.
+    `until`: by the monotonic clock, for whoever waits for an answer: none is begun after it, and where messages a minute
+    are limited, the next minute is not waited for either. The rest stays queued.
     """
     require_permission(by, "statements.email_statement", "e-mail statements")
     pis = None if only is None else _pis(period, only)
@@ -64,7 +66,7 @@ def email_statements(
     queue(period, letters, by=by, pis=pis)
     if pis is None:
         queue_reminders(period)
-    sent = send_all(_due_now(period, pis)[:limit], by=by, is_patient=is_patient, progress=progress)
+    sent = send_all(_due_now(period, pis)[:limit], by=by, until=until, progress=progress)
     wanted = {identity(*letter.key) for letter in letters}
     queued = EmailDelivery.objects.filter(of(pis), period=period).order_by("pk")
     return summary([row for row in queued if _counts(row, wanted)], sent, stale)
@@ -84,11 +86,11 @@ def send(delivery: EmailDelivery, *, by: Any) -> bool:
     return post(delivery, message, by=by)
 
 
-def send_all(queued: Sequence[int], *, by: Any, is_patient: bool, progress: Progress | None = None) -> set[int]:
+def send_all(queued: Sequence[int], *, by: Any, until: float | None, progress: Progress | None = None) -> set[int]:
     """Which of them left; those that did not say why."""
     sent = set()
     for done, pk in enumerate(queued, start=1):
-        if not is_patient and seconds_left() > 0:
+        if until is not None and (seconds_left() > 0 or monotonic() > until):
             break
         wait_for_turn()
         if send(EmailDelivery.objects.select_related("period", "pi").get(pk=pk), by=by):

@@ -153,7 +153,7 @@ def test_the_html_part_needs_nothing_from_elsewhere_and_no_style_sheet(server, s
     assert html.count('<html lang="en-US">') == 1
     assert html.count('<th scope="row"') == 9  # three figures of two projects and of both together
     assert html.count("<caption") == 3
-    assert html.count("You received $2,530.00 of research computing. $12.50 is charged to your funds.") == 1
+    assert html.count("You received $2,530.00 of research computing. $12.50 is charged to your fund.") == 1
 
 
 # Copies

@@ -1,5 +1,6 @@
 """Reminders before the last day to object, and no more messages a minute than the provider takes."""
 
+import math
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -198,5 +199,12 @@ def test_a_page_does_not_wait_and_says_what_is_left(server, settings, slept):
     for number in range(5):
         make_rendered(f"pi{number}@example.edu")
 
-    assert send(is_patient=False) == Emailed(sent=2, waiting=3)
+    assert send(until=math.inf) == Emailed(sent=2, waiting=3)
     assert slept == []
+
+
+def test_no_message_is_begun_when_the_time_is_up(server):
+    make_rendered()
+
+    assert send(until=0) == Emailed(waiting=1)
+    assert send() == Emailed(sent=1)

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
+from io import BytesIO
 
 import pytest
 import requests
@@ -13,16 +14,21 @@ from anymail.exceptions import AnymailAPIError
 from django.core.mail.backends.smtp import EmailBackend
 from django.core.management import CommandError, call_command
 from django.utils import timezone
+from lxml import html
+from pypdf import PdfReader
 from requests import Response
 
+from charges.adjusting import adjust
 from charges.models import Charge
 from periods import storage
 from periods.errors import NotPermitted, Refused, WrongState
 from periods.models import AuditEntry, BillingPeriod
 from statements.emailing import Emailed, email_statements, retry
 from statements.emailing.outcomes import Outcome, outcome_of
+from statements.issuing import issue_statements
 from statements.models import EmailDelivery, Statement
-from tests.make import make_charge, make_closed, make_period, make_project, make_statement
+from statements.rendering import render_statements
+from tests.make import make_charge, make_closed, make_fund, make_period, make_pi, make_project, make_statement
 from tests.statements.mail_server import archive, make_rendered, send, server, statuses
 
 pytestmark = pytest.mark.django_db
@@ -51,7 +57,7 @@ def test_a_pi_gets_one_message_with_all_statements(server, settings):
     assert message.get_body(("plain",)).get_content().splitlines() == [
         "Dear ada,",
         "",
-        "Ridgefield, January 2025: You received $2,530.00 of research computing. $12.50 is charged to your funds.",
+        "Ridgefield, January 2025: You received $2,530.00 of research computing. $12.50 is charged to your fund.",
         "",
         f"climate ({first.printed_number})",
         "  List price  $2,400.00",
@@ -82,6 +88,39 @@ def test_a_pi_gets_one_message_with_all_statements(server, settings):
         (f"statement-S-{first.number:06d}-2025-01-climate.pdf", f"%PDF {first.printed_number}".encode()),
         (f"statement-S-{second.number:06d}-r2-2025-01-ocean.pdf", f"%PDF {second.printed_number}".encode()),
     ]
+
+
+def test_a_mail_and_its_pdf_say_the_same_figures_in_the_same_words(server):
+    make_charge(list_amount="100", due_amount="60")
+    adjust(
+        period=make_period(), kind="credit", pi=make_pi(), project=make_project(), funding_account=make_fund(),
+        description="Outage", reason="Down for nine hours", due_amount=-7,
+    )  # fmt: skip
+    issue_statements(make_closed(make_period()))
+    render_statements(make_period())
+
+    send()
+
+    message = server.accepted[0][1]
+    text = message.get_body(("plain",)).get_content()
+    (attached,) = message.iter_attachments()
+    printed = PdfReader(BytesIO(attached.get_content())).pages[0].extract_text().splitlines()
+    start = printed.index("List price")
+    assert [line.strip(" −=+") for line in printed[start : start + 6]] == [
+        "List price", "$100.00", "Discounts and adjustments", "$47.00", "Amount due", "$53.00",
+    ]  # fmt: skip
+    assert [line for line in text.splitlines() if line.startswith("  ") and "$" in line] == [
+        "  List price                 $100.00",
+        "  Discounts and adjustments  −$47.00",
+        "  Amount due                 $53.00",
+        "  $53.00 is charged to fund NSF-1 by journal.",
+    ]
+    said = html.fromstring(message.get_body(("html",)).get_content())
+    assert [[cell.text for cell in row] for row in said.xpath("//table[caption]//tr")] == [
+        ["List price", "$100.00"], ["Discounts and adjustments", "−$47.00"], ["Amount due", "$53.00"],
+    ]  # fmt: skip
+    for body in (text, said.text_content()):
+        assert body.count("You received $100.00 of research computing. $53.00 is charged to your fund.") == 1
 
 
 def test_the_html_part_escapes_names(server):
