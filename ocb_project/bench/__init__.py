@@ -3,32 +3,18 @@
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from ocb_project.bench.floors import psql_copy, sqlite_import
-from ocb_project.bench.measuring import Usage, csv_alone, manage, run
+from ocb_project.bench.measuring import Figure, Usage, csv_alone, manage, run
 from ocb_project.bench.month import write_month
+from ocb_project.bench.rendering import rendering
 from ocb_project.bench.servers import Server, postgresql
 
 STOCK_ROWS = 10_000
 MILLION = 1_000_000
 # The goals
 CSV_TIMES, STOCK_TIMES, FLOOR_TIMES, PER_ROW_AT_A_MILLION, PEAK = 8, 25, 4, 1.3, 200
-PDF_SECONDS = 0.35
-BEFORE, RENDERED = "2026-02", "2026-03"
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One line of the table. `rows` over `cpu` is the rate; `goal` says what was wanted, `is_met` whether it was."""
-
-    label: str
-    rows: int
-    cpu: float | None
-    peak: float = 0
-    goal: str = ""
-    is_met: bool | None = None
 
 
 def bench(*, rows: int, full: bool, statements: int) -> Iterator[Figure]:
@@ -142,32 +128,3 @@ class Importing:
 
     def _memory(self, used: Usage, rows: int) -> Figure:
         return Figure("  its peak memory", rows, None, used.peak, f"< {PEAK} MiB", used.peak < PEAK)
-
-
-def rendering(home: Path, statements: int) -> Iterator[Figure]:
-    """PDFs of three pages: some thirty charges of five services each, and a month before for the trend."""
-    home.mkdir()
-    manage("migrate", "--verbosity", "0", home=home)
-    for month in (BEFORE, RENDERED):
-        _issue(home, month, statements)
-    used = manage("render_statements", RENDERED, "--workers", "1", home=home)
-    nothing_left = manage("render_statements", RENDERED, "--workers", "1", home=home)
-    each = (used.cpu - nothing_left.cpu) / statements
-    goal = f"≤ {PDF_SECONDS} s each ({each:.2f})"
-    yield Figure("statement PDFs", statements, used.cpu - nothing_left.cpu, used.peak, goal, each <= PDF_SECONDS)
-    plain, start = (_plain(home, count) for count in (statements, 0))
-    times = (plain.cpu - start.cpu) / (used.cpu - nothing_left.cpu)
-    yield Figure("  plain WeasyPrint, same HTML", statements, plain.cpu - start.cpu, plain.peak, f"{times:.2f} × ours")
-
-
-def _issue(home: Path, month: str, statements: int) -> None:
-    file = home / f"{month}.csv"
-    write_month(file, rows=statements * 30, projects=statements, month=month)
-    manage("import_focus", str(file), "--source", "few", home=home)
-    manage("close_period", month, home=home)
-    manage("issue_statements", month, home=home)
-
-
-def _plain(home: Path, count: int) -> Usage:
-    program = [sys.executable, "-m", "ocb_project.bench.plain", RENDERED, str(count)]
-    return run(program, OCB_HOME=str(home), DJANGO_SETTINGS_MODULE="ocb_project.settings")

@@ -21,6 +21,22 @@ MEBIBYTE = 1024  # ru_maxrss counts kibibytes
 class Usage:
     cpu: float  # seconds, user and system
     peak: float = 0  # MiB
+    wall: float = 0  # seconds by the clock
+
+    def without(self, start: "Usage") -> "Usage":
+        return Usage(self.cpu - start.cpu, self.peak, self.wall - start.wall)
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One line of the table. `rows` over `cpu` is the rate; `goal` says what was wanted, `is_met` whether it was."""
+
+    label: str
+    rows: int
+    cpu: float | None
+    peak: float = 0
+    goal: str = ""
+    is_met: bool | None = None
 
 
 def run(command: Sequence[str], *, stdin: str = "", **environment: str) -> Usage:
@@ -29,6 +45,7 @@ def run(command: Sequence[str], *, stdin: str = "", **environment: str) -> Usage
     with tempfile.TemporaryFile() as log, tempfile.TemporaryFile() as given:
         given.write(stdin.encode())
         given.seek(0)
+        began = time.monotonic()
         process = subprocess.Popen(
             command, cwd=settings.BASE_DIR, env=inherited | environment, stdin=given, stdout=log, stderr=log
         )
@@ -37,7 +54,7 @@ def run(command: Sequence[str], *, stdin: str = "", **environment: str) -> Usage
         if process.returncode:
             log.seek(0)
             raise Refused(log.read().decode())
-    return Usage(cpu=used.ru_utime + used.ru_stime, peak=used.ru_maxrss / MEBIBYTE)
+    return Usage(used.ru_utime + used.ru_stime, used.ru_maxrss / MEBIBYTE, time.monotonic() - began)
 
 
 def manage(*arguments: str, home: Path, **environment: str) -> Usage:

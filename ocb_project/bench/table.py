@@ -11,7 +11,7 @@ from pathlib import Path
 import django
 from django.utils import timezone
 
-from ocb_project.bench import Figure
+from ocb_project.bench.measuring import Figure
 
 HEADINGS = ("", "rows", "CPU s", "rows a CPU s", "peak MiB", "goal", "")
 

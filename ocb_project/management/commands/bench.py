@@ -14,7 +14,12 @@ class Command(StageCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
         parser.add_argument("--rows", type=int, default=100_000, help="rows to import")
-        parser.add_argument("--statements", type=int, default=19, help="statements to render")
+        parser.add_argument(
+            "--statements",
+            type=int,
+            default=48,
+            help="statements to render: no multiple of 5, so that each has all services",
+        )
         parser.add_argument("--full", action="store_true", help="a million rows too")
 
     def run(self, *, rows: int, statements: int, full: bool, **options: Any) -> None:
