@@ -1,5 +1,6 @@
 """Everything one asks about a month, on one page: the start page shows it, and the month's own page."""
 
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
@@ -16,12 +17,21 @@ from statements.issuing import figures
 from statements.models import Journal, Seal, Statement
 from statements.progress import NextStep, next_step
 
-State = BillingPeriod.State
+Row = Any  # of `values()`: a dictionary
+State, Status = BillingPeriod.State, Charge.ReviewStatus
+# Discounted, not by a contract, while nobody is named who pays for it.
+UNFUNDED = (
+    Q(review_status__in=[Status.CLEAR, Status.APPROVED], funder="", commitment_discount_id="")
+    & (Q(contracted_cost=None) | Q(contracted_cost=0) | ~Q(due_amount=F("contracted_amount")))
+    & ~Q(due_amount=F("list_amount"))
+    & ~Q(charge_category="Credit")
+)
 GUARDED = {State.OPEN: ("close", "To close the month"), State.CLOSED: ("finalize", "To finalize the month")}
 
 
 def overview(period: BillingPeriod, *, by: Any) -> dict[str, Any]:
     transition, heading = GUARDED.get(State(period.state), ("", ""))
+    sources = _sources(period)
     return {
         "period": period,
         "period_url": reverse("admin:periods_billingperiod_change", args=[period.pk]),
@@ -30,10 +40,10 @@ def overview(period: BillingPeriod, *, by: Any) -> dict[str, Any]:
         "held": _held(period),
         "checklist_heading": heading,
         "blockers": checklist(period, transition) if transition else [],
-        "sources": _sources(period),
+        "sources": [_source_row(period, *row) for row in sources],
         "statements": Statement.objects.filter(period=period).current().count(),
         "statements_url": f"{reverse('admin:statements_statement_changelist')}?period__id__exact={period.pk}",
-        "unfunded": _unfunded(period),
+        "unfunded": [source for source, _, amounts in sources if not source.funder and amounts.get("unfunded")],
         "journals": Journal.objects.filter(period=period).annotate(debits=Sum("lines__debit")),
         "seal": Seal.objects.filter(period=period).first(),
     }
@@ -79,15 +89,23 @@ def _held(period: BillingPeriod) -> dict[str, Any]:
     return {**found, "due": _rounded(found["due"] or ZERO, period), "url": review_url(period)}
 
 
-def _sources(period: BillingPeriod) -> list[dict[str, Any]]:
-    """What each source delivered last for the month; those expected and missing come first."""
+def _sources(period: BillingPeriod) -> list[tuple[Source, Row, Row]]:
+    """What each source delivered last for the month, and its sums; those expected and missing come first."""
     delivered = (
         ImportScope.objects.filter(period=period, focus_import__state="loaded")
         .values("focus_import__source")
         .annotate(deliveries=Count("focus_import", distinct=True), last=Max("focus_import__loaded_at"))
     )
     by_source = {row["focus_import__source"]: row for row in delivered}
-    sums = (
+    sums = {row["source"]: row for row in _sums(period)}
+    shown = [source for source in Source.objects.all() if source.pk in by_source or source.is_expected_monthly]
+    found = [(source, by_source.get(source.pk, {}), sums.get(source.pk, {})) for source in shown]
+    return sorted(found, key=lambda row: bool(row[1]))
+
+
+def _sums(period: BillingPeriod) -> Iterable[Row]:
+    """In one look at the charges: a month has many."""
+    return (
         Charge.objects.filter(period=period)
         .current()
         .values("source")
@@ -95,20 +113,17 @@ def _sources(period: BillingPeriod) -> list[dict[str, Any]]:
             charges=Count("pk"),
             list=Sum("list_amount", filter=IN_CURRENCY, default=ZERO),
             due=Sum("due_amount", filter=IN_CURRENCY, default=ZERO),
+            unfunded=Count("pk", filter=UNFUNDED),
         )
     )
-    amounts = {row["source"]: row for row in sums}
-    shown = [source for source in Source.objects.all() if source.pk in by_source or source.is_expected_monthly]
-    rows = [_source_row(period, source, by_source.get(source.pk), amounts.get(source.pk)) for source in shown]
-    return sorted(rows, key=lambda row: row["delivered"] is not None)
 
 
-def _source_row(period: BillingPeriod, source: Source, delivered: Any, amounts: Any) -> dict[str, Any]:
+def _source_row(period: BillingPeriod, source: Source, delivered: Row, amounts: Row) -> dict[str, Any]:
     return {
         "source": source,
         "url": reverse("admin:charges_source_change", args=[source.pk]),
         "delivered": delivered,
-        "charges": amounts["charges"] if amounts else 0,
+        "charges": amounts.get("charges", 0),
         "list": _rounded(amounts["list"], period) if amounts else "—",
         "due": _rounded(amounts["due"], period) if amounts else "—",
     }
@@ -116,15 +131,3 @@ def _source_row(period: BillingPeriod, source: Source, delivered: Any, amounts: 
 
 def _rounded(amount: Decimal, period: BillingPeriod) -> str:
     return printed(round_to_currency(amount, period.currency), period.currency)
-
-
-def _unfunded(period: BillingPeriod) -> list[Source]:
-    """Sources whose charges are discounted, not by a contract, while nobody is named who pays for it."""
-    is_uncontracted = Q(contracted_cost=None) | Q(contracted_cost=0) | ~Q(due_amount=F("contracted_amount"))
-    discounted = (
-        Charge.objects.filter(is_uncontracted, period=period, funder="", commitment_discount_id="")
-        .billable()
-        .exclude(due_amount=F("list_amount"))
-        .exclude(charge_category="Credit")
-    )
-    return list(Source.objects.filter(funder="", pk__in=discounted.values("source")))
