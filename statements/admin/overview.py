@@ -99,7 +99,9 @@ def _sources(period: BillingPeriod) -> list[tuple[Source, Row, Row]]:
     by_source = {row["focus_import__source"]: row for row in delivered}
     sums = {row["source"]: row for row in _sums(period)}
     shown = [source for source in Source.objects.all() if source.pk in by_source or source.is_expected_monthly]
-    found = [(source, by_source.get(source.pk, {}), sums.get(source.pk, {})) for source in shown]
+    found: list[tuple[Source, Row, Row]] = [
+        (source, by_source.get(source.pk, {}), sums.get(source.pk, {})) for source in shown
+    ]
     return sorted(found, key=lambda row: bool(row[1]))
 
 
