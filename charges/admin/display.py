@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from decimal import Decimal
+from functools import wraps
 from typing import Any
 
 from django.db.models import Model
@@ -64,6 +65,20 @@ def corrections(issue: ImportIssue) -> str:
     rows = [(name, issue.raw_row.get(name, ""), text) for name, text in issue.correction.items()]
     dropped = [(name, text, "left out") for name, text in cells_left_out(issue).items()]
     return table(["Column", "As it came", "Corrected"], rows + dropped)
+
+
+def once(shown: Callable[[Any, Any], str]) -> Callable[[Any, Any], str]:
+    """A page asks up to five times for a field that is shown; what costs a look at many rows is kept with the record."""
+
+    @wraps(shown)
+    def kept(admin: Any, row: Any) -> str:
+        name = f"_shown_{shown.__name__}"
+        if name not in row.__dict__:
+            row.__dict__[name] = shown(admin, row)
+        found: str = row.__dict__[name]
+        return found
+
+    return kept
 
 
 def table(headings: list[str], rows: Any, *, amounts_from: int = 99) -> str:

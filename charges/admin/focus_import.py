@@ -18,7 +18,7 @@ from import_export.admin import ImportMixin
 from unfold.decorators import display
 
 from charges.admin.delivery_tables import change_set, control_totals, late_differences, seldom_parts
-from charges.admin.display import audit_list, link, table
+from charges.admin.display import audit_list, link, once, table
 from charges.admin.filters import SourceFilter
 from charges.admin.upload import (
     ConfirmForm,
@@ -254,6 +254,7 @@ class FocusImportAdmin(ImportMixin, TransitionAdmin, ReadOnlyAdmin):
         return _numbers(focus_import, parts)
 
     @display(description="Charges")
+    @once
     def charges(self, focus_import: FocusImport) -> str:
         """Those that it wrote; a row that came unchanged stays the charge of an earlier delivery."""
         if focus_import.state != State.LOADED:
@@ -289,6 +290,7 @@ class FocusImportAdmin(ImportMixin, TransitionAdmin, ReadOnlyAdmin):
         return format_html_join("", "<div>{}</div>", ((warning,) for warning in focus_import.warnings)) or "—"
 
     @display(description="Quarantine")
+    @once
     def quarantine(self, focus_import: FocusImport) -> str:
         rows = focus_import.issues.count()
         if not rows:
