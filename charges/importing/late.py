@@ -83,27 +83,27 @@ def _name_credits(pairs: Mapping[int, int]) -> None:
 
 
 def _name_earlier(focus_import: FocusImport, place: Place) -> None:
-    """On a row that comes again: whether its reversal was left out, and what was credited on it until that."""
+    """On a row that comes again, or anew: whether its reversal was left out, and what was credited on it until that."""
     rows = Charge.objects.filter(loaded_by=focus_import, kind=Charge.Kind.LATE, late_month=place.late_month)
     reversals = Charge.objects.current().filter(kind=Charge.Kind.REVERSAL, source=focus_import.source)
     earlier = reversals.exclude(late_month="").select_related("origin", "period").order_by("pk")
-    again = rows.filter(origin=None, identity_digest__in=earlier.order_by().values("identity_digest"))
+    again = rows.filter(identity_digest__in=earlier.order_by().values("identity_digest"))
     for charges in in_batches(again.values_list("pk", flat=True)):
         returned = list(charges)
         identities = {charge.identity_digest for charge in returned}
         last = {found.identity_digest: found for found in earlier.filter(identity_digest__in=identities)}
         taken = taken_back_with(last.values())
         for charge in returned:
-            charge.flags[Late.name] += _of_earlier(last[charge.identity_digest], taken)
+            charge.flags[Late.name] += _of_earlier(charge, last[charge.identity_digest], taken)
         rewrite(returned, ("flags",))
 
 
-def _of_earlier(reversal: Charge, taken: Mapping[int, list[Given]]) -> str:
+def _of_earlier(charge: Charge, reversal: Charge, taken: Mapping[int, list[Given]]) -> str:
     """In words, after a space; empty where there is nothing to decide about."""
     assert reversal.origin is not None
     if reversal.review_status == Status.EXCLUDED and reversal.origin.review_status in BILLED:
         return " Its reversal was excluded, so that it is billed already: approve one of the two."
-    if given := taken[reversal.pk]:
+    if charge.origin_id is None and (given := taken[reversal.pk]):
         return f" Before it was reversed, {told(given, reversal)} was credited on it: credit it again if that holds."
     return ""
 
