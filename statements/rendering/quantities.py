@@ -40,11 +40,13 @@ class _Sum:
     prices: set[Decimal | None] = field(default_factory=set)
 
     def add(self, row: Any) -> None:
+        self.due_amount += row.due_amount
+        if not row.pricing_quantity and not row.list_amount:
+            return  # a provider's credit uses nothing and has no list price
         more = number(row.pricing_quantity)
         if self.quantity is not None:
             self.quantity = None if more is None else EXACT.add(self.quantity, more)
         self.list_amount += row.list_amount
-        self.due_amount += row.due_amount
         self.units.add(row.pricing_unit)
         self.prices.add(None if row.exchange_rate_id else number(row.list_unit_price))
 
@@ -63,7 +65,7 @@ class Quantities:
     def of(self, line: StatementLine) -> Usage | None:
         """What the line stands for; of a split line its share. Corrections and shares have no quantity of their own."""
         found = self._behind(line)
-        if line.description or found is None or found.quantity is None or len(found.units) > 1:
+        if line.description or found is None or found.quantity is None or len(found.units) != 1:
             return None
         share = EXACT.divide(line.percent, HUNDRED)
         price = next(iter(found.prices)) if len(found.prices) == 1 else None

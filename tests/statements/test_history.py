@@ -146,6 +146,13 @@ def test_quantity_times_list_rate_is_the_list_price():
     assert line_usage() == ("1,024.5 Hours", Decimal(4))
 
 
+def test_a_provider_credit_takes_no_quantity_away():
+    usage(pricing_quantity="24", list_unit_price="4")
+    usage(list_amount="0", due_amount="-50", pricing_unit="", charge_category="Credit")
+
+    assert line_usage() == ("24 Hours", Decimal(4))
+
+
 @pytest.mark.parametrize("other", [{"list_unit_price": "5"}, {"list_amount": "97"}, {"list_unit_price": ""}])
 def test_a_rate_that_does_not_make_the_list_price_is_not_printed(other):
     usage(pricing_quantity="24", list_unit_price="4")
