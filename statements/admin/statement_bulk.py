@@ -91,7 +91,7 @@ STEPS: dict[str, Step] = {
     "email": Step(
         label="E-mail", run=_of_one(email), permission="statements.email_statement",
         explanation="One message for each PI, with all of their statements of the month. "
-        "Nobody gets the same statements twice.",
+        f"Nobody gets the same statements twice. A page sends for {PATIENCE} seconds at most; the rest stays queued.",
         states=(Statement.State.ISSUED,), icon="mail", is_offered=_is_unsent,
     ),
     "copy": Step(

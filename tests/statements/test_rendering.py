@@ -234,6 +234,18 @@ def test_the_page_has_the_institutions_size(settings, page):
     assert (round(box.width), round(box.height)) == (width, height)
 
 
+def test_how_to_object_is_never_alone_on_a_page():
+    for number in range(12):
+        make_charge(resource_name=f"node-{number}")
+    last_pages = []
+    for number in range(12, 18):
+        make_charge(resource_name=f"node-{number}")
+        last = PdfReader(BytesIO(draft())).pages[-1]
+        rows = sum(line.startswith("node-") for line in last.extract_text().splitlines())
+        last_pages.append((last.page_number, rows))
+    assert last_pages == [(0, 13), (1, 1), (1, 1), (1, 1), (1, 1), (1, 2)]
+
+
 def test_a_draft_says_so_and_is_not_kept():
     make_charge()
 
@@ -251,6 +263,10 @@ def test_the_pdf_is_accessible():
         assert bool(root.MarkInfo.Marked)
         assert str(root.Lang) == "en-US"
         assert bool(root.ViewerPreferences.DisplayDocTitle)
+        with document.open_outline() as outline:
+            (top,) = outline.root
+            bookmarks = [item.title for item in top.children]
+            assert (top.title, bookmarks) == ("Draft statement", ["Where it went", "By fund and service", "Charges"])
         assert document.docinfo["/Title"] == "Draft statement: engine, January 2025"
         marks = ("pdfuaid:part", "pdfaid:part", "pdfaid:conformance")
         assert [document.open_metadata()[mark] for mark in marks] == ["1", "3", "A"]
