@@ -4,6 +4,7 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
+from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
@@ -22,7 +23,6 @@ class TracedAdmin:
     """Mixed into the admin of statements; for whoever may view them and charges."""
 
     admin_site: Any
-    opts: Any
 
     def get_urls(self) -> list[URLPattern]:
         why, line = (self.admin_site.admin_view(view) for view in (self.why_view, self.line_view))
@@ -37,7 +37,7 @@ class TracedAdmin:
         charge = get_object_or_404(Charge.objects.select_related(*RELATED), pk=pk)
         back = reverse("admin:charges_charge_change", args=[pk])
         found = {"found": explain(charge), "trace": trace(charge), "back": back}
-        return self._page(request, "admin/why.html", f"Why {charge}?", found)
+        return self._page(request, "admin/why.html", f"Why {charge}?", of=charge, context=found)
 
     def line_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         self._require_viewer(request)
@@ -55,12 +55,17 @@ class TracedAdmin:
             "page": Paginator(charges, ROWS).get_page(request.GET.get("page")),
             "back": reverse("admin:statements_statement_change", args=[line.statement_id]),
         }
-        return self._page(request, "admin/statement_line.html", f"Line of {line.statement}", context)
+        title = f"Line of {line.statement}"
+        return self._page(request, "admin/statement_line.html", title, of=line.statement, context=context)
 
     def _require_viewer(self, request: HttpRequest) -> None:
         if not all(request.user.has_perm(name) for name in ("charges.view_charge", "statements.view_statement")):
             raise PermissionDenied
 
-    def _page(self, request: HttpRequest, template: str, title: str, context: dict[str, Any]) -> HttpResponse:
+    def _page(
+        self, request: HttpRequest, template: str, title: str, *, of: Model, context: dict[str, Any]
+    ) -> HttpResponse:
         site = self.admin_site.each_context(request)
-        return TemplateResponse(request, template, {**site, "title": title, "opts": self.opts, **context})
+        return TemplateResponse(
+            request, template, {**site, "title": title, "opts": of._meta, "original": of, **context}
+        )

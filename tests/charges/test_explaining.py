@@ -217,6 +217,7 @@ def test_adjustments_and_disputes_of_charge_and_line(deliver):
         funding_account=charge.funding_account,
         text="Not our usage.",
     )
+    make_charge(source=charge.source, pi=charge.pi, project=charge.project, service_name="Storage")
     open_dispute(**payer, source=charge.source, service_name="Storage", text="Another line of theirs.")
 
     found = told(charge)
