@@ -55,7 +55,8 @@ def _parts_in_place_of(focus_import: FocusImport, pairs: Mapping[int, int]) -> d
 def _by_origin(charges: QuerySet[Charge]) -> dict[int, list[int]]:
     """Parts, by what they are of, in the order of their days."""
     found: dict[int, list[int]] = {}
-    parts = charges.filter(kind=Charge.Kind.PART).order_by("charge_period_start", "pk")
+    # That they have an origin leads to its index: there are few, among many charges.
+    parts = charges.filter(kind=Charge.Kind.PART, origin__isnull=False).order_by("charge_period_start", "pk")
     for pk, origin in parts.values_list("pk", "origin"):
         assert origin
         found.setdefault(origin, []).append(pk)

@@ -102,12 +102,12 @@ def _copy(columns: Mapping[str, Sequence[Any]], fixed: Mapping[str, Any]) -> Non
 
 def _lines(columns: Mapping[str, Sequence[Any]], end: str) -> str:
     """Special characters are looked for once in all: hardly a text has any."""
-    cells = {name: column if name in OF_TEXT else _written(column) for name, column in columns.items()}
+    cells = _cells(columns)
     lines = _joined(cells, end)
     rows = len(next(iter(columns.values())))
     nulls = sum(column.count(None) for name, column in columns.items() if name not in OF_TEXT)
-    expected = (nulls, rows * (len(columns) - 1 + end.count("\t")), rows, 0)
-    if tuple(map(lines.count, SPECIAL)) == expected:
+    expected = (nulls, rows * (len(columns) - 1 + end.count("\t")), rows)
+    if "\r" not in lines and tuple(map(lines.count, SPECIAL[:-1])) == expected:
         return lines
     escaped = {name: [cell.translate(ESCAPES) for cell in column] for name, column in cells.items() if name in OF_TEXT}
     return _joined(cells | escaped, end)
@@ -117,9 +117,18 @@ def _joined(cells: Mapping[str, Sequence[str]], end: str) -> str:
     return end.join(map("\t".join, zip(*cells.values(), strict=True))) + end
 
 
+def _cells(columns: Mapping[str, Sequence[Any]]) -> dict[str, Sequence[str]]:
+    """Columns as text. Amounts are often the same in several of them: those are written once."""
+    cells: dict[str, Sequence[str]] = {}
+    for name, column in columns.items():
+        twin = None if name in OF_TEXT else next((other for other in cells if columns[other] == column), None)
+        cells[name] = column if name in OF_TEXT else cells[twin] if twin else _written(column)
+    return cells
+
+
 def _written(column: Sequence[Any]) -> Sequence[str]:
     if {*map(type, column)} == {int}:
-        return list(map(str, column))
+        return list(map(repr, column))
     written: Memo[Any, str] = Memo(lambda value: r"\N" if value is None else str(value))
     return [written[value] for value in column]
 

@@ -21,7 +21,6 @@ CHARGES, SPLITS, SHARES = (model._meta.db_table for model in (Charge, FundingSpl
 REFUSE = "USING ERRCODE = 'integrity_constraint_violation'"
 BODY_AND_TRIGGER = "\n-- "
 NEW, OLD = "NEW TABLE AS new_rows", "OLD TABLE AS old_rows"
-ROWS_STAND = f"{PREFIX}rows_stand"
 
 MONTHS_ARE_OPEN = f"""
 DECLARE period record;
@@ -87,8 +86,8 @@ END
 
 def wanted() -> dict[str, str]:
     """Every function by name: its body, and the trigger that calls it as PostgreSQL itself prints it."""
-    called = {f"{PREFIX}months_are_open": MONTHS_ARE_OPEN, ROWS_STAND: references.ROWS_STAND}
-    return {name: body + BODY_AND_TRIGGER for name, body in called.items()} | dict(_triggers()) | dict(_references())
+    called = {f"{PREFIX}months_are_open": MONTHS_ARE_OPEN + BODY_AND_TRIGGER}
+    return called | dict(_triggers()) | dict(_references())
 
 
 def installed(cursor: Any) -> dict[str, str]:
@@ -134,9 +133,9 @@ def _triggers() -> Iterator[tuple[str, str]]:
 
 
 def _references() -> Iterator[tuple[str, str]]:
-    for event in ("insert", "update"):
-        name = f"{PREFIX}{CHARGES}_{event}_names"
-        yield _after(name, references.named(ROWS_STAND), f"{event.upper()} ON {CHARGES}", NEW)
+    insert, update = (f"{PREFIX}{CHARGES}_{event}_names" for event in ("insert", "update"))
+    yield _after(insert, references.named_by_new(), f"INSERT ON {CHARGES}", NEW)
+    yield _after(update, references.named_by_changed(), f"UPDATE ON {CHARGES}", f"{OLD} {NEW}")
     for parent, body in references.left_behind():
         yield _after(f"{PREFIX}{parent}_delete_named", body, f"DELETE ON {parent}", OLD)
         if parent not in tables():

@@ -1,16 +1,17 @@
 """What a charge names is there and stays there: by foreign keys on SQLite, by the guards on PostgreSQL."""
 
 import pytest
+from django.contrib.auth.models import User
 from django.db import IntegrityError, OperationalError, connection, transaction
 from django.db.models import ProtectedError
 
 from charges.importing.writing import write
-from charges.models import Charge
-from statements.guards.references import NAMES
-from tests.make import make_charge
+from charges.models import AttributionRule, Charge, ReceivedFile
+from statements.guards.references import KEYS
+from tests.make import make_charge, make_import, make_rate
 
 pytestmark = pytest.mark.django_db(transaction=True)
-every_name = pytest.mark.parametrize("name", NAMES)
+every_name = pytest.mark.parametrize("name", [key.name for key in KEYS])
 on_postgresql = pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite has one writer")
 NOBODY = 987_654
 FIELDS = [field for field in Charge._meta.concrete_fields if not field.primary_key and field.name != "flags"]
@@ -24,6 +25,20 @@ def execute(statement: str) -> None:
 def column_and_parent(name: str) -> tuple[str, str]:
     field = Charge._meta.get_field(name)
     return field.column, field.related_model._meta.db_table
+
+
+def make_charge_that_names_all() -> Charge:
+    earlier = make_charge()
+    file = ReceivedFile.objects.create(focus_import=earlier.loaded_by, position=0, name="a", sha256="a", size=0)
+    return make_charge(
+        superseded_by=make_import(earlier.period, earlier.source),
+        replaces=earlier,
+        origin=make_charge(),
+        file=file,
+        exchange_rate=make_rate("1.1"),
+        rule=AttributionRule.objects.create(source=earlier.source, sub_account_id="1", pi=earlier.pi),
+        decided_by=User.objects.create(username="ada"),
+    )
 
 
 @every_name
@@ -69,13 +84,17 @@ def test_a_charge_is_never_made_to_name_a_row_that_is_not_there(name: str) -> No
 
 @every_name
 def test_a_row_that_a_charge_names_stays(name: str) -> None:
-    charge = make_charge()
+    charge = make_charge_that_names_all()
     column, parent = column_and_parent(name)
-    key = getattr(charge, column)
-    if key is None:
-        pytest.skip(f"the charge at hand has no {name}")
     with pytest.raises(IntegrityError):
-        execute(f"DELETE FROM {parent} WHERE id = {key}")
+        execute(f"DELETE FROM {parent} WHERE id = {getattr(charge, column)}")
+
+
+def test_charges_go_together_with_those_that_name_them() -> None:
+    charge = make_charge()
+    make_charge(replaces=charge, origin=charge)
+    execute("DELETE FROM charges_charge")
+    assert not Charge.objects.exists()
 
 
 def test_django_says_so_before_the_database_does() -> None:
