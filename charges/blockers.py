@@ -257,4 +257,6 @@ def _page(name: str, *args: int) -> str:
 
 
 def _is_superseded() -> Q:
-    return Q(charge__superseded_by__isnull=False) | Q(charge__loaded_by__state=FocusImport.State.REVERSED)
+    return Q(charge__superseded_by__state=FocusImport.State.LOADED) | Q(
+        charge__loaded_by__state=FocusImport.State.REVERSED
+    )

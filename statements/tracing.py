@@ -45,7 +45,7 @@ class Trace:
 
 def trace(charge: Charge) -> Trace:
     """A charge forward, to what was issued and posted for it."""
-    if charge.superseded_by_id:
+    if charge.is_superseded:
         return Trace(None, [], "It counts no more: a later delivery replaced or reversed it.")
     if note := WAITS.get(Status(charge.review_status), ""):
         return Trace(None, [], note)

@@ -34,7 +34,7 @@ def correct_button(charge: Charge) -> dict[str, Any]:
 
 def may_be_corrected(charge: Charge) -> bool:
     """Whether to offer it; the stage knows the whole rule."""
-    is_sealed = charge.superseded_by_id is None and charge.period.state == BillingPeriod.State.FINALIZED
+    is_sealed = not charge.is_superseded and charge.period.state == BillingPeriod.State.FINALIZED
     is_billed = charge.kind != Charge.Kind.REVERSAL and charge.review_status in CORRECTABLE
     return is_sealed and is_billed and not charge.corrections.exists()
 

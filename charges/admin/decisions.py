@@ -86,7 +86,7 @@ def count(changed: int, done: str) -> str:
 
 def is_in(*statuses: str) -> Callable[[Charge], bool]:
     def is_offered(charge: Charge) -> bool:
-        is_live = charge.superseded_by_id is None and charge.period.state != BillingPeriod.State.FINALIZED
+        is_live = not charge.is_superseded and charge.period.state != BillingPeriod.State.FINALIZED
         return is_live and charge.review_status in statuses
 
     return is_offered

@@ -91,7 +91,7 @@ class StatusFilter(DropdownFilter):
 
     def queryset(self, request: HttpRequest, queryset: Any) -> QuerySet[Any]:
         if self.value() == "superseded":
-            return queryset.exclude(superseded_by=None)
+            return queryset.superseded()
         current = queryset.current()
         if self.value() == "all":
             return current

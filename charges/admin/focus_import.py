@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, QuerySet
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
@@ -35,6 +35,7 @@ from charges.importing import discard, discard_issues, received_path, why_not_re
 from charges.importing import reverse as reverse_import
 from charges.importing.recognising import follower
 from charges.models import Charge, FocusImport, ImportIssue
+from charges.models.charge import SUPERSEDED
 from periods.blockers import changelist, counted
 from periods.errors import Refused
 from periods.plain_admin import ReadOnlyAdmin
@@ -307,11 +308,10 @@ class FocusImportAdmin(ImportMixin, TransitionAdmin, ReadOnlyAdmin):
 
 def _charge_links(focus_import: FocusImport) -> Iterator[tuple[str, str]]:
     """Address and words, by month: those that are current, and those that a later delivery superseded."""
-    superseded = Q(superseded_by__isnull=False)
     written = Charge.objects.filter(loaded_by=focus_import).order_by("period__month")
     of_month = written.values_list("period", "period__month")
     for period, month, current, others in of_month.annotate(
-        current=Count("pk", filter=~superseded), superseded=Count("pk", filter=superseded)
+        current=Count("pk", filter=~SUPERSEDED), superseded=Count("pk", filter=SUPERSEDED)
     ):
         asked = {"period__id__exact": period, "loaded_by__id__exact": focus_import.pk}
         if current:

@@ -107,7 +107,7 @@ def _is_theirs(charge: Charge, dispute: Dispute) -> bool:
     """Billed to them and not given back, or replaced by a later delivery: what that one bills is the limit then."""
     if (charge.pi_id, charge.project_id) != (dispute.pi_id, dispute.project_id) or reversed_among([charge.pk]):
         return False
-    return charge.superseded_by_id is not None or Charge.objects.billable().filter(pk=charge.pk).exists()
+    return charge.is_superseded or Charge.objects.billable().filter(pk=charge.pk).exists()
 
 
 def _billable(line: Line) -> ChargeQuerySet:

@@ -18,7 +18,7 @@ from charges.importing.places import Place
 from charges.importing.recognising import refuse_other_source, refuse_same_rows
 from charges.importing.snapshot import by_month, in_effect, loaded_of
 from charges.importing.staging import Staging
-from charges.importing.superseding import supersede
+from charges.importing.superseding import announce, supersede, take_place
 from charges.importing.totals import ControlTotals
 from charges.importing.unusual import hold
 from charges.importing.writing import link
@@ -65,7 +65,15 @@ def load(staging: Staging, *, before: set[int], by: Any, force: bool) -> FocusIm
         if staging.focus_import and place.period and (flags := comparison.unusual.get(place.month)):
             hold(staging.focus_import, place.period, flags)
     pairs = {place.month: _linked(staging, place, comparison.links[place.month]) for place in comparison.places}
+    for place in _open(comparison):
+        if staging.focus_import and place.period:
+            announce(staging.focus_import, place.period, comparison.left[place.month])
     return _make_current(comparison, pairs, before=before, by=by, force=force)
+
+
+def _open(comparison: Comparison) -> list[Place]:
+    """Places whose charges are superseded: those of a closed month are reversed instead."""
+    return [place for place in comparison.places if not place.late_month]
 
 
 def _linked(staging: Staging, place: Place, links: Sequence[Link]) -> dict[int, int]:
@@ -100,12 +108,12 @@ def _make_current(
     refuse_same_rows(staging.source, staging.rows, staging.totals.as_text(), staging.first)
     _record_scopes(focus_import, comparison.places)
     _refuse_doubtful(comparison, force=force)
+    supersede(focus_import, [old for place in _open(comparison) for old in comparison.left[place.month]])
     for place in comparison.places:
-        left = comparison.left[place.month]
         if place.late_month:
-            late.reverse(focus_import, place, left, pairs[place.month])
+            late.reverse(focus_import, place, comparison.left[place.month], pairs[place.month])
         else:
-            supersede(focus_import, left, pairs[place.month])
+            take_place(focus_import, pairs[place.month])
     _save_counts(comparison)
     _replace_issues(staging, comparison.places)
     _check_totals(staging, comparison.places)

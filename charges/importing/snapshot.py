@@ -15,7 +15,7 @@ from django.db.models import BigIntegerField, Exists, ExpressionWrapper, F, Oute
 
 from charges.importing.rows import Rows
 from charges.models import Charge, FocusImport, Source
-from charges.models.charge import ChargeQuerySet
+from charges.models.charge import SUPERSEDED, ChargeQuerySet
 from periods.models import BillingPeriod
 
 
@@ -43,7 +43,9 @@ def held_of(source: Source, period: BillingPeriod) -> ChargeQuerySet:
 def loaded_of(source: Source, staged: FocusImport | None = None) -> ChargeQuerySet:
     """Current charges of a source, as they are once a staged import counts; the months of another are not read."""
     loaded = FocusImport.objects.filter(Q(state=FocusImport.State.LOADED) | Q(pk=staged and staged.pk), source=source)
-    return Charge.objects.filter(superseded_by=None, loaded_by__in=loaded.values("pk"))
+    of_source = Charge.objects.filter(loaded_by__in=loaded.values("pk"))
+    current = of_source.exclude(SUPERSEDED)
+    return current.exclude(superseded_by=staged) if staged else current
 
 
 def by_month(charges: Any) -> Any:

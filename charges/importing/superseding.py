@@ -1,21 +1,24 @@
 """Rows of a snapshot take the place of those that are no more as they were; what people decided goes with them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from charges.attribution.funding import ProjectFunds
 from charges.converting import convert, revert
 from charges.dividing import divide_decided
 from charges.flags import PAYER_FLAGS, ChangedAfterApproval
-from charges.importing.comparing import in_batches
+from charges.importing.comparing import BATCH, in_batches
 from charges.importing.snapshot import Old
 from charges.importing.totals import short
 from charges.models import Charge, FocusImport, Source
+from charges.models.charge import SUPERSEDED
 from charges.review import BILLED_ELSEWHERE, UNDECIDED, settle_payer_flags
 from charges.rewriting import rewrite
 from charges.sharing import is_shareable
+from periods.models import BillingPeriod
 
 Status = Charge.ReviewStatus
 PAYER = ("pi__merged_into", "project__merged_into", "funding_account__merged_into")
@@ -25,17 +28,41 @@ DECIDED = (
 )  # fmt: skip
 
 
-def supersede(focus_import: FocusImport, left: Iterable[Old], pairs: Mapping[int, int]) -> None:
-    """Let new rows replace those that are left; `pairs` are key → key of the one that it replaces."""
+def announce(focus_import: FocusImport, period: BillingPeriod, left: Iterable[Old]) -> None:
+    """Say of charges what will supersede them: they stay current until it is loaded.
+
+    Others wait for a batch of them, not for a million. Raises PeriodNotOpen.
+    """
     for charges in in_batches(old.pk for old in left):
-        parts = charges
-        while (parts := Charge.objects.filter(kind=Charge.Kind.PART, origin__in=parts)).update(
-            superseded_by=focus_import
-        ):
-            continue  # a reviewer may have moved a part into a project that ends within its days
-        charges.update(superseded_by=focus_import)
-    carry_decisions(pairs, focus_import.source)
-    carry_decisions(_parts_in_place_of(focus_import, pairs), focus_import.source)
+        with transaction.atomic():
+            BillingPeriod.objects.lock_open(period.pk)  # nothing is loaded into it at this moment
+            charges.filter(period=period).exclude(SUPERSEDED).update(superseded_by=focus_import)
+
+
+def supersede(focus_import: FocusImport, left: Sequence[Old]) -> None:
+    """What was not announced: late rows in other months, and what another delivery was to supersede as well."""
+    if Charge.objects.filter(superseded_by=focus_import).count() != len(left):
+        for charges in in_batches(old.pk for old in left):
+            charges.exclude(superseded_by=focus_import).update(superseded_by=focus_import)
+    parts = Charge.objects.filter(kind=Charge.Kind.PART, origin__superseded_by=focus_import)
+    while parts.exclude(superseded_by=focus_import).update(superseded_by=focus_import):
+        continue  # a reviewer may have moved a part into a project that ends within its days, a moment ago
+
+
+def release(focus_import: FocusImport) -> None:
+    """Take back what was announced of an import that is not loaded. Sealed charges keep what they say."""
+    announced = Charge.objects.filter(superseded_by=focus_import)
+    current = announced.exclude(SUPERSEDED | Q(period__state=BillingPeriod.State.FINALIZED)).order_by()
+    while pks := list(current.values_list("pk", flat=True)[:BATCH]):
+        announced.filter(pk__in=pks).update(superseded_by=None)
+
+
+def take_place(focus_import: FocusImport, pairs: Mapping[int, int]) -> None:
+    """Let decisions go to new rows; `pairs` are key → key of the one that it replaces."""
+    with_decision = decided(Charge.objects.filter(superseded_by=focus_import)).order_by()
+    keys = set(with_decision.values_list("pk", flat=True))
+    for replaced in (pairs, _parts_in_place_of(focus_import, pairs)):
+        carry_decisions({new: old for new, old in replaced.items() if old in keys}, focus_import.source)
 
 
 def _parts_in_place_of(focus_import: FocusImport, pairs: Mapping[int, int]) -> dict[int, int]:

@@ -8,6 +8,7 @@ from django.db.models import ProtectedError
 from charges.correcting.taking_back import withdraw_from
 from charges.importing.liveness import is_running
 from charges.importing.recognising import follower
+from charges.importing.superseding import release
 from charges.models import Charge, FocusImport, ImportIssue, ImportScope, Source
 from periods.errors import Refused
 from periods.lifecycle import require_reason, run_transition
@@ -18,6 +19,7 @@ def discard(focus_import: FocusImport, *, by: Any = None, reason: str = "") -> F
     """Give a staged import up: its rows never counted. The received file is kept."""
     if is_running(focus_import):
         raise Refused(f"{focus_import} is being read at this moment: wait for it, or end its process.")
+    release(focus_import)
     return _discard(focus_import, by=by, reason=reason)
 
 
@@ -78,9 +80,10 @@ def clear_dead(source: Source) -> None:
 
 def throw_away(focus_import: FocusImport, reason: str) -> None:
     """Nothing of a failed run stays but the received file and the record that it came."""
-    with transaction.atomic():
-        focus_import = FocusImport.objects.get(pk=focus_import.pk)
-        if focus_import.state == FocusImport.State.STAGED:
+    focus_import = FocusImport.objects.get(pk=focus_import.pk)
+    if focus_import.state == FocusImport.State.STAGED:
+        release(focus_import)
+        with transaction.atomic():
             _discard(focus_import, reason=reason)
 
 

@@ -35,12 +35,16 @@ class Written(models.Value):
 
 # Amounts in their month's currency, as delivered or by an exchange rate: these can be added.
 IN_CURRENCY = models.Q(billing_currency=models.F("period__currency")) | models.Q(exchange_rate__isnull=False)
+SUPERSEDED = models.Q(superseded_by__state=FocusImport.State.LOADED)  # until then it only says what will replace it
 
 
 class ChargeQuerySet(models.QuerySet["Charge"]):
     def current(self) -> "ChargeQuerySet":
         """Loaded and not superseded: what the month holds."""
-        return self.filter(superseded_by=None, loaded_by__state=FocusImport.State.LOADED)
+        return self.filter(loaded_by__state=FocusImport.State.LOADED).exclude(SUPERSEDED)
+
+    def superseded(self) -> "ChargeQuerySet":
+        return self.filter(SUPERSEDED)
 
     def billable(self) -> "ChargeQuerySet":
         """What statements carry: never flagged, or approved."""
@@ -225,6 +229,10 @@ class Charge(models.Model):
     def currency(self) -> str:
         """Of the amounts that count: the row's own until an exchange rate has converted them."""
         return self.billing_currency if self.exchange_rate_id is None else self.period.currency
+
+    @property
+    def is_superseded(self) -> bool:
+        return self.superseded_by is not None and self.superseded_by.state == FocusImport.State.LOADED
 
     @property
     def missing(self) -> list[str]:
