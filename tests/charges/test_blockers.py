@@ -195,8 +195,8 @@ def test_adjustment_on_a_charge_of_a_reversed_import_blocks_the_finalizing():
 def test_every_link_opens_the_rows_it_speaks_of(client, superuser):
     make_staged()
     make_issue()
-    charge = make_charge(review_status="held", due_amount="5")
-    superseded = make_charge(due_amount="5")
+    make_charge(review_status="held", due_amount="5")
+    charge, superseded = make_charge(due_amount="5"), make_charge(due_amount="5")
     credit(superseded)
     type(superseded).objects.filter(pk=superseded.pk).update(superseded_by=superseded.loaded_by)
     open_dispute(
