@@ -9,7 +9,8 @@ def raw_row(file: ReceivedFile, line: int) -> dict[str, str]:
     """Column → text. Empty where the file has no such line. Raises Refused for a file that is gone or damaged."""
     delivery = file.focus_import
     encoding = delivery.read_as.get("encoding", delivery.source.encoding)  # the setting may have changed since
-    with open_rows(received_path(file), file.name, member=file.member, encoding=encoding) as (header, chunks):
+    path, where = received_path(file), {"member": file.member, "encoding": encoding}
+    with open_rows(path, file.name, **where, begin=line) as (header, chunks):
         for chunk in chunks:
             if chunk.lines[-1] >= line:
                 cells = next((row for at, row in zip(chunk.lines, chunk.rows, strict=True) if at == line), [])

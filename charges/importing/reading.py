@@ -4,6 +4,7 @@ import csv
 import hashlib
 import io
 import re
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -53,17 +54,19 @@ class _File(NamedTuple):
     name: str
     member: str
     encoding: str  # as declared
+    begin: int = 0  # the line of a row
 
 
 @contextmanager
 def open_rows(
-    path: Path, name: str, *, member: str = "", encoding: str = ""
+    path: Path, name: str, *, member: str = "", encoding: str = "", begin: int = 0
 ) -> Iterator[tuple[Header, Iterator[Chunk]]]:
     """The header and the rows of a file that people know as `name`.
 
-    `encoding` is what the source declares; a file's own mark wins. Raises Refused for what is unreadable, saying why.
+    `encoding` is what the source declares; a file's own mark wins. `begin` is the line of a row: text before it is not
+    taken apart. Raises Refused for what is unreadable, saying why.
     """
-    file = _File(path, name, member, encoding)
+    file = _File(path, name, member, encoding, begin)
     with ExitStack() as opened:
         with _in_sentences(file):
             header, chunks = _open(opened, file)
@@ -99,7 +102,7 @@ def _open(opened: ExitStack, file: _File) -> tuple[Header, Iterator[Chunk]]:
         size = file.path.stat().st_size if is_plain else raw.tell() - begin
         return _header(table.names, file.name), _numbered(table, size)
     text = io.TextIOWrapper(binary, encoding=encoding_of(start, file.encoding), newline="")
-    return _read_text(opened.enter_context(text), file.name, lambda: raw.tell() - begin)
+    return _read_text(opened.enter_context(text), file, lambda: raw.tell() - begin)
 
 
 @contextmanager
@@ -157,8 +160,8 @@ def _header(names: Sequence[str], name: str) -> Header:
         raise Refused(f"{name}: {refusal}") from refusal
 
 
-def _read_text(text: IO[str], name: str, position: Callable[[], int]) -> tuple[Header, Iterator[Chunk]]:
-    source = _Lines(text, name)
+def _read_text(text: IO[str], file: _File, position: Callable[[], int]) -> tuple[Header, Iterator[Chunk]]:
+    name, source = file.name, _Lines(text, file.name)
     lines = iter(source)
     leading = list(_up_to_text(lines))
     if not leading:
@@ -172,7 +175,9 @@ def _read_text(text: IO[str], name: str, position: Callable[[], int]) -> tuple[H
         names = next((cells for cells in reader if any(map(str.strip, cells))), [])
     except csv.Error as error:
         raise Refused(f"{name} is no CSV file: its header cannot be read: {error}.") from error
-    return _header(names, name), _chunks(reader, source, position)
+    skipped = max(0, file.begin - 1 - reader.line_num)
+    deque(islice(text, skipped), maxlen=0)
+    return _header(names, name), _chunks(reader, source, position, skipped)
 
 
 def _up_to_text(lines: Iterator[str]) -> Iterator[str]:
@@ -213,19 +218,19 @@ class _Lines:
             raise Refused(f"{self.name} holds a row of more than {HEAVY:,} characters: that is no billing row.")
 
 
-def _chunks(reader: Any, lines: _Lines, position: Callable[[], int]) -> Iterator[Chunk]:
+def _chunks(reader: Any, lines: _Lines, position: Callable[[], int], skipped: int) -> Iterator[Chunk]:
     before, place = reader.line_num, 0
     try:
         while rows := _some(reader, lines):
             is_plain = reader.line_num - before == len(rows) and all(rows)
-            at: Sequence[int] = range(before + 1, reader.line_num + 1)
+            at: Sequence[int] = range(skipped + before + 1, skipped + reader.line_num + 1)
             if not is_plain:
-                at, rows = _without_blanks(rows, before + 1)
+                at, rows = _without_blanks(rows, skipped + before + 1)
             if rows:
                 yield Chunk(at, rows, position() - place)
             before, place = reader.line_num, position()
     except csv.Error as error:
-        raise Refused(f"{lines.name} is no CSV file: line {reader.line_num}: {error}.") from error
+        raise Refused(f"{lines.name} is no CSV file: line {skipped + reader.line_num}: {error}.") from error
 
 
 def _some(reader: Any, lines: _Lines) -> list[list[str]]:

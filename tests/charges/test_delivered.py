@@ -1,5 +1,7 @@
 """The row as it was delivered is one click from the charge, whatever the charge stores of it."""
 
+import gzip
+
 import pytest
 
 from charges.importing import correct_row, import_files, received_path
@@ -31,6 +33,24 @@ def test_every_column_is_there_as_it_came(charge):
 
 def test_a_line_that_is_not_there_is_empty(charge):
     assert raw_row(charge.file, 400) == {}
+
+
+@pytest.mark.parametrize("suffix", ["csv", "csv.gz"])
+def test_every_row_is_found_at_its_line_whatever_stands_between(tmp_path, suffix):
+    """Blank lines above the header and below it, cells of several lines, all three ways to end a line."""
+    names = [f"node-{number}" for number in range(9)]
+    rows = [focus_row(ResourceId=name, ResourceName="a\r\nb\rc\n" * (number % 3)) for number, name in enumerate(names)]
+    path = write_focus(tmp_path / "plain.csv", *rows)
+    text = path.read_bytes().decode()
+    odd = tmp_path / f"odd.{suffix}"
+    content = ("\n\r\n" + text.replace("\r\n2025", "\r\n\n2025")).encode()
+    odd.write_bytes(gzip.compress(content) if suffix.endswith("gz") else content)
+
+    import_files([odd], source_name="aws")
+
+    charges = Charge.objects.order_by("line_number").select_related("file__focus_import__source")
+    assert [raw_row(charge.file, charge.line_number)["ResourceId"] for charge in charges] == names
+    assert [raw_row(charge.file, charge.line_number - 1) == {} for charge in charges][1:] == [True] * 8
 
 
 def test_it_is_read_as_it_was_whatever_the_source_says_now(tmp_path):
