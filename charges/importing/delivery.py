@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import transaction
 
 from charges.flags import LABELS
+from charges.importing.aside import SHOWN_ISSUES
 from charges.importing.comparing import Comparison
 from charges.importing.finding import find_files
 from charges.importing.garbage import uncollected
@@ -31,7 +32,7 @@ from charges.importing.receiving import (
     stage,
 )
 from charges.importing.recognising import kept_already, loaded_already, refuse_same_rows, settled
-from charges.importing.staging import SHOWN_ISSUES, Staging
+from charges.importing.staging import Staging
 from charges.importing.totals import plain
 from charges.importing.undoing import clear_dead, throw_away
 from charges.models import FocusImport, ImportIssue, ReceivedFile
@@ -165,7 +166,7 @@ def _dry_run(staging: Staging, found: Sequence[Part], remarks: Sequence[str], *,
         periods=_months(against),
         rows=staging.rows,
         loaded=staging.loaded,
-        quarantined=staging.quarantined,
+        quarantined=staging.aside.quarantined,
         flagged=against.flagged,
         totals=staging.totals.as_text(),
         added=against.added,
@@ -177,7 +178,7 @@ def _dry_run(staging: Staging, found: Sequence[Part], remarks: Sequence[str], *,
         late_months=against.late_months,
         warnings=[*staging.remarks.sentences, *against.remarks, *(against.replaced_accounts if force else [])],
         flags=against.flags,
-        issues=staging.issues,
+        issues=staging.aside.shown,
         doubt="" if force else against.doubt,
     )
 

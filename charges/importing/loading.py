@@ -227,7 +227,7 @@ def _save_counts(comparison: Comparison) -> None:
     focus_import.added, focus_import.changed = comparison.added, comparison.changed
     focus_import.removed, focus_import.unchanged = comparison.removed, comparison.unchanged
     focus_import.rows, focus_import.loaded = staging.rows, staging.loaded
-    focus_import.quarantined, focus_import.flagged = staging.quarantined, comparison.flagged
+    focus_import.quarantined, focus_import.flagged = staging.aside.quarantined, comparison.flagged
     focus_import.totals, focus_import.change_set = staging.totals.as_text(), comparison.by_project
     focus_import.late, focus_import.late_months = staging.late, comparison.late_months
     focus_import.late_to = staging.places.late_to or ""

@@ -10,30 +10,28 @@ from contextlib import AbstractContextManager
 from datetime import date
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from django.conf import settings
 
 from charges.dividing import divide
 from charges.focus import Header
-from charges.importing import appending, quarantine, writing
+from charges.importing import appending, writing
 from charges.importing.allocations import Allocations, has_allocations
 from charges.importing.appending import Ledger
+from charges.importing.aside import Aside
 from charges.importing.assessing import NOT_BILLABLE, Assessment, Assessor
-from charges.importing.decided import Decided, corrected, settles
 from charges.importing.places import Place, Places, ProjectDelta
 from charges.importing.progress import Meter, Progress
 from charges.importing.reading import Chunk, open_rows
 from charges.importing.remarks import Remarks
 from charges.importing.rows import BadRow, Division, RowReader, Rows, exactly
 from charges.importing.then import as_then
-from charges.importing.totals import ControlTotals, counted
-from charges.models import Charge, FocusImport, ImportIssue, ReceivedFile, Source
+from charges.importing.totals import ControlTotals
+from charges.models import Charge, FocusImport, ReceivedFile, Source
 from periods.errors import Refused
 
-HOPELESS = 10_000
 WAITING = 4  # chunks that are written at once: each write touches most pages of an index
-SHOWN_ISSUES = 50
 FIRST = 20
 Status = Charge.ReviewStatus
 
@@ -57,18 +55,16 @@ class Staging:
             source, self.assessor.reviewer.settings, may_create=focus_import is not None, late_to=late_to
         )
         self.totals, self.added_totals = ControlTotals(), ControlTotals()
-        self.allocations, self.decided = Allocations(self._as_corrected), Decided(source)
+        self.aside = Aside(source, focus_import, self.places, self.totals, target_month=target_month, take=self._take)
+        self.allocations = Allocations(self.aside.as_corrected)
         self.expected: Mapping[Path, int] = {}  # rows, where a manifest says how many a file has
-        self.rows = self.quarantined = self.late = 0
+        self.rows = self._late = 0
         self.first: set[int] = set()  # identities of rows by which a delivery is told
         self.remarks = Remarks(source)
         self.flags: Counter[str] = Counter()
         self.versions: dict[str, None] = {}
-        self.issues: list[ImportIssue] = []
         self.ends: dict[tuple[int | None, int], date] = {}  # of rows that are to be divided, by file and line
         self._charges: list[writing.Block] = []
-        self._issues: list[ImportIssue] = []
-        self._homeless: list[tuple[ImportIssue, ImportIssue | None]] = []  # each with what is known of it
 
     @property
     def loaded(self) -> int:
@@ -81,6 +77,11 @@ class Staging:
     @property
     def flagged(self) -> int:
         return sum(place.flagged for place in self.places.loaded)
+
+    @property
+    def late(self) -> int:
+        """Rows of closed months that are kept, not loaded."""
+        return self._late + self.aside.late
 
     def learn(self, path: Path, name: str, member: str = "") -> None:
         """Look at a file before any is staged: what kind of source it is of, and which charges are divided."""
@@ -112,10 +113,10 @@ class Staging:
             reader = RowReader(header, self.source, currency=settings.CURRENCY)
             for chunk in chunks:
                 self.rows += len(chunk.rows)
-                for rows in reader.sift(chunk, partial(self._put_aside, reader, file)):
+                for rows in reader.sift(chunk, partial(self.aside.put, reader, file)):
                     self.remarks.look_at(header, rows)
                     self._take(rows, reader, file)
-                if len(self._charges) >= WAITING or self._issues:
+                if len(self._charges) >= WAITING or self.aside.is_waiting:
                     self.write()
                 self.meter.add(chunk)
             self.remarks.look_back(reader)
@@ -129,32 +130,11 @@ class Staging:
         """Find a month for the issues without a readable one. Raises Refused where no row can be used."""
         if not self.places:
             raise Refused("No row can be used, and none says which month it is of: is this a FOCUS file?")
-        self._house()
+        self.aside.house()
         self.places.settle()
         self._count_late()
         self.write()
         self.divide()
-
-    def _house(self) -> None:
-        """Rows without a readable month stay where they are known, or stand in the first open month.
-
-        Where all months are closed, they are a difference.
-        """
-        home = next(iter(self.places.loaded), None)
-        for issue, record in self._homeless:
-            place = self.places.get(record.month) if record else None
-            place = place or home or self.places[min(self.places)]
-            if place.is_closed:
-                self._keep(issue, place, record)
-            else:
-                self._quarantine(issue, place, record)
-        self._homeless = []
-
-    def _keep(self, issue: ImportIssue, place: Place, record: ImportIssue | None) -> None:
-        """A bad row of a closed month: a difference, unless it is known there."""
-        self.late += 1
-        self.totals.add_late(issue.counted)
-        place.undecided += not settles(record, place.month)
 
     def _take(self, rows: Rows, reader: RowReader, file: ReceivedFile | None) -> None:
         for month, of_month in rows.by(rows.months):
@@ -168,7 +148,7 @@ class Staging:
         self._load(rows.where([at not in conflicts for at in range(len(rows))]) if conflicts else rows, place, file)
         # Only now: a row that was corrected before is looked up in the same ledger.
         for at, bad in conflicts.items():
-            self._put_aside(reader, file, bad, rows.lines[at], rows.cells[at])
+            self.aside.put(reader, file, bad, rows.lines[at], rows.cells[at])
 
     def _as_loaded(self, rows: Rows, place: Place, reader: RowReader, file: ReceivedFile | None) -> Iterator[Rows]:
         """Rows of a closed month, read as what it holds was: a change of the source's settings is none of its rows."""
@@ -179,7 +159,7 @@ class Staging:
                 yield part
                 continue
             then = reader.under(as_then(self.source, reading))
-            for again in then.sift(Chunk(list(part.lines), list(part.cells)), partial(self._put_aside, then, file)):
+            for again in then.sift(Chunk(list(part.lines), list(part.cells)), partial(self.aside.put, then, file)):
                 yield from marked(again, [rows.division] * len(again))
 
     def _conflicts(self, rows: Rows, place: Place) -> dict[int, BadRow]:
@@ -210,7 +190,7 @@ class Staging:
         """Rows of closed months that differ were counted as loaded until now."""
         for place in self.places.values():
             if place.is_kept:
-                self.late += place.rows
+                self._late += place.rows
                 self.totals.keep_late(place.totals)
 
     def _count(self, rows: Rows, place: Place) -> None:
@@ -254,121 +234,17 @@ class Staging:
             "late_month": place.late_month,
         }
 
-    def _put_aside(
-        self, reader: RowReader, file: ReceivedFile | None, bad: BadRow, line: int, cells: list[str]
-    ) -> None:
-        """A row that cannot be used as it came: corrected as somebody did before, or to quarantine."""
-        issue = self._issue(reader, file, bad, line, cells)
-        record = self.decided.take(issue.raw_digest)
-        if record and self._is_corrected(record, issue, reader, file):
-            return
-        place = self._place_of_bad(cells, reader)
-        if place and place.then and self._was_good(place, issue, reader, file, cells):
-            return
-        if place is None:
-            self._wait(issue, record)
-        elif place.is_closed:
-            self._keep(issue, place, record)
-        else:
-            if quarantine.account(reader, cells) is not None:
-                place.accounts.setdefault(issue.billing_account_id, 0)
-            self._quarantine(issue, place, record)
-
-    def _was_good(
-        self, place: Place, issue: ImportIssue, reader: RowReader, file: ReceivedFile | None, cells: list[str]
-    ) -> bool:
-        """Whether the settings under which the month was loaded make a charge of the row; then it is taken so."""
-        reading = place.then.get(issue.billing_account_id)
-        if reading is None:
-            return False
-        then = reader.under(as_then(self.source, reading))
-        try:
-            rows = then.read(Chunk([issue.line_number], [cells]))
-        except BadRow:
-            return False
-        self._take(rows, then, file)
-        return True
-
-    def _issue(
-        self, reader: RowReader, file: ReceivedFile | None, bad: BadRow, line: int, cells: list[str]
-    ) -> ImportIssue:
-        issue: Any = quarantine.issue(reader.header, bad, line, cells)  # in a dry run, of no import and an unsaved file
-        issue.focus_import, issue.file, issue.raw_digest = self.focus_import, file, reader.digests.of_raw(cells)
-        issue.counted = counted(quarantine.currency(reader, cells), bad.amounts)
-        issue.billing_account_id = quarantine.account(reader, cells) or ""
-        return cast(ImportIssue, issue)
-
-    def _wait(self, issue: ImportIssue, record: ImportIssue | None) -> None:
-        """A row that says no month says nothing about any, and what becomes of it is known once all rows are read."""
-        self._homeless.append((issue, record))
-        if len(self._homeless) < HOPELESS:
-            return
-        if not self.places:
-            raise Refused(f"The first {HOPELESS:,} rows cannot be used; the first because: {self._homeless[0][0]}")
-        if self.places.loaded:  # more would fill the memory
-            self._house()
-
-    def _is_corrected(self, decision: ImportIssue, issue: Any, reader: RowReader, file: ReceivedFile | None) -> bool:
-        if decision.status != ImportIssue.Status.CORRECTED:
-            return False
-        rows = _read_corrected(reader, issue.line_number, list(issue.raw_row.values()), decision.correction)
-        if rows is None:
-            return False
-        place = self.places[self.target_month or rows.months[0]]
-        issue.period, issue.late_month = place.period, place.late_month
-        issue.status, issue.correction = decision.status, decision.correction
-        issue.decided_by_id, issue.decided_at, issue.reason = (
-            decision.decided_by_id,
-            decision.decided_at,
-            decision.reason,
-        )
-        if not place.is_closed:  # which keeps the record that it has
-            self._issues.append(issue)
-        self.totals.correct(rows, issue.counted)
-        self._take(rows, reader, file)
-        return True
-
-    def _as_corrected(self, reader: RowReader, line: int, cells: list[str]) -> Rows | None:
-        correction = self.decided.correction(reader.digests.of_raw(cells))
-        return None if correction is None else _read_corrected(reader, line, cells, correction)
-
-    def _quarantine(self, issue: Any, place: Place, record: ImportIssue | None) -> None:
-        self.quarantined += 1
-        self.totals.add_quarantined(issue.counted)
-        if record and record.status == ImportIssue.Status.DISCARDED:
-            issue.status, issue.reason = record.status, record.reason
-            issue.decided_by_id, issue.decided_at = record.decided_by_id, record.decided_at
-        issue.period, issue.late_month = place.period, place.late_month
-        self._issues.append(issue)
-        if len(self.issues) < SHOWN_ISSUES:
-            self.issues.append(issue)
-
-    def _place_of_bad(self, cells: list[str], reader: RowReader) -> Place | None:
-        """None where the row says no month that can be read."""
-        try:
-            return self.places[self.target_month or reader.month(cells)]
-        except (BadRow, IndexError):
-            return None
-
     def write(self) -> None:
         """Only writing takes the database's lock: others get in while the next chunk is read and judged."""
         if self.focus_import:
             writing.write(self._charges)
-            ImportIssue.objects.bulk_create(self._issues)
-        self._charges, self._issues = [], []
+        self._charges = []
+        self.aside.write()
 
     def divide(self) -> None:
         """Parts of the rows that run past the last day of their fund, once all rows are written."""
         if self.focus_import:
             divide(self.focus_import, self.ends, self.assessor.reviewer)
-
-
-def _read_corrected(reader: RowReader, line: int, cells: list[str], correction: dict[str, str]) -> Rows | None:
-    """None where the row cannot be used with the correction either."""
-    try:
-        return reader.read(Chunk([line], [corrected(cells, reader.header.names, correction)]))
-    except BadRow:
-        return None
 
 
 def marked(rows: Rows, divisions: Sequence[Division]) -> Iterator[Rows]:
