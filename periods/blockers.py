@@ -17,12 +17,16 @@ from periods.models import BillingPeriod
 
 @dataclass(frozen=True, slots=True)
 class Blocker:
-    """A sentence for the checklist, and where to go to mend it. A warning is shown and stops nothing."""
+    """A sentence for the checklist, and where to go to mend it, or the step of the month that does.
+
+    A warning is shown and stops nothing.
+    """
 
     sentence: str
     link: str = ""
     is_warning: bool = False
     is_overridable: bool = False
+    step: str = ""
 
 
 Check = Callable[[BillingPeriod], Iterator[Blocker]]

@@ -22,6 +22,7 @@ def statements_not_current(period: BillingPeriod) -> Iterator[Blocker]:
         yield Blocker(
             counted(stale, "statement is", "statements are") + " not issued or out of date: issue statements.",
             changelist(Statement, period__id__exact=period.pk),
+            step="issue",
         )
 
 
@@ -32,6 +33,7 @@ def statements_not_rendered(period: BillingPeriod) -> Iterator[Blocker]:
         yield Blocker(
             counted(missing, "statement has", "statements have") + " no PDF yet: render statements.",
             changelist(Statement, period__id__exact=period.pk),
+            step="render",
         )
 
 

@@ -1,14 +1,16 @@
 """What to do next with a month, in one sentence: the start page and the month's page ask here."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from charges.models import Charge, FocusImport
 from charges.money import printed, total
-from periods.blockers import Blocker, checklist
+from periods.blockers import Blocker
 from periods.models import BillingPeriod
-from statements.issuing import stale_statements
 from statements.journaling import outstanding
 from statements.models import Journal, Seal, Statement, unmailed
+
+State = BillingPeriod.State
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,42 +22,35 @@ class NextStep:
     link: str = ""
 
 
-def next_step(period: BillingPeriod) -> NextStep:
-    return {
-        BillingPeriod.State.OPEN: _while_open,
-        BillingPeriod.State.CLOSED: _while_closed,
-        BillingPeriod.State.FINALIZED: _when_finalized,
-    }[BillingPeriod.State(period.state)](period)
+def next_step(period: BillingPeriod, blockers: Sequence[Blocker]) -> NextStep:
+    """`blockers` are those of the transition that comes next, which take long to find in a large month."""
+    if period.state == State.FINALIZED:
+        return _when_finalized(period)
+    return (_while_open if period.state == State.OPEN else _while_closed)(period, blockers)
 
 
-def _while_open(period: BillingPeriod) -> NextStep:
+def _while_open(period: BillingPeriod, blockers: Sequence[Blocker]) -> NextStep:
     if not FocusImport.objects.loaded().filter(scopes__period=period).exists():
         return NextStep(f"Nothing is loaded for {period} yet. Import the files of its sources.", "import")
-    guards = checklist(period, "close")
-    if guards and not guards[0].is_warning:
-        return NextStep(guards[0].sentence, link=guards[0].link)
+    if blockers and not blockers[0].is_warning:
+        return NextStep(blockers[0].sentence, link=blockers[0].link)
     held = Charge.objects.filter(period=period).held().count()
     if held:
         return NextStep(f"{_count(held, 'charge')} held for review. Decide on each, then close the month.", "review")
-    if guards:
-        return NextStep(guards[0].sentence, link=guards[0].link)
+    if blockers:
+        return NextStep(blockers[0].sentence, link=blockers[0].link)
     return NextStep(f"Nothing is held. When all files of {period} have come, close it.", "close")
 
 
-def _while_closed(period: BillingPeriod) -> NextStep:
-    current = Statement.objects.filter(period=period).current()
-    stale = stale_statements(period)
-    if stale:
-        return NextStep(f"{_count(len(stale), 'statement')} to be issued or revised.", "issue")
-    unrendered = current.filter(document=None).count()
-    if unrendered:
-        return NextStep(f"{_count(unrendered, 'statement')} without a PDF. Render them.", "render")
-    unsent = unmailed(current).count()
+def _while_closed(period: BillingPeriod, blockers: Sequence[Blocker]) -> NextStep:
+    if step := next((blocker for blocker in blockers if blocker.step), None):
+        return NextStep(step.sentence, step.step)
+    unsent = unmailed(Statement.objects.filter(period=period).current()).count()
     if unsent:
         return NextStep(f"{_count(unsent, 'statement')} not mailed yet.", "email")
     return (
         _ledger(period)
-        or _first_blocker(period)
+        or _first(blockers)
         or NextStep(f"{period} is sent and posted. Finalize it: nothing in it can change afterwards.", "finalize")
     )
 
@@ -76,9 +71,9 @@ def _when_finalized(period: BillingPeriod) -> NextStep:
     return NextStep(f"{period} is finalized under {seal}." if seal else f"{period} is finalized.")
 
 
-def _first_blocker(period: BillingPeriod) -> NextStep | None:
-    blockers = [blocker for blocker in checklist(period, "finalize") if not _is_passable(blocker)]
-    return NextStep(blockers[0].sentence, link=blockers[0].link) if blockers else None
+def _first(blockers: Sequence[Blocker]) -> NextStep | None:
+    standing = (blocker for blocker in blockers if not _is_passable(blocker))
+    return next((NextStep(blocker.sentence, link=blocker.link) for blocker in standing), None)
 
 
 def _is_passable(blocker: Blocker) -> bool:

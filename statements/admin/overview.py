@@ -31,15 +31,15 @@ GUARDED = {State.OPEN: ("close", "To close the month"), State.CLOSED: ("finalize
 
 def overview(period: BillingPeriod, *, by: Any) -> dict[str, Any]:
     transition, heading = GUARDED.get(State(period.state), ("", ""))
-    sources = _sources(period)
+    blockers, sources = checklist(period, transition), _sources(period)
     return {
         "period": period,
         "period_url": reverse("admin:periods_billingperiod_change", args=[period.pk]),
         "figures": _figures(period),
-        "next": _button(period, next_step(period), by=by),
+        "next": _button(period, next_step(period, blockers), by=by),
         "held": _held(period),
         "checklist_heading": heading,
-        "blockers": checklist(period, transition) if transition else [],
+        "blockers": blockers,
         "sources": [_source_row(period, *row) for row in sources],
         "statements": Statement.objects.filter(period=period).current().count(),
         "statements_url": f"{reverse('admin:statements_statement_changelist')}?period__id__exact={period.pk}",
