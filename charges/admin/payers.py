@@ -10,8 +10,8 @@ from unfold.admin import TabularInline
 from unfold.decorators import display
 
 from charges.admin.reference import ReferenceAdmin
-from charges.attribution.merging import merge, told
 from charges.flags.parts import FundParts
+from charges.merging import merge, told
 from charges.models import Charge, FundingAccount, PIAddress, PrincipalInvestigator, Project, ProjectDelegate
 from charges.resources import FundingAccountResource, PrincipalInvestigatorResource, ProjectResource
 from periods.transition_admin import Step, TransitionAdmin, reason_field

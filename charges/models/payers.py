@@ -21,7 +21,7 @@ class AddressField(models.EmailField):
 
 
 class Mergeable(models.Model):
-    """A row that tags made and people may find to be another one's second name: `charges.attribution.merging`."""
+    """A row that tags made and people may find to be another one's second name: `charges.merging`."""
 
     merged_into = models.ForeignKey("self", models.PROTECT, null=True, editable=False, related_name="+")
 

@@ -8,7 +8,6 @@ import pytest
 
 from charges import review
 from charges.adjusting import adjust
-from charges.attribution.merging import merge
 from charges.carrying import carry_deferred
 from charges.correcting.grounds import Grounds
 from charges.correcting.rebilling import Right, correct
@@ -16,6 +15,7 @@ from charges.disputing.objecting import open_dispute
 from charges.explaining import RELATED, Explanation, explain
 from charges.explaining.steps import Part
 from charges.importing import correct_row, import_files, received_path
+from charges.merging import merge
 from charges.models import AttributionRule, Charge, FundingSplit, ImportIssue, Project, Source
 from tests.charges.focus_files import focus_row, write_focus
 from tests.make import make_charge, make_closed, make_finalized, make_fund, make_period, make_pi, make_project

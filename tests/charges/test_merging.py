@@ -7,8 +7,8 @@ import pytest
 from django.urls import reverse
 
 from charges.adjusting import adjust
-from charges.attribution.merging import merge
 from charges.importing import import_files
+from charges.merging import merge
 from charges.models import AttributionRule, Charge, FundingSplit, PIAddress, PrincipalInvestigator, ReviewRule
 from charges.review import reattribute
 from periods.errors import NotPermitted, Refused
@@ -283,3 +283,26 @@ def test_or_borne_by_its_fallback_fund() -> None:
 
     charge.refresh_from_db()
     assert (charge.review_status, charge.funding_account.code, charge.fund_step) == ("clear", "DEPT", "fallback")
+
+
+@pytest.mark.parametrize("kind", ["reversal", "carried"])
+def test_what_was_reversed_stands_still_beside_its_reversal(kind: str) -> None:
+    day = datetime(2025, 1, 20, tzinfo=UTC)
+    charge = make_charge(due_amount="5", charge_period_start=day)
+    reversal = make_charge(
+        period=make_period("2025-02"), kind="reversal", origin=charge, late_month="2025-01", due_amount="-5",
+        charge_period_start=day, review_status="deferred" if kind == "carried" else "approved",
+    )  # fmt: skip
+    if kind == "carried":
+        make_charge(
+            period=make_period("2025-03"), kind="carried", origin=reversal, late_month="2025-01", due_amount="-5",
+            charge_period_start=day, review_status="held", flags={"late": "It came late."},
+        )  # fmt: skip
+    into = make_project("other", end_date=date(2025, 1, 15), fallback_fund=make_fund("DEPT"))
+
+    merge(make_project(), into, reason="A typo in the tags")
+    merge(make_fund(), make_fund("GOOD", valid_until=date(2025, 1, 10)), reason="A typo in the tags")
+
+    found = Charge.objects.order_by("pk").values_list("funding_account__code", "review_status")
+    after = [("GOOD", "approved")] if kind == "reversal" else [("GOOD", "deferred"), ("GOOD", "held")]
+    assert list(found) == [("GOOD", "clear"), *after]

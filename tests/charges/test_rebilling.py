@@ -11,10 +11,10 @@ from django.db import connection
 from django.forms.models import model_to_dict
 
 from charges import review
-from charges.attribution.merging import merge
 from charges.correcting.grounds import Grounds
 from charges.correcting.rebilling import Right, correct, months_after, plan
 from charges.importing import reverse
+from charges.merging import merge
 from charges.models import Charge, Correction, FocusImport
 from periods.errors import NotPermitted, Refused
 from periods.models import AuditEntry, BillingPeriod

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from charges.attribution.merging import merge
 from charges.importing import import_files
+from charges.merging import merge
 from charges.models import AllowedFund, Charge, ReviewRule, ReviewSettings, Source
 from charges.rechecking import Rechecked, recheck, would_change
 from charges.review import approve, exclude, reattribute, undo

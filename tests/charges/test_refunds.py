@@ -4,10 +4,10 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from charges.attribution.merging import merge
 from charges.correcting.grounds import Grounds
 from charges.correcting.rebilling import Right, correct
 from charges.importing import import_files
+from charges.merging import merge
 from charges.models import Charge
 from charges.review import reattribute
 from tests.charges.focus_files import focus_row, write_focus

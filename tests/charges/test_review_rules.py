@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from charges.attribution.merging import merge
 from charges.flags.parts import FundParts
+from charges.merging import merge
 from charges.models import ReviewRule
 from tests.make import make_charge, make_closed, make_fund, make_period
 

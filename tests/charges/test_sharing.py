@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
-from charges.attribution.merging import merge
 from charges.importing import import_files
+from charges.merging import merge
 from charges.models import Charge, FundingShare, FundingSplit, Source
 from charges.review import approve, defer, exclude, reattribute, undo
 from charges.sharing import Sharing

@@ -10,9 +10,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from charges import review
-from charges.attribution.merging import merge
 from charges.importing import import_files
 from charges.importing.delivery import Delivery
+from charges.merging import merge
 from charges.models import Charge, Project, ReviewSettings
 from tests.charges.focus_files import focus_row, write_focus
 

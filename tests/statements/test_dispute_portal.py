@@ -11,8 +11,8 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from charges.adjusting.approving import approve_adjustment
-from charges.attribution.merging import merge
 from charges.disputing.objecting import answer, deny, open_dispute, uphold, write_to_staff
+from charges.merging import merge
 from charges.models import Adjustment, Charge, Dispute, DisputeAttachment, ProjectDelegate
 from periods import storage
 from statements.models import Statement, StatementLine

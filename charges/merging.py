@@ -5,12 +5,15 @@ finalized keeps its words; a later delivery that names the old row means the one
 """
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, time, timedelta
 from typing import Any, TypeVar
 
 from django.apps import apps
 from django.db import IntegrityError, models, transaction
 
 from charges.attribution.funding import ProjectFunds
+from charges.correcting.reversing import RELATED, reversals_of
+from charges.dividing import divide_decided
 from charges.flags import PAYER_FLAGS, Reviewer
 from charges.models import (
     Charge,
@@ -29,6 +32,8 @@ from periods.errors import Refused
 from periods.lifecycle import require_permission, require_reason
 from periods.models import BillingPeriod
 
+BATCH = 500
+DIVIDED_BY = ("period", *RELATED, "project__fallback_fund", "pi__merged_into", "project__merged_into")
 Payer = TypeVar("Payer", PrincipalInvestigator, Project, FundingAccount)
 
 
@@ -139,8 +144,21 @@ def _move_months(rows: models.QuerySet[Any], field: str, into: Payer) -> int:
         _judge_fund(unsealed, into)
     if rows.model is Charge and isinstance(into, Project) and into.end_date:
         _judge_end(unsealed, into)
+    ending = _ending(unsealed, into) if rows.model is Charge else []
     unsealed.update(**{field: into})
+    for start in range(0, len(ending), BATCH):
+        divide_decided(Charge.objects.filter(pk__in=ending[start : start + BATCH]).select_related(*DIVIDED_BY))
     return number
+
+
+def _ending(charges: models.QuerySet[Charge], into: Payer) -> list[int]:
+    """Those about the days around its last one, by key: of these, `divide_decided` finds what runs past it."""
+    last = getattr(into, "end_date", None) or getattr(into, "valid_until", None)
+    if last is None:
+        return []
+    day = datetime.combine(last, time.min, tzinfo=UTC)
+    around = {"charge_period_start__lt": day + timedelta(days=2), "charge_period_end__gt": day - timedelta(days=1)}
+    return list(_undecided(charges, models.Q()).filter(**around).order_by("pk").values_list("pk", flat=True))
 
 
 def _judge_fund(charges: models.QuerySet[Charge], fund: FundingAccount) -> None:
@@ -165,7 +183,8 @@ def _judge_fund(charges: models.QuerySet[Charge], fund: FundingAccount) -> None:
 def _judge_end(charges: models.QuerySet[Charge], project: Project) -> None:
     """What comes after the end of the project that stands for theirs is decided as an import decides it."""
     funds = ProjectFunds(project)
-    borne = _undecided(charges, models.Q()).exclude(due_amount=0).exclude(kind=Charge.Kind.REVERSAL)
+    borne = _undecided(charges, models.Q()).exclude(due_amount=0)
+    borne = borne.exclude(kind=Charge.Kind.REVERSAL).exclude(origin__kind=Charge.Kind.REVERSAL)  # nor where deferred
     for charge in borne.select_related("source", "period", "funding_account").iterator(chunk_size=5000):
         if funds.is_after_end(charge):
             funds.apply(charge)
@@ -174,6 +193,7 @@ def _judge_end(charges: models.QuerySet[Charge], project: Project) -> None:
 
 
 def _undecided(charges: models.QuerySet[Charge], held: models.Q) -> models.QuerySet[Charge]:
+    """What was reversed stands still: its reversal copies what was billed, and to whom."""
     status = Charge.ReviewStatus
     undecided = models.Q(review_status=status.CLEAR) | (models.Q(review_status=status.HELD) & held)
-    return charges.filter(undecided)
+    return charges.filter(undecided).exclude(pk__in=reversals_of(charges.order_by()).values("origin"))
