@@ -20,7 +20,8 @@ from periods.calendar import institution_day, last_day_before
 Status, Kind, Step = Charge.ReviewStatus, Charge.Kind, Charge.FundStep
 BY_DAYS = (Kind.DELIVERED, Kind.LATE, Kind.CARRIED, Kind.PART)  # others repeat what was billed
 WITHOUT_END = (*LASTING, Step.FALLBACK)
-DIVISIBLE = (Status.CLEAR, Status.HELD, Status.APPROVED)
+SET_ASIDE = (Status.EXCLUDED, Status.DEFERRED)
+DIVISIBLE = (Status.CLEAR, Status.HELD, Status.APPROVED, *SET_ASIDE)
 Ends = Mapping[tuple[int | None, int], date]  # (key of the file, line) → the last day of the fund
 PAYER = ("pi", "project", "funding_account")
 BATCH = 500
@@ -58,7 +59,10 @@ def last_day_within(charge: Charge) -> date | None:
 
 
 def divide_decided(charges: Iterable[Charge]) -> None:
-    """Of saved charges with new payers, those that run past the last day of their fund; their parts are reviewed anew."""
+    """Of saved charges with new payers, those that run past the last day of their fund.
+
+    Their parts are reviewed anew; of what was excluded or deferred, they are that as well.
+    """
     ending = [(charge, last) for charge in charges if (last := ends_on(charge))]
     reviewers = {source: Reviewer(source) for source in {charge.source for charge, _ in ending}}
     parts = [part for charge, last in ending for part in parts_of(charge, last, reviewers[charge.source])]
@@ -86,7 +90,8 @@ def parts_of(charge: Charge, last: date, reviewer: Reviewer) -> Iterator[Charge]
         part.flags = dict(charge.flags)
     after.flags |= _flags_after(after, last, reviewer, is_expired=is_expired)
     for part in parts:
-        part.review_status = Status.HELD if part.flags else Status.CLEAR
+        if part.review_status not in SET_ASIDE:
+            part.review_status = Status.HELD if part.flags else Status.CLEAR
         yield part
 
 

@@ -11,8 +11,9 @@ from django.db.models import Q
 
 from charges.correcting.credited import Credits, Given, credited_on, told
 from charges.correcting.grounds import month_of
-from charges.correcting.reversing import BILLED, carried_to, reversal_of, with_copies
+from charges.correcting.reversing import BILLED, RELATED, carried_to, reversal_of, with_copies
 from charges.correcting.taking_back import in_words, taken_back_with
+from charges.dividing import divide_decided
 from charges.flags import Late
 from charges.importing.comparing import in_batches
 from charges.importing.places import Place
@@ -42,6 +43,8 @@ def reverse(focus_import: FocusImport, place: Place, left: Iterable[Old], pairs:
     _carry_payers(pairs)
     _name_credits(pairs)
     _name_earlier(focus_import, place)
+    for rows in in_batches(pairs):
+        divide_decided(rows.select_related(*RELATED, "period", "project__fallback_fund", *PAYER))
 
 
 def _as_carried(pairs: Mapping[int, int]) -> dict[int, int]:

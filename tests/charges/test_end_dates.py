@@ -14,8 +14,9 @@ from charges.dividing import parts_of
 from charges.flags import Reviewer
 from charges.importing import correct_row, import_files, reverse
 from charges.importing.unusual import hold
+from charges.merging import merge
 from charges.models import Charge, ImportIssue, Source
-from charges.review import approve, exclude, reattribute
+from charges.review import approve, defer, exclude, reattribute, undo
 from periods.calendar import last_day_before
 from statements.lines import lines_by_payer
 from statements.reconciling import reconcile
@@ -330,6 +331,60 @@ def test_what_was_approved_is_reviewed_anew_by_its_parts(deliver):
     approve(Charge.objects.filter(kind="part"))
     assert [row[4:] for row in parts()] == [("6E+1", "approved"), ("64", "approved")]
     assert adds_up(make_period()) == {"adds up"}
+
+
+@pytest.mark.parametrize("set_aside", [exclude, defer])
+def test_what_was_set_aside_stays_so_by_its_parts(deliver, set_aside):
+    ending()
+    deliver(focus_row({"project_id": "lost"}, EffectiveCost="62.00"))
+    set_aside(Charge.objects.all(), reason="nobody knows yet whose it is")
+    status = whole().review_status
+
+    reattribute(Charge.objects.all(), project=make_project(), reason="the tag named no project of theirs")
+
+    assert (whole().review_status, [row[5] for row in parts()]) == ("divided", [status, status])
+    undo(Charge.objects.all())
+    assert [row[2:] for row in parts()] == [
+        ("NSF-1", "tag", "3E+1", "clear"),
+        ("OPS-1", "fallback", "32", "clear"),
+    ]
+
+
+def test_a_late_change_is_divided_where_the_reviewer_had_the_row_divided(deliver):
+    ending()
+    deliver(focus_row({"project_id": "lost"}, EffectiveCost="62.00"))
+    reattribute(Charge.objects.all(), project=make_project(), reason="the tag named no project of theirs")
+    make_closed(make_period())
+
+    deliver(focus_row({"project_id": "lost"}, EffectiveCost="93.00"), late_to="2025-02")
+
+    assert [row[2:] for row in parts(period__month="2025-02")] == [
+        ("NSF-1", "tag", "45", "held"),
+        ("OPS-1", "fallback", "48", "held"),
+    ]
+    approve(Charge.objects.held())
+    assert sum(charge.due_amount for charge in Charge.objects.billable()) == 93
+
+
+def test_a_project_that_another_is_merged_into_ends_within_the_days_of_the_row(deliver):
+    ending()
+    deliver(focus_row({"project_id": "typo"}, EffectiveCost="62.00", BilledCost="62.00"))
+
+    merge(make_project("typo"), make_project(), reason="A typo in the tags")
+
+    assert [row[2:] for row in parts()] == [
+        ("NSF-1", "tag", "3E+1", "clear"),
+        ("OPS-1", "fallback", "32", "clear"),
+    ]
+    assert adds_up(make_period()) == {"adds up"}
+
+
+def test_a_fund_that_another_is_merged_into_ends_within_the_days_of_the_row(deliver):
+    deliver(focus_row({"fund_org": "TYPO"}, EffectiveCost="62.00"))
+
+    merge(make_fund("TYPO"), make_fund(valid_until=date(2025, 1, 15)), reason="A typo in the tags")
+
+    assert [row[2:] for row in parts()] == [("NSF-1", "tag", "3E+1", "clear"), ("NSF-1", "tag", "32", "held")]
 
 
 def test_a_reviewer_decides_about_parts_and_never_about_the_row(deliver):
