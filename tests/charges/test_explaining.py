@@ -207,6 +207,7 @@ def test_a_decision_about_an_earlier_delivery_of_the_row(deliver, reviewer):
 def test_adjustments_and_disputes_of_charge_and_line(deliver):
     charge = deliver()
     payer = {"period": charge.period, "pi": charge.pi, "project": charge.project}
+    make_charge(**payer, source=charge.source, service_name="Storage", due_amount=7)
     credit = adjust(
         **payer, kind="credit", charge=charge, description="Outage", reason="The node was down.", due_amount=Decimal(-5)
     )
