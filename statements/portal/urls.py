@@ -7,6 +7,7 @@ urlpatterns = [
     path("", views.home, name="home"),
     path("statements/<int:number>/", views.statement, name="statement"),
     path("statements/<int:number>/pdf/", views.pdf, name="pdf"),
+    path("statements/<int:number>/charges/", views.charges, name="charges"),
     path("statements/<int:number>/charge/<int:charge>/", tracing.charge, name="charge"),
     path("statements/<int:number>/line/<int:line>/", tracing.line, name="line"),
     path("statements/<int:number>/line/<int:line>/account/", accounts.choose, name="account"),

@@ -8,11 +8,13 @@ from django.shortcuts import get_object_or_404, render
 from charges.models import Charge, Project
 from periods.errors import Refused
 from statements.issuing import says_what_is_now
+from statements.lines import Books
 from statements.models import ArchivedDocument, Seal, Statement, StatementLine
 from statements.portal.marks import Marks, marked
 from statements.portal.pages import page_of, portal_page, visible_statement
 from statements.portal.project_summaries import summarize
 from statements.rendering import composing
+from statements.rendering.documents import enclosed, frozen_lines
 
 logger = logging.getLogger(__name__)
 
@@ -67,6 +69,17 @@ def pdf(request: HttpRequest, number: int) -> HttpResponse:
     slug = shown.printed_number.replace(".", "").replace(" ", "-")
     headers = {"Content-Disposition": f'inline; filename="statement-{slug}.pdf"'}
     return HttpResponse(content, content_type="application/pdf", headers=headers)
+
+
+@portal_page
+def charges(request: HttpRequest, number: int) -> HttpResponse:
+    """The file that the PDF carries. A statement that is being revised has it in its PDF only."""
+    shown = visible_statement(request, number)
+    if not says_what_is_now(shown):
+        raise Http404
+    content = enclosed(shown, frozen_lines(shown), Books(shown.period))
+    headers = {"Content-Disposition": f'attachment; filename="{composing.charges_file_name(shown)}"'}
+    return HttpResponse(content, content_type="text/csv; charset=utf-8", headers=headers)
 
 
 @portal_page

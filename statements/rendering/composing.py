@@ -59,6 +59,7 @@ def compose(statement: Statement, lines: Sequence[StatementLine], *, is_draft: b
         held=detail.held(charges.held(), statement.currency),
         dispute_until=statement.dispute_until,
         portal_url=_portal_url(statement),
+        charges_url=_charges_url(statement),
         charges_file=charges_file_name(statement),
         seal_head=statement.seal_head,
     )
@@ -165,6 +166,10 @@ def _bars(lines: Sequence[StatementLine]) -> list[Bar]:
 def _portal_url(statement: Statement) -> str:
     number = statement.number
     return settings.SITE_URL + (reverse("portal:statement", args=[number]) if number else reverse("portal:home"))
+
+
+def _charges_url(statement: Statement) -> str:
+    return settings.SITE_URL + reverse("portal:charges", args=[statement.number]) if statement.number else ""
 
 
 def charges_file_name(statement: Statement) -> str:

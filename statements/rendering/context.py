@@ -189,6 +189,7 @@ class StatementContext:
     held: Rest | None  # charges of the project that are under review and not billed yet
     dispute_until: date | None  # the last day to object, where the institution sets one
     portal_url: str  # of this statement's page
+    charges_url: str  # where the same file is on that page; empty before the statement has a number
     charges_file: str  # the name of the file that the PDF carries: every charge with its exact amounts
     seal_head: str  # of the ledger when it was issued; empty before the first seal
 

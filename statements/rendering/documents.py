@@ -98,6 +98,11 @@ def preview(statement: Statement, lines: Sequence[StatementLine] | None = None) 
     return as_page(statement, frozen, Books(statement.period), is_draft=True)().content
 
 
+def enclosed(statement: Statement, lines: Sequence[StatementLine], books: Books) -> bytes:
+    """The CSV that the PDF carries: it can be had by itself while the month holds what the statement says."""
+    return charges_file(statement, lines, charges_of(statement).billable(), books)
+
+
 def _pages(
     period: BillingPeriod, waiting: Sequence[int], failed: dict[str, str], until: float | None
 ) -> Iterator[tuple[Statement, Write]]:
@@ -152,7 +157,7 @@ def as_page(
     css = templating.render(STYLE, autoescape=False, **values)
     charges = pdf.Enclosure(
         name=context.charges_file,
-        content=charges_file(statement, lines, charges_of(statement).billable(), books),
+        content=enclosed(statement, lines, books),
         description="Every charge with its exact amounts",
         date=statement.issued_at or timezone.now(),
     )

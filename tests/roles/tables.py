@@ -167,6 +167,7 @@ GET  /projects/                                           200   200   200   200 
 GET  /disputes/                                           200   200   200   200   200   200   in
 GET  /statements/{number}/                                200   200   404   404   404   404   in
 GET  /statements/{number}/pdf/                            200   200   404   404   404   404   in
+GET  /statements/{number}/charges/                        200   200   404   404   404   404   in
 GET  /statements/{number}/charge/{charge}/                200   200   404   404   404   404   in
 GET  /statements/{number}/charge/{her_charge}/            404   404   404   404   404   404   in
 GET  /statements/{number}/charge/{undisputed}/dispute/    200   200   404   404   404   404   in
@@ -188,6 +189,7 @@ POST /projects/                                           405   405   405   405 
 POST /disputes/                                           405   405   405   405   405   405   405
 POST /statements/{number}/                                405   405   405   405   405   405   405
 POST /statements/{number}/pdf/                            405   405   405   405   405   405   405
+POST /statements/{number}/charges/                        405   405   405   405   405   405   405
 POST /statements/{number}/charge/{charge}/                405   405   405   405   405   405   405
 POST /statements/{number}/line/{line}/                    405   405   405   405   405   405   405
 POST /disputes/{dispute}/                                 405   405   405   405   405   405   405

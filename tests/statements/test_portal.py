@@ -4,7 +4,9 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import unescape
+from io import BytesIO
 
+import pikepdf
 import pytest
 from django.contrib.auth.models import AnonymousUser, User
 from django.test import Client
@@ -12,10 +14,13 @@ from django.test import Client
 from charges.models import Adjustment, Charge, PIAddress, ProjectDelegate
 from periods import storage
 from periods.models import BillingPeriod
+from statements.issuing import issue_statements
 from statements.models import ArchivedDocument, Statement
 from statements.portal.project_summaries import summarize
+from statements.rendering.documents import render_statements
 from tests.make import (
     make_charge,
+    make_closed,
     make_fund,
     make_line,
     make_period,
@@ -419,6 +424,32 @@ def test_pdf_that_is_not_what_was_archived_is_not_shown(home, caplog):
     (home / archive(statement).path).write_bytes(b"%PDF forged")
     assert browser("ada@example.edu").get(f"/statements/{statement.number}/pdf/").status_code == 404
     assert caplog.messages[0] == f"Statement {statement} was asked for and cannot be shown."
+
+
+def test_charges_are_the_file_that_the_pdf_carries():
+    make_charge(list_amount="0.125", due_amount="0.004", resource_id="i-1")
+    make_charge(due_amount="7", resource_id="i-2")
+    closed = make_closed(make_period())
+    issue_statements(closed)
+    render_statements(closed, workers=1)
+    client, [statement] = browser("ada@example.edu"), Statement.objects.all()
+
+    response = client.get("/statements/1/charges/")
+
+    with pikepdf.open(BytesIO(statement.document.read())) as pdf:
+        assert response.content == pdf.attachments["charges-2025-01.csv"].get_file().read_bytes()
+    assert response.headers["Content-Disposition"] == 'attachment; filename="charges-2025-01.csv"'
+    assert 'href="/statements/1/charges/"' in client.get("/statements/1/").content.decode()
+
+
+def test_charges_that_changed_since_are_passed_off_as_no_statements():
+    make_charge()
+    issue_statements(make_closed(make_period()))
+    make_charge(due_amount="1")
+    client = browser("ada@example.edu")
+
+    assert client.get("/statements/1/charges/").status_code == 404
+    assert "/statements/1/charges/" not in client.get("/statements/1/").content.decode()
 
 
 @pytest.mark.parametrize(
