@@ -13,7 +13,7 @@ from django.db import IntegrityError, models, transaction
 
 from charges.attribution.funding import ProjectFunds
 from charges.correcting.reversing import RELATED, reversals_of
-from charges.dividing import divide_decided
+from charges.dividing import SET_ASIDE, divide_decided
 from charges.flags import PAYER_FLAGS, Reviewer
 from charges.models import (
     Charge,
@@ -174,9 +174,8 @@ def _judge_fund(charges: models.QuerySet[Charge], fund: FundingAccount) -> None:
         )
         judged = {flag: why for flag, why in charge.flags.items() if flag not in PAYER_FLAGS} | flags
         if judged != charge.flags:
-            charge.flags = judged
-            charge.review_status = Charge.ReviewStatus.HELD if judged else Charge.ReviewStatus.CLEAR
-            charge.funding_account = fund
+            charge.flags, charge.funding_account = judged, fund
+            _put_by_flags(charge)
             charge.save(update_fields=["flags", "review_status", "funding_account"])
 
 
@@ -184,16 +183,22 @@ def _judge_end(charges: models.QuerySet[Charge], project: Project) -> None:
     """What comes after the end of the project that stands for theirs is decided as an import decides it."""
     funds = ProjectFunds(project)
     borne = _undecided(charges, models.Q()).exclude(due_amount=0)
-    borne = borne.exclude(kind=Charge.Kind.REVERSAL).exclude(origin__kind=Charge.Kind.REVERSAL)  # nor where deferred
     for charge in borne.select_related("source", "period", "funding_account").iterator(chunk_size=5000):
         if funds.is_after_end(charge):
             funds.apply(charge)
-            charge.review_status = Charge.ReviewStatus.HELD if charge.flags else Charge.ReviewStatus.CLEAR
+            _put_by_flags(charge)
             charge.save(update_fields=["flags", "review_status", "funding_account", "fund_step"])
 
 
+def _put_by_flags(charge: Charge) -> None:
+    """To set a charge aside is no answer to who pays: it stays so, and its flags wait for it to be billed."""
+    if charge.review_status not in SET_ASIDE:
+        charge.review_status = Charge.ReviewStatus.HELD if charge.flags else Charge.ReviewStatus.CLEAR
+
+
 def _undecided(charges: models.QuerySet[Charge], held: models.Q) -> models.QuerySet[Charge]:
-    """What was reversed stands still: its reversal copies what was billed, and to whom."""
-    status = Charge.ReviewStatus
-    undecided = models.Q(review_status=status.CLEAR) | (models.Q(review_status=status.HELD) & held)
-    return charges.filter(undecided).exclude(pk__in=reversals_of(charges.order_by()).values("origin"))
+    """With those set aside. What was reversed stands still, and its reversal with it: it copies who was billed."""
+    status, reversal = Charge.ReviewStatus, Charge.Kind.REVERSAL
+    undecided = models.Q(review_status__in=[status.CLEAR, *SET_ASIDE]) | (models.Q(review_status=status.HELD) & held)
+    of_rows = charges.filter(undecided).exclude(kind=reversal).exclude(origin__kind=reversal)  # nor a deferred one
+    return of_rows.exclude(pk__in=reversals_of(charges.order_by()).values("origin"))

@@ -10,7 +10,7 @@ from charges.adjusting import adjust
 from charges.importing import import_files
 from charges.merging import merge
 from charges.models import AttributionRule, Charge, FundingSplit, PIAddress, PrincipalInvestigator, ReviewRule
-from charges.review import reattribute
+from charges.review import reattribute, undo
 from periods.errors import NotPermitted, Refused
 from periods.models import AuditEntry
 from statements.models import Statement
@@ -306,3 +306,16 @@ def test_what_was_reversed_stands_still_beside_its_reversal(kind: str) -> None:
     found = Charge.objects.order_by("pk").values_list("funding_account__code", "review_status")
     after = [("GOOD", "approved")] if kind == "reversal" else [("GOOD", "deferred"), ("GOOD", "held")]
     assert list(found) == [("GOOD", "clear"), *after]
+
+
+@pytest.mark.parametrize("status", ["deferred", "excluded"])
+def test_what_is_set_aside_is_judged_for_the_day_on_which_it_is_billed(status: str) -> None:
+    charge = make_charge(due_amount="5", charge_period_start=datetime(2025, 1, 20, tzinfo=UTC), review_status=status)
+
+    merge(make_project(), make_project("other", end_date=date(2025, 1, 15)), reason="A typo in the tags")
+
+    charge.refresh_from_db()
+    assert (charge.review_status, list(charge.flags)) == (status, ["expired"])
+    undo(Charge.objects.all())
+    charge.refresh_from_db()
+    assert charge.review_status == "held"
