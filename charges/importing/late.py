@@ -63,7 +63,12 @@ def _carry_payers(pairs: Mapping[int, int]) -> None:
         new_ones = by_key(by_old[old.pk] for old in old_ones)
         for old in old_ones:
             new = new_ones[by_old[old.pk]]
+            delivered = new.pi_id, new.project_id
             carry_payer(old, new)
+            if (new.pi_id, new.project_id) != delivered:  # then the next change follows that decision too
+                new.decided_by_id, new.decided_at, new.decision_reason = (
+                    old.decided_by_id, old.decided_at, old.decision_reason,
+                )  # fmt: skip
             if old.review_status in SET_ASIDE:
                 word = old.get_review_status_display().lower()
                 new.flags["late"] = f"{new.flags.get('late', '')} What it replaces is {word}: {old.decision_reason}"

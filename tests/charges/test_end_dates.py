@@ -364,6 +364,11 @@ def test_a_late_change_is_divided_where_the_reviewer_had_the_row_divided(deliver
     ]
     approve(Charge.objects.held())
     assert sum(charge.due_amount for charge in Charge.objects.billable()) == 93
+    deliver(focus_row({"project_id": "lost"}, EffectiveCost="31.00"), late_to="2025-03")
+    assert [row[2:] for row in parts(period__month="2025-03")] == [
+        ("NSF-1", "tag", "15", "held"),
+        ("OPS-1", "fallback", "16", "held"),
+    ]
 
 
 def test_a_project_that_another_is_merged_into_ends_within_the_days_of_the_row(deliver):
