@@ -29,6 +29,9 @@ NEW, CHANGED, SAME = RowResult.IMPORT_TYPE_NEW, RowResult.IMPORT_TYPE_UPDATE, Ro
 SHOWN = 50  # rows of a preview
 NUMBER = re.compile(r"[0-9]{1,18}")
 READ_ONLY = ("campaign", "state")
+SAME_BY = (  # not by source, fund or state, which are filled in from the charge
+    "period_id", "kind", "pi_id", "project_id", "charge_id", "description", "list_amount", "due_amount", "reason",
+)  # fmt: skip
 WITHDRAWN = "Withdrawn"  # as `Adjustment.standing` says it
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
@@ -116,7 +119,8 @@ class Spreadsheet(resources.ModelResource):
 class AdjustmentResource(Spreadsheet):
     """Each row goes through `adjust`, in the preview too: what the stage would refuse, the preview shows.
 
-    What was withdrawn leaves with its state and does not come back; the credits of a campaign are the campaign's.
+    What stands already is left as it is, so that the same sheet again credits nobody twice. What was withdrawn leaves
+    with its state and does not come back; the credits of a campaign are the campaign's.
     """
 
     period = named("period", BillingPeriod, "month")
@@ -150,8 +154,14 @@ class AdjustmentResource(Spreadsheet):
         related = ("period", "source", "pi", "project", "funding_account", "borne_by", "charge", "campaign")
         return super().get_queryset().select_related(*related)
 
+    def before_import(self, dataset: Any, **kwargs: Any) -> None:
+        super().before_import(dataset, **kwargs)
+        standing = Adjustment.objects.filter(withdrawn_at=None, campaign=None)
+        self.known: set[tuple[Any, ...]] = set(standing.values_list(*SAME_BY))
+
     def skip_row(self, instance: Any, original: Any, row: Any, import_validation_errors: Any = None) -> bool:
-        return row.get("state") == WITHDRAWN or bool(row.get("campaign"))
+        is_known = tuple(getattr(instance, name) for name in SAME_BY) in self.known
+        return is_known or row.get("state") == WITHDRAWN or bool(row.get("campaign"))
 
     def do_instance_save(self, instance: Adjustment, is_create: bool) -> None:  # noqa: FBT001
         answers: dict[str, Any] = {

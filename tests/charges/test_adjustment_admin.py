@@ -230,6 +230,22 @@ def test_what_is_exported_comes_back_as_it_was(desk, billing_admin):
     assert sorted(as_entered(), key=lambda row: row["kind"]) == sorted(before, key=lambda row: row["kind"])
 
 
+def test_the_same_spreadsheet_again_credits_nobody_twice(desk, payer):
+    make_period()
+    row = f"2025-01,credit,ada@example.edu,engine,NSF-1,,,,Outage,0,-5,{REASON}"
+    twice = "\n".join([HEADER, row, row])
+    confirm(desk, "adjustment", upload(desk, "adjustment", twice))
+
+    again, exported_again = (
+        upload(desk, "adjustment", sheet).context["result"] for sheet in (twice, exported(desk).content.decode())
+    )
+
+    assert [Adjustment.objects.count(), again.totals["skip"], exported_again.totals["skip"]] == [2, 2, 2]
+    withdraw(Adjustment.objects.first(), reason="Entered for the wrong lab")
+    withdraw(Adjustment.objects.last(), reason="Entered for the wrong lab")
+    assert upload(desk, "adjustment", twice).context["result"].totals["new"] == 2
+
+
 def test_what_was_withdrawn_and_what_a_campaign_made_does_not_come_back(desk, payer, billing_admin):
     make_charge(due_amount="100")
     terms = {"period": make_period(), "code": "OUTAGE", "description": "Outage", "reason": REASON, "percent": 10}
