@@ -233,7 +233,7 @@ def test_what_is_exported_comes_back_as_it_was(desk, billing_admin):
 def test_the_same_spreadsheet_again_credits_nobody_twice(desk, payer):
     make_period()
     row = f"2025-01,credit,ada@example.edu,engine,NSF-1,,,,Outage,0,-5,{REASON}"
-    twice = "\n".join([HEADER, row, row])
+    twice = f"{HEADER}\n{row}\n{row}"
     confirm(desk, "adjustment", upload(desk, "adjustment", twice))
 
     again, exported_again = (
