@@ -141,6 +141,7 @@ class Rest:
     list_amount: Decimal
     discount: Decimal
     due_amount: Decimal
+    unconverted: int = 0  # in another currency without a rate yet: in the number, not in the sums
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,11 @@ from typing import Any
 from babel.dates import format_interval, format_skeleton
 from babel.numbers import format_decimal
 from django.conf import settings
-from django.db.models import Count, F, Q, Sum
+from django.db.models import Count, F, Sum
 from django.db.models.functions import Abs, TruncDate
 
 from charges.models import Charge
-from charges.models.charge import ChargeQuerySet
+from charges.models.charge import IN_CURRENCY, ChargeQuerySet
 from charges.money import EXACT, ZERO, total
 from statements.rendering.context import ChargeRow, Detail, Reference, Rest, Usage, printed_discount
 from statements.rendering.quantities import number, usage
@@ -88,16 +88,17 @@ def _rest(charges: ChargeQuerySet, rows: Sequence[ChargeRow], count: int, curren
 
 def held(charges: ChargeQuerySet, currency: str) -> Rest | None:
     """Amounts of the period's currency only: what has no exchange rate yet is counted, not added."""
-    convertible = Q(billing_currency=currency) | Q(exchange_rate__isnull=False)
     found = charges.aggregate(
         charges=Count("pk"),
-        list_amount=Sum("list_amount", filter=convertible),
-        due_amount=Sum("due_amount", filter=convertible),
+        list_amount=Sum("list_amount", filter=IN_CURRENCY, default=ZERO),
+        due_amount=Sum("due_amount", filter=IN_CURRENCY, default=ZERO),
+        unconverted=Count("pk", filter=~IN_CURRENCY),
     )
     if not found["charges"]:
         return None
-    list_amount, due_amount = found["list_amount"] or ZERO, found["due_amount"] or ZERO
-    return Rest(found["charges"], list_amount, printed_discount(list_amount, due_amount, currency), due_amount)
+    list_amount, due_amount = found["list_amount"], found["due_amount"]
+    discount = printed_discount(list_amount, due_amount, currency)
+    return Rest(found["charges"], list_amount, discount, due_amount, found["unconverted"])
 
 
 def references(charges: ChargeQuerySet) -> Iterator[Reference]:

@@ -158,6 +158,21 @@ def test_held_charges_are_told_of_and_not_billed():
     ]
 
 
+def test_held_charges_without_a_rate_are_not_told_of_as_nothing():
+    make_charge()
+    make_charge(list_amount="18.30", due_amount="18.30", billing_currency="EUR", review_status="held")
+    told = "Not on this statement: 1 charge of this project (1 in another currency) is still under review."
+    assert [line for line in words(draft()) if line.startswith("Not on this statement")] == [told]
+
+    make_charge(list_amount="45", due_amount="40", review_status="held")
+
+    told = (
+        "Not on this statement: 2 charges of this project (list price $45.00, amount due $40.00, 1 in another currency) "
+        "are still under review."
+    )
+    assert [line for line in words(draft()) if line.startswith("Not on this statement")] == [told]
+
+
 def test_the_dispute_date_and_the_seal_are_printed(settings):
     settings.DISPUTE_DAYS, settings.INSTITUTION_CONTACT = 30, "billing@example.edu"
     make_charge()
