@@ -12,7 +12,7 @@ from django.db.models import Count, Q, Sum
 from charges.models import AllowedFund, Charge, FundingAccount, PrincipalInvestigator, Project, ReviewRule, Source
 from charges.money import ZERO
 from charges.patterns import compiled
-from periods.calendar import institution_day, last_day
+from periods.calendar import institution_day, last_day, last_day_before
 from periods.models import BillingPeriod
 
 UNKNOWN = "unknown"
@@ -69,9 +69,13 @@ class _Named:
         pi, project, source, service, fund = line
         return Doubt(self.pis[pi], self.projects[project], self.sources[source], service, self.funds[fund], why)
 
-    def objection(self, fund: int, project: int, start: datetime) -> str:
-        """Why the account could not be charged on that day; empty where it could."""
-        day, account, ends = institution_day(start), self.funds[fund], self.projects[project].end_date
+    def objection(self, fund: int, project: int, start: datetime, end: datetime | None) -> str:
+        """Why the account could not be charged on the first or the last of these days; empty where it could."""
+        on_first = self._on(fund, project, institution_day(start))
+        return on_first or (self._on(fund, project, last_day_before(end)) if end and end > start else "")
+
+    def _on(self, fund: int, project: int, day: date) -> str:
+        account, ends = self.funds[fund], self.projects[project].end_date
         if account.valid_from and day < account.valid_from:
             return f"not valid before {account.valid_from}"
         if account.valid_until and day > account.valid_until:
@@ -85,9 +89,9 @@ def _invalid(period: BillingPeriod, billed: Any, named: _Named) -> Iterator[tupl
     last: date = last_day(period.month)
     dated = Q(funding_account__valid_until__lt=last) | Q(funding_account__valid_from__isnull=False)
     limited = billed.filter(dated | Q(project__end_date__lt=last), charge_period_start__isnull=False).exclude(RIGHTLY)
-    rows = limited.order_by().values_list(*LINE, "charge_period_start")
-    for *line, start, charges, due in rows.annotate(charges=Count("pk"), due=Sum("due_amount")):
-        if why := named.objection(line[4], line[1], start):
+    rows = limited.order_by().values_list(*LINE, "charge_period_start", "charge_period_end")
+    for *line, start, end, charges, due in rows.annotate(charges=Count("pk"), due=Sum("due_amount")):
+        if why := named.objection(line[4], line[1], start, end):
             yield *line, why, charges, due
 
 

@@ -138,3 +138,12 @@ def test_doubts_cost_the_same_queries_for_any_number_of_lines(django_assert_num_
 
     with django_assert_num_queries(11):
         assert len(doubts(period)) == 2 * number
+
+
+def test_an_account_that_ended_within_the_days_of_a_charge_is_listed_once_somebody_named_it():
+    old = make_fund("OLD", valid_until=date(2025, 1, 10))
+    month = {"charge_period_start": datetime(2025, 1, 1, tzinfo=UTC), "fund_step": "decision"}
+    make_charge(due_amount=5, funding_account=old, charge_period_end=datetime(2025, 1, 11, tzinfo=UTC), **month)
+    make_charge(due_amount=7, funding_account=old, charge_period_end=datetime(2025, 2, 1, tzinfo=UTC), **month)
+
+    assert told() == [("OLD", "expired on 2025-01-10", 1, "7")]
