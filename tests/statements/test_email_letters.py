@@ -139,6 +139,15 @@ def test_the_subject_has_the_value_delivered(server, list_amount, due_amount, su
     assert " ".join(server.accepted[0][1]["Subject"].split()) == subject
 
 
+def test_a_long_name_is_cut_in_the_subject(server):
+    make_rendered(project="A study of " + "x" * 80, list_amount="2400", due_amount="0")
+
+    send()
+
+    subject = " ".join(server.accepted[0][1]["Subject"].split())
+    assert subject == "January 2025: $2,400.00 of research computing, nothing due (A study of…)"
+
+
 def test_the_html_part_needs_nothing_from_elsewhere_and_no_style_sheet(server, settings):
     settings.SITE_URL = "https://billing.example.edu"
     make_rendered(project="climate", list_amount="2400", due_amount="0")
