@@ -77,6 +77,23 @@ def test_following_the_prompt_changes_a_statement_and_no_code(tmp_path):
     assert "Your department pays nothing." in text_of(Statement.objects.get().document.read())
 
 
+def test_what_settings_say_is_no_reason_to_change_a_template():
+    prompt = customization_prompt("statement")
+
+    named = re.findall(r"\b(INSTITUTION_\w+|LOGO|PAGE_SIZE|LOCALE)\b", prompt)
+    assert named == ["INSTITUTION_NAME", "INSTITUTION_ADDRESS", "INSTITUTION_CONTACT", "LOGO", "PAGE_SIZE", "LOCALE"]
+    assert [name for name in named if not hasattr(settings, name)] == []
+
+
+def test_every_file_that_a_mail_is_made_of_is_named():
+    folder = Path(settings.BASE_DIR) / "templates" / "emails"
+    names = {f"emails/{file.name}" for file in folder.iterdir()} - {"emails/test-body.txt"}
+
+    prompt = customization_prompt("email")
+
+    assert [name for name in sorted(names) if name not in prompt] == []
+
+
 @pytest.mark.parametrize("kind", list(KINDS))
 def test_the_example_has_the_figures_and_none_of_the_names(kind):
     period = named_month()
