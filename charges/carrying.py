@@ -74,7 +74,7 @@ def _copy(
     copy = Charge(**{field.attname: getattr(charge, field.attname) for field in Charge._meta.fields})
     copy.pk, copy.origin_id, copy.kind = None, charge.pk, Charge.Kind.CARRIED
     copy.period, copy.loaded_by, copy.replaces_id = target, carried, None
-    copy.decided_by_id = copy.decided_at = None
+    copy.decided_by_id = copy.decided_at = copy.payer_before = None
     copy.decision_reason = ""
     copy.flags = dict(charge.flags)  # to defer is no answer to them
     copy.flags |= _aging(charge, period, oldest)

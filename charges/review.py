@@ -10,6 +10,7 @@ from django.db.models import Count, Max, Q
 from django.utils import timezone
 
 from charges.attribution.funding import ProjectFunds, require_standing
+from charges.attribution.undoing import Restorer, remember
 from charges.converting import convert, revert
 from charges.correcting.reversing import reversals_of
 from charges.correcting.taking_back import follow
@@ -54,11 +55,26 @@ def defer(charges: ChargeQuerySet, *, reason: str, by: Any = None, seen: str = "
     return _set_aside(charges, "defer", Status.DEFERRED, by=by, reason=reason, seen=seen)
 
 
+@transaction.atomic
 def undo(charges: ChargeQuerySet, *, by: Any = None, reason: str = "", seen: str = "") -> int:
-    """Back to undecided: held where there are flags."""
+    """Back to undecided, held where there are flags; of what is undecided, back to who paid before a person said so."""
     require_permission(by, "charges.review_charge", "undo decisions on charges")
+    moved = charges.filter(review_status__in=UNDECIDED, payer_before__isnull=False)
+    number = _give_back(moved, by=by, reason=reason, shown=(charges, seen)) if moved.exists() else 0
     decided = Q(review_status__in=DECIDED) | Q(review_status=Status.SHARED, decided_at__isnull=False)
-    return _decide(charges.filter(decided), "undo", by=by, reason=reason, change=_reset, shown=(charges, seen))
+    shown = (charges, "" if number else seen)
+    return number + _decide(charges.filter(decided), "undo", by=by, reason=reason, change=_reset, shown=shown)
+
+
+def _give_back(charges: ChargeQuerySet, *, by: Any, reason: str, shown: tuple[ChargeQuerySet, str]) -> int:
+    require_permission(by, "charges.reattribute_charge", "say who pays for charges")
+    restorer = Restorer()
+
+    def change(charge: Charge) -> None:
+        restorer.restore(charge)
+        put_by_flags(charge)
+
+    return _decide(charges, "undo", by=by, reason=reason, change=change, describe=_payer, shown=shown)
 
 
 @transaction.atomic
@@ -85,6 +101,7 @@ def reattribute(
     moved: list[Charge] = []
 
     def change(charge: Charge) -> None:
+        remember(charge)
         has_moved = project is not None and charge.project_id != project.pk
         charge.pi, charge.project = pi or charge.pi, project or charge.project
         if funding_account:
@@ -121,6 +138,7 @@ def choose_fund(charges: ChargeQuerySet, *, funding_account: FundingAccount, rea
     require_standing(funding_account)
 
     def change(charge: Charge) -> None:
+        remember(charge)
         charge.funding_account, charge.fund_step = funding_account, Charge.FundStep.DECISION
 
     reason = require_reason(reason)
@@ -232,7 +250,7 @@ def _payer(charge: Charge) -> str:
 
 CHANGED = [
     "review_status", "flags", "decided_by", "decided_at", "decision_reason", "pi", "project", "funding_account",
-    "fund_step", "exchange_rate", "list_amount", "contracted_amount", "due_amount",
+    "fund_step", "payer_before", "exchange_rate", "list_amount", "contracted_amount", "due_amount",
 ]  # fmt: skip
 
 

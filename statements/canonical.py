@@ -110,7 +110,7 @@ THIRD = SECOND | {
         "invoice_id list_unit_price pricing_quantity pricing_unit provider_name resource_id resource_name "
         "service_category service_name sku_id list_amount contracted_amount due_amount exchange_rate_id pi_id "
         "project_id funding_account_id fund_step rule_id account_code funder subsidy_fund reference_1 reference_2 "
-        "flags review_status decided_by_id decided_at decision_reason"
+        "flags review_status decided_by_id decided_at decision_reason payer_before"
     ),
     "charges.Dispute": (
         "id period_id pi_id project_id charge_id source_id service_name funding_account_id list_amount due_amount state "

@@ -92,6 +92,11 @@ def is_in(*statuses: str) -> Callable[[Charge], bool]:
     return is_offered
 
 
+def _may_be_undone(charge: Charge) -> bool:
+    is_moved = charge.payer_before is not None and is_in(*review.UNDECIDED)(charge)
+    return is_moved or is_in(*review.DECIDED)(charge)
+
+
 STAGES: dict[str, tuple[Callable[..., int], str]] = {
     "approve": (review.approve, "approved"),
     "reattribute": (review.reattribute, "given to another payer"),
@@ -142,9 +147,12 @@ STEPS: dict[str, Step] = {
         label="Undo the decision",
         run=on_one(*STAGES["undo"]),
         permission="charges.review_charge",
-        explanation="The charges are undecided again: held where they have flags, clear where they have none.",
+        explanation=(
+            "The charges are undecided again: held where they have flags, clear where they have none. Undecided ones go "
+            "back to who paid before a person said who does."
+        ),
         form=OptionalReasonForm,
         icon="undo",
-        is_offered=is_in(Status.APPROVED, Status.EXCLUDED, Status.DEFERRED),
+        is_offered=_may_be_undone,
     ),
 }

@@ -84,7 +84,7 @@ def copy_of(charge: Charge, kind: str) -> Charge:
         if relation.is_cached(charge):  # or it would be read again
             setattr(copy, name, getattr(charge, name))
     copy.pk, copy.kind, copy.origin, copy.replaces_id = None, kind, charge, None
-    copy.superseded_by_id = None
+    copy.superseded_by_id = copy.payer_before = None
     copy.pi = charge.pi and charge.pi.standing
     if charge.fund_step != Charge.FundStep.SPLIT:
         copy.project = charge.project and charge.project.standing

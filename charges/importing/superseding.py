@@ -7,6 +7,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from charges.attribution.funding import ProjectFunds
+from charges.attribution.undoing import remember
 from charges.converting import convert, revert
 from charges.dividing import divide_decided
 from charges.flags import PAYER_FLAGS, ChangedAfterApproval
@@ -24,7 +25,7 @@ Status = Charge.ReviewStatus
 PAYER = ("pi__merged_into", "project__merged_into", "funding_account__merged_into")
 DECIDED = (
     "pi", "project", "funding_account", "fund_step", "flags", "review_status", "decided_by", "decided_at",
-    "decision_reason", "exchange_rate", "list_amount", "contracted_amount", "due_amount",
+    "decision_reason", "payer_before", "exchange_rate", "list_amount", "contracted_amount", "due_amount",
 )  # fmt: skip
 
 
@@ -117,6 +118,8 @@ def decided(charges: QuerySet[Charge]) -> QuerySet[Charge]:
 
 def carry_payer(old: Charge, new: Charge) -> None:
     """Of a decided charge: who pays goes along as one, never a PI from here and a fund from there."""
+    if old.payer_before:
+        remember(new)
     if old.decided_at and _differs(old.pi, new.pi) | _differs(old.project, new.project):
         new.pi, new.project = _standing(old.pi, new.pi), _standing(old.project, new.project)
         if old.funding_account or old.fund_step == Charge.FundStep.SPLIT:

@@ -159,6 +159,7 @@ class Charge(models.Model):
     decided_by = unindexed(settings.AUTH_USER_MODEL, null=True)
     decided_at = models.DateTimeField(null=True)
     decision_reason = models.TextField(blank=True)
+    payer_before = models.JSONField(null=True, editable=False, help_text="Who paid until a person said who does")
 
     objects = ChargeQuerySet.as_manager()
 
