@@ -15,7 +15,7 @@ from babel.dates import format_date
 from babel.numbers import format_currency
 from django.conf import settings
 from django.utils import timezone
-from jinja2 import FileSystemLoader, StrictUndefined, TemplateError, TemplateNotFound, TemplateSyntaxError
+from jinja2 import FileSystemLoader, StrictUndefined, TemplateNotFound, TemplateSyntaxError
 from jinja2.sandbox import ImmutableSandboxedEnvironment, SandboxedEnvironment
 
 from charges.money import minor_unit, printed, round_to_currency
@@ -54,16 +54,9 @@ def render(name: str, /, *, autoescape: bool, **context: Any) -> str:
     """The text that a template makes. Raises Refused naming the file and line that is wrong."""
     try:
         return environment(autoescape=autoescape).get_template(name).render(context)
-    except (
-        TemplateError,
-        ArithmeticError,
-        AttributeError,
-        LookupError,
-        RecursionError,
-        TypeError,
-        ValueError,
-    ) as error:
-        raise Refused(f"The template {_where(error, name)} cannot be used: {error}.") from error
+    except Exception as error:
+        why = str(error).rstrip(".") or type(error).__name__
+        raise Refused(f"The template {_where(error, name)} cannot be used: {why}.") from error
 
 
 def money(amount: Decimal, currency: str) -> str:

@@ -104,6 +104,9 @@ def test_a_template_that_includes_itself_is_named(home):
         ("one\n{{ nobody }}\n", "line 2, cannot be used: 'nobody' is undefined."),
         ("one\ntwo\n{% if %}", "line 3, cannot be used: Expected an expression, got 'end of statement block'."),
         ("{{ 1 / 0 }}", "line 1, cannot be used: division by zero."),
+        ("{{ '2025-01' | date }}", "line 1, cannot be used: AssertionError."),
+        ("{{ 'x' * 10**15 }}", "line 1, cannot be used: MemoryError."),
+        ("{{ 1 | nothing }}", "line 1, cannot be used: No filter named 'nothing'."),
         ("\n{{ amount|money }}", "line 2, cannot be used: money() missing 1 required positional argument: 'currency'."),
     ],
 )
