@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import fields
-from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -28,16 +27,15 @@ def compose_message(delivery: EmailDelivery, statements: Sequence[Statement]) ->
     if not statements:
         raise Refused("There is no statement to send.")
     context = context_of(statements, recipient=delivery.recipient, kind=delivery.kind, sent_to=_delegates(delivery))
-    values = _values(context)
-    name = "reminder" if delivery.kind == Kind.REMINDER else "statement"
+    subject, text, html = _parts("reminder" if delivery.kind == Kind.REMINDER else "statement", context)
     message = EmailMultiAlternatives(
-        subject=one_line(render(f"emails/{name}-subject.txt", autoescape=False, **values)),
-        body=render(f"emails/{name}-body.txt", autoescape=False, **values),
+        subject=subject,
+        body=text,
         to=[delivery.recipient],
         reply_to=[settings.REPLY_TO_EMAIL] if settings.REPLY_TO_EMAIL else None,
         headers=_headers(delivery),
     )
-    message.attach_alternative(render(f"emails/{name}-body.html", autoescape=True, **values), "text/html")
+    message.attach_alternative(html, "text/html")
     # For providers: what their reports are told by; and no pixel, no link of theirs in a mail about money
     message.metadata = reference(delivery)  # type: ignore[attr-defined]
     message.track_opens = message.track_clicks = False  # type: ignore[attr-defined]
@@ -55,9 +53,10 @@ def require_address(address: str) -> None:
 
 
 def preview(statements: Sequence[Statement]) -> bytes:
-    """The body that the PI would read, as HTML; nothing is sent."""
+    """Subject, HTML and text that the PI would get, one below the other as a page; nothing is sent."""
     context = context_of(statements, recipient=statements[0].pi.email, kind=Kind.STATEMENTS)
-    return render("emails/statement-body.html", autoescape=True, **_values(context)).encode()
+    subject, text, html = _parts("statement", context)
+    return render("customizing/mail.html", autoescape=True, subject=subject, text=text, html=html).encode()
 
 
 def context_of(
@@ -82,8 +81,12 @@ def context_of(
     )
 
 
-def _values(context: MailContext) -> dict[str, Any]:
-    return {field.name: getattr(context, field.name) for field in fields(context)}
+def _parts(name: str, context: MailContext) -> tuple[str, str, str]:
+    """Subject, text and HTML."""
+    values = {field.name: getattr(context, field.name) for field in fields(context)}
+    subject = render(f"emails/{name}-subject.txt", autoescape=False, **values)
+    text = render(f"emails/{name}-body.txt", autoescape=False, **values)
+    return one_line(subject), text, render(f"emails/{name}-body.html", autoescape=True, **values)
 
 
 def _figures(statement: Statement) -> ProjectFigures:

@@ -126,6 +126,33 @@ def test_a_draft_that_breaks_is_told_with_file_and_line(home, tmp_path):
     assert str(refusal.value) == f"The template {draft}, line 2, cannot be used: 'due_amont' is undefined."
 
 
+@pytest.mark.parametrize("name", KINDS["email"].files)
+def test_a_preview_of_a_mail_tries_all_of_its_parts(home, name):
+    render_statements(named_month())
+    draft = home / "templates" / "drafts" / name
+    draft.parent.mkdir(parents=True)
+    draft.write_text("\n{{ pi_nam }}")
+
+    with pytest.raises(Refused) as refusal:
+        preview_template("email")
+
+    assert str(refusal.value) == f"The template {draft}, line 2, cannot be used: 'pi_nam' is undefined."
+
+
+def test_a_preview_of_a_mail_shows_its_subject_and_its_text(home):
+    render_statements(named_month())
+    for part in KINDS["email"].files:
+        draft = home / "templates" / "drafts" / part
+        draft.parent.mkdir(parents=True, exist_ok=True)
+        draft.write_text(f"<p>{part} of {{{{ pi_name }}}}</p>")
+
+    made = preview_template("email").content.decode()
+
+    assert made.count("<p>emails/statement-body.html of Ada Lovelace</p>") == 1
+    assert made.count("&lt;p&gt;emails/statement-body.txt of Ada Lovelace&lt;/p&gt;") == 1
+    assert made.count("&lt;p&gt;emails/statement-subject.txt of Ada Lovelace&lt;/p&gt;") == 1
+
+
 def test_a_preview_of_a_journal_is_the_file(home):
     period = named_month()
     exported = journaling.export_journal(period)
