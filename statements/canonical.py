@@ -110,7 +110,7 @@ THIRD = SECOND | {
         "invoice_id list_unit_price pricing_quantity pricing_unit provider_name resource_id resource_name "
         "service_category service_name sku_id list_amount contracted_amount due_amount exchange_rate_id pi_id "
         "project_id funding_account_id fund_step rule_id account_code funder subsidy_fund reference_1 reference_2 "
-        "flags review_status decided_by_id decided_at decision_reason payer_before"
+        "flags review_status decided_by_id decided_at decision_reason"
     ),
     "charges.Dispute": (
         "id period_id pi_id project_id charge_id source_id service_name funding_account_id list_amount due_amount state "
@@ -141,11 +141,14 @@ THIRD = SECOND | {
     "statements.RuleInForce": "id period_id kind rule_id version since says",
 }
 
+# With who paid before a person said who does.
+FOURTH = THIRD | {"charges.Charge": f"{THIRD['charges.Charge']} payer_before"}
+
 FOLDER, SUFFIX = "seals", ".jsonl"
-ALGORITHM = 3
+ALGORITHM = 4
 VERSIONS: dict[int, dict[str, list[str]]] = {
     number: {table: fields.split() for table, fields in version.items()}
-    for number, version in enumerate((FIRST, SECOND, THIRD), start=1)
+    for number, version in enumerate((FIRST, SECOND, THIRD, FOURTH), start=1)
 }
 
 

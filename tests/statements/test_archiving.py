@@ -36,7 +36,7 @@ def test_finalize_seals_the_month(billing_admin):
 
     period.refresh_from_db()
     assert (period.state, period.finalized_by) == ("finalized", billing_admin)
-    assert (seal.number, seal.previous, seal.algorithm, seal.sealed_by) == (1, None, 3, billing_admin)
+    assert (seal.number, seal.previous, seal.algorithm, seal.sealed_by) == (1, None, 4, billing_admin)
     assert seal.totals == {"list": "100.00", "discount": "-87.50", "due": "12.50"}
     assert seal.counts == {
         "periods.BillingPeriod": 1,
