@@ -2,12 +2,16 @@
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
+from charges.importing import pages
 from periods.errors import Refused
+
+LARGEST_PAGES = 256_000_000  # bytes, unpacked, of all columns of a row group: writers make pages of about one million
 
 
 class Table(NamedTuple):
@@ -16,25 +20,79 @@ class Table(NamedTuple):
     batches: Iterator[list[list[str]]]
 
 
-def open_table(source: Path | IO[bytes], name: str, size: int) -> Table:
-    """Streams rows in batches of `size`. Raises Refused for a damaged file."""
-    from pyarrow import ArrowException, parquet  # noqa: PLC0415 - a quarter of a second that other files need not wait
+def open_table(source: Path | IO[bytes], name: str, *, size: int, heavy: int) -> Table:
+    """Streams rows in batches of `size`, fewer where they hold more than `heavy` characters or cells.
+
+    Raises Refused for a damaged file, and for one that memory does not hold.
+    """
+    from pyarrow import ArrowException  # noqa: PLC0415 - a quarter of a second that other files need not wait
 
     damaged = (ArrowException, OSError, ValueError)
     sentence = f"{name} is a damaged or incomplete Parquet file."
     try:
-        file = parquet.ParquetFile(source, pre_buffer=False)
+        file = _open(source, name)
     except damaged as error:
         raise Refused(sentence) from error
 
     def batches() -> Iterator[list[list[str]]]:
         try:
-            for batch in file.iter_batches(batch_size=size, use_threads=False):
-                yield [list(row) for row in zip(*map(_texts, batch.columns), strict=True)]
+            for batch in file.iter_batches(batch_size=_bearable(file, size, heavy), use_threads=False):
+                for part in _parts(batch, name, heavy):
+                    yield [list(row) for row in zip(*map(_texts, part.columns), strict=True)]
         except damaged as error:
             raise Refused(sentence) from error
 
     return Table(list(file.schema_arrow.names), file.metadata.num_rows, batches())
+
+
+def _open(source: Path | IO[bytes], name: str) -> Any:
+    """Text is read as it is kept, each value once: a million times the same may take no more bytes in the file."""
+    from pyarrow import parquet  # noqa: PLC0415
+
+    metadata = parquet.read_metadata(source)
+    with source.open("rb") if isinstance(source, Path) else nullcontext(source) as binary:
+        if pages.memory(binary, metadata) > LARGEST_PAGES:
+            raise Refused(
+                f"{name} has pages that unpack to more than {LARGEST_PAGES:,} bytes: write it in smaller pages."
+            )
+    columns = [at for at in map(metadata.schema.column, range(metadata.num_columns)) if at.path == at.name]
+    texts = [at.path for at in columns if at.physical_type == "BYTE_ARRAY" and at.logical_type.type != "DECIMAL"]
+    is_json = any(at.logical_type.type == "JSON" for at in columns)  # as a type of its own it is not read so
+    return parquet.ParquetFile(
+        source, metadata=metadata, read_dictionary=texts, pre_buffer=False, arrow_extensions_enabled=not is_json
+    )
+
+
+def _bearable(file: Any, size: int, heavy: int) -> int:
+    """Rows of a batch, by their number of columns and by the bytes that the file keeps for them."""
+    groups = [file.metadata.row_group(at) for at in range(file.metadata.num_row_groups)]
+    by_bytes = [heavy * group.num_rows // group.total_byte_size for group in groups if group.total_byte_size > heavy]
+    fixed = sum(column.length for column in map(file.schema.column, range(len(file.schema))) if column.length > 0)
+    return max(1, min(size, heavy // (fixed + file.metadata.num_columns), *by_bytes))
+
+
+def _parts(batch: Any, name: str, heavy: int) -> Iterator[Any]:
+    if sum(map(_weight, batch.columns)) <= heavy:
+        yield batch
+    elif batch.num_rows == 1:
+        raise Refused(f"{name} holds a row of more than {heavy:,} characters: that is no billing row.")
+    else:
+        half = batch.num_rows // 2
+        yield from _parts(batch.slice(0, half), name, heavy)
+        yield from _parts(batch.slice(half), name, heavy)
+
+
+def _weight(column: Any) -> int:
+    """Characters and cells that a column of a batch comes to, told before it is written out."""
+    import pyarrow as pa  # noqa: PLC0415
+    from pyarrow import compute  # noqa: PLC0415
+
+    if not pa.types.is_dictionary(column.type):
+        return int(column.nbytes)
+    if not (pa.types.is_string(column.type.value_type) or pa.types.is_binary(column.type.value_type)):
+        return len(column)
+    lengths = compute.binary_length(column.dictionary).take(column.indices)
+    return len(column) + (compute.sum(lengths.cast(pa.int64())).as_py() or 0)
 
 
 def _texts(column: Any) -> list[str]:
@@ -43,7 +101,10 @@ def _texts(column: Any) -> list[str]:
 
     kind = column.type
     if pa.types.is_dictionary(kind):
-        return _texts(column.dictionary_decode())
+        if len(column.dictionary) > len(column):
+            return _texts(column.dictionary_decode())
+        texts = _texts(column.dictionary)
+        return ["" if at is None else texts[at] for at in column.indices.to_pylist()]
     if pa.types.is_float16(kind):
         return _texts(column.cast(pa.float32()))
     if pa.types.is_float32(kind):

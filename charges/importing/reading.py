@@ -98,7 +98,7 @@ def _open(opened: ExitStack, file: _File) -> tuple[Header, Iterator[Chunk]]:
     if start == PARQUET:  # has its table of contents at the end, so that a packed one is laid aside first
         is_plain = not file.member and kind_of(file.path) == PARQUET
         source = file.path if is_plain else opened.enter_context(_laid_aside(binary))
-        table = parquet.open_table(source, file.name, CHUNK)
+        table = parquet.open_table(source, file.name, size=CHUNK, heavy=HEAVY)
         size = file.path.stat().st_size if is_plain else raw.tell() - begin
         return _header(table.names, file.name), _numbered(table, size)
     text = io.TextIOWrapper(binary, encoding=encoding_of(start, file.encoding), newline="")
