@@ -137,6 +137,16 @@ def test_a_row_of_the_detail_adds_up_as_it_is_printed():
     assert "node-7 $24.19 −$22.25 $1.94" in words(draft())
 
 
+def test_a_long_quantity_and_its_rate_stand_on_one_line():
+    usage = {"pricing_quantity": "18250.75", "pricing_unit": "GB-Months", "list_unit_price": "0.023"}
+    make_charge(service_name="Amazon Simple Storage Service", list_amount="419.76725", **usage)
+
+    lines = words(draft())
+    by_service = lines[: lines.index("Charges")]
+
+    assert [line.count("18,250.75 GB-Months ×\N{NO-BREAK SPACE}$0.023") for line in by_service].count(1) == 1
+
+
 def test_a_converted_charge_says_from_what_and_by_which_rate():
     rate = make_rate("1.1")
     make_charge(list_amount="20.13", due_amount="0", billing_currency="EUR", exchange_rate=rate)
