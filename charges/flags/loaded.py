@@ -25,8 +25,8 @@ class ChangedAfterApproval(Flag):
 
 class Divided(Flag):
     name, label = "divided", "Divided, unclear"
-    about = "Other rows look like parts of it, and do not add up."
-    reason = "Other rows look like parts of this charge, or of the same one, and do not add up: both would be billed."
+    about = "Other rows look like parts of it, and do not add up or name another resource."
+    reason = "Other rows look like parts of this charge, or of the same one, and do not add up or name another resource: both would be billed."
 
 
 class Late(Flag):

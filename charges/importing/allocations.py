@@ -3,11 +3,13 @@
 FOCUS 1.3, "split cost allocation": a row with AllocatedMethodId is a part; the other columns are those of its
 origin, and the amounts of all parts add up to the origin's. Only the origin's own row has no AllocatedMethodId.
 Providers round parts, so that a sum may miss by a little; a row that could be an origin and is not the sum is for a
-person to look at.
+person to look at. So is a row that is the sum of parts which name resources of their own, against the specification:
+nothing tells whether they were divided from it.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from charges.focus import Header
 from charges.importing.reading import Chunk
@@ -17,8 +19,10 @@ from charges.models import Charge, Source
 
 Corrector = Callable[[RowReader, int, list[str]], Rows | None]
 KEY = ("billing_account_id", "sub_account_id", "resource_id", "sku_id", "charge_category", "service_name")
+BUT_RESOURCE = tuple(field for field in KEY if field != "resource_id")
 ROUNDING = 1000  # billionths that a part may be off by
 Amounts = tuple[int, int]  # due and list, in billionths
+Row = tuple[int, int, str, Amounts]  # its key, that without its resource, and the method of a part
 
 
 @dataclass(slots=True)
@@ -49,6 +53,9 @@ class Divided:
             return Division.ORIGIN if self._is_sum(amounts) else Division.NONE
         return Division.UNCLEAR
 
+    def may_be_of(self, amounts: Amounts) -> bool:
+        return any(amounts) and (self._is_sum(amounts) or self._is_sum(self.beside))
+
     def _is_sum(self, amounts: Amounts) -> bool:
         due, listed = amounts
         rounding = ROUNDING * self.parts
@@ -62,36 +69,63 @@ class Allocations:
         """`corrector` reads a bad row, by line and cells, as somebody corrected it; None where nobody did."""
         self.corrector = corrector
         self.divided: dict[int, Divided] = {}
+        self.resources: dict[int, set[int]] = {}  # keys of parts, by the key without its resource
+        self.undivided: dict[int, Amounts] = {}  # rows whose own key has no parts, by that too
 
     def learn(self, reader: RowReader, chunk: Chunk) -> None:
         """Add the parts of a chunk up, before any row is loaded."""
-        for key, method, amounts in self._rows(reader, chunk):
+        for key, alike, method, amounts in self._rows(reader, chunk):
             if method:
                 self.divided.setdefault(key, Divided()).add_part(amounts)
+                self.resources.setdefault(alike, set()).add(key)
 
     def weigh(self, reader: RowReader, chunk: Chunk) -> None:
         """Gather, once all parts are known, the rows that they could be of."""
-        for key, method, amounts in self._rows(reader, chunk):
-            if not method and key in self.divided and any(amounts):
+        for key, alike, method, amounts in self._rows(reader, chunk):
+            if method or not any(amounts):
+                continue
+            if key in self.divided:
                 self.divided[key].add_other(amounts)
+            elif alike in self.resources:
+                due, listed = self.undivided.get(alike, (0, 0))
+                self.undivided[alike] = due + amounts[0], listed + amounts[1]
 
-    def _rows(self, reader: RowReader, chunk: Chunk) -> Iterator[tuple[int, str, Amounts]]:
+    def _rows(self, reader: RowReader, chunk: Chunk) -> Iterator[Row]:
         bad: list[tuple[int, list[str]]] = []
         remember: Callable[[BadRow, int, list[str]], None] = lambda _, line, cells: bad.append((line, cells))  # noqa: E731
         for rows in reader.sift(chunk, remember):
-            yield from zip(_keys(rows), rows.allocated_by, _amounts(rows), strict=True)
+            yield from _weighed(rows)
         for line, cells in bad:
             if corrected := self.corrector(reader, line, cells):
-                yield from zip(_keys(corrected), corrected.allocated_by, _amounts(corrected), strict=True)
+                yield from _weighed(corrected)
 
     def judge(self, rows: Rows) -> Sequence[Division]:
+        """Once all rows are weighed."""
         if not self.divided:
             return [Division.NONE] * len(rows)
-        found = zip(_keys(rows), rows.allocated_by, _amounts(rows), strict=True)
         return [
-            Division.NONE if method or key not in self.divided else self.divided[key].judge(amounts)
-            for key, method, amounts in found
+            Division.NONE if method else self._judge(key, alike, amounts)
+            for key, alike, method, amounts in _weighed(rows)
         ]
+
+    def _judge(self, key: int, alike: int, amounts: Amounts) -> Division:
+        if key in self.divided:
+            return self.divided[key].judge(amounts)
+        stray = self._strays.get(alike)
+        return Division.UNCLEAR if stray and stray.may_be_of(amounts) else Division.NONE
+
+    @cached_property
+    def _strays(self) -> dict[int, Divided]:
+        """Parts of several resources, none of which has another row, added up as if they were of one origin."""
+        strays = {}
+        for alike, keys in self.resources.items():
+            alone = [self.divided[key] for key in keys if not any(self.divided[key].beside)]
+            if len(alone) > 1:
+                due, listed, parts = (
+                    sum(numbers) for numbers in zip(*((d.due, d.listed, d.parts) for d in alone), strict=True)
+                )
+                strays[alike] = Divided(due, listed, parts, self.undivided.get(alike, (0, 0)))
+        return strays
 
 
 def has_allocations(header: Header) -> bool:
@@ -113,6 +147,10 @@ def _amounts(rows: Rows) -> Iterator[Amounts]:
     return zip(rows.due, (costs.list or 0 for costs in rows.costs), strict=True)
 
 
-def _keys(rows: Rows) -> list[int]:
-    columns = [rows.text(field) for field in KEY]
+def _weighed(rows: Rows) -> Iterator[Row]:
+    return zip(_keys(rows, KEY), _keys(rows, BUT_RESOURCE), rows.allocated_by, _amounts(rows), strict=True)
+
+
+def _keys(rows: Rows, fields: Sequence[str]) -> list[int]:
+    columns = [rows.text(field) for field in fields]
     return list(map(hash, zip(*columns, rows.currencies, rows.starts, rows.ends, strict=True)))

@@ -92,6 +92,28 @@ def test_what_may_be_an_origin_is_held(deliver, others):
     assert {tuple(charge.flags) for charge in Charge.objects.filter(review_status="held")} == {("divided",)}
 
 
+@pytest.mark.parametrize("origins", [("10",), ("3", "7")])
+def test_what_may_be_the_origin_of_parts_that_name_resources_of_their_own_is_held(deliver, origins):
+    """FOCUS: each repeats the resource of its origin. Without it nothing tells whose parts they are."""
+    deliver(
+        *(row(cost, resource=f"node-{cost}") for cost in origins), row("4", "cpu", "pod-1"), row("6", "cpu", "pod-2")
+    )
+
+    clear = [(Decimal(4), "clear"), (Decimal(6), "clear")]
+    assert counted() == sorted([*clear, *((Decimal(origin), "held") for origin in origins)])
+    assert {tuple(charge.flags) for charge in Charge.objects.filter(review_status="held")} == {("divided",)}
+
+
+@pytest.mark.parametrize("origin", [(), (row("10", resource="node-1"), row("10", resource="node-2"))])
+def test_a_charge_like_one_that_was_divided_is_billed(deliver, origin):
+    parts = [row(cost, "cpu", node) for node in ("node-1", "node-2") for cost in ("4", "6")]
+    deliver(*origin, *parts, row("10", resource="node-3"))
+
+    counting = [amount for amount, status in counted() if status == "clear"]
+    assert counting == [4, 4, 6, 6, 10]
+    assert {status for _, status in counted()} == {"clear", *(["not_billable"] if origin else [])}
+
+
 def test_an_origin_that_is_divided_only_later_stops_counting(deliver):
     deliver(row("10"), row("1", resource="other"))
     delivery = deliver(row("10"), row("1", resource="other"), row("4", "cpu"), row("6", "cpu"), name="b.csv")
