@@ -22,6 +22,7 @@ from charges.money import minor_unit, printed, round_to_currency
 from periods.calendar import first_day
 from periods.errors import Refused
 
+LONGEST = 50_000_000  # characters that a template makes
 MINUS = "\N{MINUS SIGN}"
 ISOLATE, END = "\N{FIRST STRONG ISOLATE}", "\N{POP DIRECTIONAL ISOLATE}"
 RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff]")
@@ -53,10 +54,20 @@ def environment(*, autoescape: bool) -> SandboxedEnvironment:
 def render(name: str, /, *, autoescape: bool, **context: Any) -> str:
     """The text that a template makes. Raises Refused naming the file and line that is wrong."""
     try:
-        return environment(autoescape=autoescape).get_template(name).render(context)
+        return "".join(_ending(environment(autoescape=autoescape).get_template(name).generate(context)))
     except Exception as error:
         why = str(error).rstrip(".") or type(error).__name__
         raise Refused(f"The template {_where(error, name)} cannot be used: {why}.") from error
+
+
+def _ending(parts: Iterator[str]) -> Iterator[str]:
+    """A loop within a loop may run for ever; what comes out of it does not."""
+    left = LONGEST
+    for part in parts:
+        left -= len(part)
+        if left < 0:
+            raise ValueError(f"it makes more than {LONGEST:,} characters, as a loop within a loop may")
+        yield part
 
 
 def money(amount: Decimal, currency: str) -> str:

@@ -117,6 +117,18 @@ def test_a_broken_template_is_named_with_its_line(home, text, sentence):
     assert str(refused.value) == f"The template {file}, {sentence}"
 
 
+def test_a_template_without_an_end_is_ended(home):
+    loop = "{% for a in range(99999) %}{% for b in range(99999) %}" + "x" * 5000 + "{% endfor %}{% endfor %}"
+    write(home, loop)
+
+    with pytest.raises(Refused) as refused:
+        templating.render("note.txt", autoescape=False)
+
+    assert str(refused.value) == (
+        "The template note.txt cannot be used: it makes more than 50,000,000 characters, as a loop within a loop may."
+    )
+
+
 def test_an_absent_template_is_named(home):
     with pytest.raises(Refused) as refused:
         templating.render("nowhere.txt", autoescape=False)
