@@ -106,12 +106,12 @@ class History:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """A project or fund that ends within half a year, or has ended."""
+    """The end of the project; of a fund that ends within half a year, or has ended."""
 
     what: str
     last_day: date
     days: int  # left after the day of issue; negative where it has ended
-    warning: int  # 180, 90 or 30 days; 0: ended
+    warning: int | None  # 180, 90 or 30 days; 0: ended; nothing: it is further away
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,6 +93,7 @@ def test_statements_under_a_name_that_was_merged_count():
 @pytest.mark.parametrize(
     ("today", "days", "warning"),
     [
+        ("2024-12-31", 181, None),
         ("2025-01-01", 180, 180),
         ("2025-04-01", 90, 90),
         ("2025-05-31", 30, 30),
@@ -110,10 +111,10 @@ def test_the_end_is_told_in_time(time_machine, today, days, warning):
     assert (ending.what, ending.days, ending.warning) == ("Project engine", days, warning)
 
 
-def test_an_end_in_the_far_future_is_not_told(time_machine):
+def test_a_fund_that_ends_in_the_far_future_is_not_told_of(time_machine):
     time_machine.move_to("2024-12-31T12:00:00Z")
-    make_project(end_date=date(2025, 6, 30))
-    make_charge()
+    make_fund(valid_until=date(2025, 6, 30))
+    make_charge(due_amount="5")
 
     assert composed().endings == []
 

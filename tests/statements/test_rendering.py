@@ -198,7 +198,7 @@ def test_the_dispute_date_and_the_seal_are_printed(settings):
     said = " ".join(found)
     assert said.count(f"Something wrong? Object by {until} at {page}: say there what is wrong with which line.") == 1
     assert f"Questions: billing@example.edu, naming {statement.printed_number}." in found
-    assert "Ledger sealed up to 0123456789abcdef when this statement was issued." in found
+    assert "Ledger sealed up to 0123456789abcdef0123456789abcdef when this statement was issued." in found
 
 
 def test_every_page_says_whose_it_is_and_of_how_many():
