@@ -34,7 +34,7 @@ class Place(NamedTuple):
     """What tells one statement line from another, as it is printed."""
 
     fund: str
-    percent: Decimal
+    percent: str
     account_code: str
     funder: str
     source: str
@@ -78,7 +78,7 @@ def _shares(charge: Any, payer: Payer, books: Books) -> Iterator[tuple[Place, Am
     whole = (listed, contracted - listed, due - contracted, ZERO, due)
     for fund, percent in books.parts(payer.project, key):
         code = books.account_code(key.account_code, fund, source)
-        place = Place(str(fund or ""), percent, code, key.funder, str(source), key.service_name, description)
+        place = Place(str(fund or ""), _text(percent), code, key.funder, str(source), key.service_name, description)
         if percent:
             yield place, _times(whole, EXACT.divide(percent, HUNDRED))
 
@@ -90,7 +90,7 @@ def _sums_charges(line: StatementLine) -> bool:
 
 def _place(line: StatementLine) -> Place:
     fund, source = str(line.funding_account or ""), str(line.source or "")
-    return Place(fund, line.percent, line.account_code, line.funder, source, line.service_name, line.description)
+    return Place(fund, _text(line.percent), line.account_code, line.funder, source, line.service_name, line.description)
 
 
 def _amounts(line: StatementLine) -> Amounts:
