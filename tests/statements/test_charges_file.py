@@ -75,10 +75,10 @@ def test_a_divided_charge_has_a_row_for_each_fund():
     rows = rows_of(found)
 
     assert [(row["row"], row["fund"], row["percent"], row["due_amount"]) for row in rows] == [
-        ("charge", "NSF-1", "60.00", "0.018"),
-        ("charge", "NSF-2", "40.00", "0.012"),
-        ("rounding", "NSF-1", "60.00", "-0.008"),
-        ("rounding", "NSF-2", "40.00", "0.008"),
+        ("charge", "NSF-1", "60", "0.018"),
+        ("charge", "NSF-2", "40", "0.012"),
+        ("rounding", "NSF-1", "60", "-0.008"),
+        ("rounding", "NSF-2", "40", "0.008"),
     ]
     assert sums(rows) == figures(found.statement)
 
