@@ -1,8 +1,5 @@
-import csv
-import io
 from datetime import date
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -10,50 +7,16 @@ from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
 from charges.adjusting import adjust
-from charges.models import Charge, FundingShare, FundingSplit, ReviewRule
-from periods.errors import NotPermitted, PeriodLocked, Refused, WrongState
+from charges.models import Charge, FundingShare, FundingSplit
+from periods.errors import NotPermitted, PeriodLocked, Refused
 from periods.models import AuditEntry
 from statements.issuing import issue_statements
-from statements.journaling import (
-    acknowledge_journal,
-    cell,
-    export_journal,
-    outstanding,
-    reject_journal,
-    templates,
-    void_journal,
-)
+from statements.journaling import acknowledge_journal, export_journal, outstanding
 from statements.models import ArchivedDocument, Journal, JournalLine, Statement, StatementLine
 from tests.make import make_charge, make_closed, make_finalized, make_fund, make_period, make_pi, make_source
+from tests.statements.journals import amounts, make_issued, make_template, rows
 
 pytestmark = pytest.mark.django_db
-
-REASON = "finance found a typing error"
-
-
-def make_issued(period=None):
-    period = make_closed(period or make_period())
-    issue_statements(period)
-    return period
-
-
-def entries(journal):
-    """(account, debit, credit) of each line."""
-    return [(line.account, str(line.debit + 0), str(line.credit + 0)) for line in journal.lines.all()]
-
-
-def amounts(journal):
-    return {line.account: line.debit - line.credit for line in journal.lines.all()}
-
-
-def rows(content):
-    return list(csv.DictReader(io.StringIO(content.decode(), newline="")))
-
-
-def make_template(home: Path, name: str, text: str):
-    folder = home / "templates" / "journals"
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{name}.csv").write_text(text)
 
 
 def test_journal_debits_funds_and_credits_the_source():
@@ -223,47 +186,6 @@ def test_export_refused_without_permission(outsider):
     assert Journal.objects.count() == 0
 
 
-def test_change_after_export_must_wait_until_the_journal_is_settled():
-    make_charge(due_amount="10")
-    period = make_issued()
-    export_journal(period)
-    make_charge(due_amount="5")
-    issue_statements(period)
-
-    with pytest.raises(Refused, match=r"^J-2025-01-1 was exported, and the statements have changed since: "):
-        export_journal(period)
-
-
-@pytest.mark.parametrize("settle", [reject_journal, void_journal])
-def test_settled_journal_is_replaced_whole(settle):
-    make_charge(due_amount="10")
-    period = make_issued()
-    first = export_journal(period).journal
-    make_charge(due_amount="5")
-    issue_statements(period)
-
-    settled = settle(first, reason=REASON, by=None)
-    second = export_journal(period).journal
-
-    assert settled.reason == REASON
-    assert (second.number, amounts(second)) == (2, {"NSF-1": 15, "cluster": -15})
-
-
-def test_after_acknowledgement_the_next_journal_holds_only_the_differences():
-    make_charge(due_amount="10")
-    dropped = make_charge(due_amount="4", funding_account=make_fund("NSF-2"))
-    period = make_issued()
-    export_journal(period)
-    acknowledge_journal(period, reference="GL-1")
-    make_charge(due_amount="5")
-    Charge.objects.filter(pk=dropped.pk).update(review_status="excluded")
-    issue_statements(period)
-
-    second = export_journal(period).journal
-
-    assert (second.number, amounts(second)) == (2, {"NSF-1": 5, "NSF-2": -4, "cluster": -1})
-
-
 def test_emptied_month_is_reversed_in_the_ledger():
     make_charge(due_amount="10")
     period = make_issued()
@@ -321,187 +243,6 @@ def test_bearer_of_a_write_off_has_it_netted_with_its_own_charges():
 
     lines = journal.lines.values_list("account", "debit", "credit")
     assert list(lines) == [("DEAN", 9, 0), ("NSF-1", 6, 0), ("cluster", 0, 15)]
-
-
-def test_acknowledge_records_finance_s_reference():
-    make_charge(due_amount="10")
-    period = make_issued()
-    export_journal(period)
-
-    journal = acknowledge_journal(period, reference=" GL-2025-0042 ")
-
-    assert (journal.state, journal.reference) == ("acknowledged", "GL-2025-0042")
-    assert journal.acknowledged_at is not None
-
-
-def test_acknowledging_twice_under_one_reference_is_harmless():
-    make_charge(due_amount="10")
-    period = make_issued()
-    export_journal(period)
-    acknowledge_journal(period, reference="GL-1")
-    before = AuditEntry.objects.count()
-
-    assert acknowledge_journal(period, reference="GL-1").reference == "GL-1"
-    assert AuditEntry.objects.count() == before
-    with pytest.raises(Refused, match=r"^January 2025 has no exported journal that awaits acknowledgement"):
-        acknowledge_journal(period, reference="GL-2")
-
-
-def test_acknowledging_an_earlier_journal_again_leaves_the_next_alone():
-    make_charge(due_amount="10")
-    period = make_issued()
-    export_journal(period)
-    first = acknowledge_journal(period, reference="GL-1")
-    make_charge(due_amount="5")
-    issue_statements(period)
-    second = export_journal(period).journal
-
-    assert acknowledge_journal(period, reference="GL-1") == first
-    second.refresh_from_db()
-    assert second.state == "exported"
-    assert acknowledge_journal(period, reference="GL-2") == second
-
-
-def test_acknowledging_again_is_harmless_in_a_finalized_month():
-    make_charge(due_amount="10")
-    period = make_issued()
-    export_journal(period)
-    journal = acknowledge_journal(period, reference="GL-1")
-    finalized = make_finalized(period)
-
-    assert acknowledge_journal(finalized, reference="GL-1") == journal
-    with pytest.raises(PeriodLocked):
-        acknowledge_journal(finalized, reference="GL-2")
-
-
-def test_acknowledge_before_export_is_refused():
-    make_charge(due_amount="10")
-
-    with pytest.raises(Refused, match=r"^January 2025 has no exported journal that awaits acknowledgement"):
-        acknowledge_journal(make_issued(), reference="GL-1")
-
-
-def test_acknowledge_needs_no_journal_where_nothing_is_due():
-    make_charge(due_amount="0")
-
-    assert acknowledge_journal(make_issued(), reference="GL-1") is None
-
-
-@pytest.mark.parametrize("reference", ["", "  ", "x" * 201])
-def test_acknowledge_without_a_usable_reference_is_refused(reference):
-    make_charge(due_amount="10")
-    period = make_issued()
-    export_journal(period)
-
-    with pytest.raises(Refused, match=r"^Give finance's reference, of 200 characters at most\.$"):
-        acknowledge_journal(period, reference=reference)
-
-
-@pytest.mark.parametrize("settle", [reject_journal, void_journal])
-def test_acknowledged_journal_stays(settle):
-    make_charge(due_amount="10")
-    period = make_issued()
-    export_journal(period)
-    journal = acknowledge_journal(period, reference="GL-1")
-
-    with pytest.raises(WrongState):
-        settle(journal, reason=REASON, by=None)
-
-
-@pytest.mark.parametrize("settle", [reject_journal, void_journal])
-def test_journal_is_not_settled_without_permission(settle, outsider):
-    make_charge(due_amount="10")
-    journal = export_journal(make_issued()).journal
-
-    with pytest.raises(NotPermitted):
-        settle(journal, reason=REASON, by=outsider)
-
-
-def test_unknown_template_is_refused_naming_those_there_are(home):
-    make_template(home, "banner", "x")
-
-    with pytest.raises(Refused) as refusal:
-        export_journal(make_period(), template="../generic")
-
-    assert str(refusal.value) == f"There is no journal template '../generic': there are {', '.join(templates())}."
-    assert {"banner", "generic"} <= set(templates())
-
-
-def test_institution_s_template_is_used_and_archived_beside_the_generic_one(home):
-    make_charge(due_amount="10")
-    make_template(
-        home,
-        "short",
-        "{% for line in journal.lines %}\n{{ line.account }}|{{ line.debit - line.credit }}\n{% endfor %}",
-    )
-    period = make_issued()
-    export_journal(period)
-
-    exported = export_journal(period, template="short")
-
-    assert exported.content == b"NSF-1|10.00\ncluster|-10.00\n"
-    assert exported.journal.documents.count() == 2
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "account,debit,credit\n{% for line in journal.lines[1:] %}\nx,{{ line.debit }},{{ line.credit }}\n{% endfor %}",
-        "account,debit,credit\n{% for line in journal.lines %}\nx,{{ line.credit }},{{ line.debit }}\n{% endfor %}",
-        "account,debit,credit\n{% for line in journal.lines %}\nx,${{ line.debit }},{{ line.credit }}\n{% endfor %}",
-        "account,debit,credit\n{% for line in journal.lines %}\nx\n{% endfor %}",
-        "nothing at all",
-    ],
-    ids=["line left out", "sides swapped", "no number", "cells missing", "no lines"],
-)
-def test_file_that_differs_from_its_journal_never_leaves(home, text):
-    make_charge(due_amount="10")
-    make_charge(due_amount="7", funding_account=make_fund("NSF-2"))
-    make_template(home, "broken", text)
-    period = make_issued()
-
-    with pytest.raises(Refused, match=r"^The template 'broken' makes a file that"):
-        export_journal(period, template="broken")
-
-    assert (Journal.objects.count(), ArchivedDocument.objects.count()) == (0, 0)
-    assert not list(home.glob("journals/**/*.csv"))
-
-
-def test_template_sees_figures_and_no_door_to_the_database(home):
-    make_charge(due_amount="10")
-    make_template(home, "curious", "{{ journal.lines[0].journal.delete() }}\n\n")
-
-    with pytest.raises(Refused, match=r"journals/curious\.csv, line 1, cannot be used"):
-        export_journal(make_issued(), template="curious")
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("NSF-1", "NSF-1"),
-        ("=1+1", "'=1+1"),
-        ("+1", "'+1"),
-        ("-1", "'-1"),
-        ("@SUM(A1)", "'@SUM(A1)"),
-        ("\tx", "'\tx"),
-        ("\rx", '"\'\rx"'),
-        ("Smith, Ada", '"Smith, Ada"'),
-        ('the "best"', '"the ""best"""'),
-        ("two\nlines", '"two\nlines"'),
-        ("", ""),
-    ],
-)
-def test_cell_is_quoted_and_no_formula(text, expected):
-    assert cell(text) == expected
-
-
-def test_dangerous_account_is_guarded_and_its_amount_is_not():
-    make_charge(list_amount="-5", due_amount="-5", funding_account=make_fund('=HYPERLINK("http://x"),1'))
-
-    (first, second) = rows(export_journal(make_issued()).content)
-
-    assert (first["account"], first["debit"], first["credit"]) == ('\'=HYPERLINK("http://x"),1', "0.00", "5.00")
-    assert (second["account"], second["debit"]) == ("cluster", "5.00")
 
 
 @pytest.mark.parametrize("count", [1, 3])
@@ -568,22 +309,3 @@ def ledger():
             if line.funding_account:
                 found[line.account] = found.get(line.account, 0) + line.debit - line.credit
     return {code: amount for code, amount in found.items() if amount}
-
-
-def test_a_template_gets_the_parts_of_fund_codes_by_name(settings):
-    ReviewRule.objects.create(kind="fund_format", pattern=r"^(?P<sponsor>[A-Z]+)-(?P<number>\d+)$")
-    make_charge(due_amount="10")
-    make_charge(due_amount="5", funding_account=make_fund("GIFT"))
-    make_template(
-        settings.OCB_HOME, "parts",
-        "account,sponsor,number\n{% for line in journal.lines %}"
-        "{{ line.account }},{{ line.fund_parts.sponsor }},{{ line.fund_parts.number }}\n{% endfor %}",
-    )  # fmt: skip
-
-    content = export_journal(make_issued(), template="parts").content
-
-    assert [tuple(row.values()) for row in rows(content)] == [
-        ("GIFT", "", ""),
-        ("NSF-1", "NSF", "1"),
-        ("cluster", "", ""),
-    ]
