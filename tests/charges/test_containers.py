@@ -1,51 +1,23 @@
-"""What providers really send goes in as it is: packed, in archives, as Parquet, in other encodings, with manifests."""
+"""What providers really send goes in as it is: packed, in parts, in other encodings, with blank lines."""
 
-import csv
 import gzip
-import io
 import resource
-import subprocess
-import sys
-import zipfile
-from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from charges.importing import Delivery, archives, import_files, reading
+from charges.importing import reading
 from charges.importing.receiving import digests, keep
-from charges.models import Charge, FocusImport, ImportIssue, ReceivedFile, Source
+from charges.models import Charge, FocusImport, ImportIssue, Source
 from periods.errors import Refused
 from periods.lifecycle import close_period
 from periods.models import BillingPeriod
 from tests.charges.focus_files import focus_row
+from tests.charges.packed_files import load, refusal_of, text_of, three, zipped
 
 pytestmark = pytest.mark.django_db
-
-
-def text_of(*rows: dict, separator: str = ",") -> str:
-    out = io.StringIO(newline="")
-    writer = csv.DictWriter(out, list(rows[0]), delimiter=separator)
-    writer.writeheader()
-    writer.writerows(rows)
-    return out.getvalue()
-
-
-def three() -> str:
-    return text_of(*(focus_row(ResourceId=f"i-{n}", EffectiveCost=f"{n}.50") for n in (1, 2, 3)))
-
-
-def load(*paths: Path, **options) -> Delivery:
-    return import_files(list(paths), source_name="aws", **options)
-
-
-def refusal_of(*paths: Path) -> str:
-    with pytest.raises(Refused) as refusal:
-        load(*paths)
-    return str(refusal.value)
 
 
 def loaded() -> list[tuple[str, Decimal]]:
@@ -126,138 +98,6 @@ def test_separators_and_line_ends_are_of_no_matter(tmp_path, separator, end):
     assert loaded() == THREE
 
 
-def test_an_archive_is_read_member_by_member(tmp_path):
-    with zipfile.ZipFile(tmp_path / "jan.zip", "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("part-1.csv", text_of(focus_row(ResourceId="a")))
-        archive.writestr("deep/part-2.csv.gz", gzip.compress(text_of(focus_row(ResourceId="b", ListCost="x")).encode()))
-        archive.writestr("__MACOSX/._part-1.csv", b"litter")
-        archive.writestr("notes.txt", "Have fun")
-
-    delivery = load(tmp_path / "jan.zip")
-
-    assert (delivery.loaded, delivery.quarantined) == (1, 1)
-    assert "jan.zip/notes.txt is no billing file: left out." in delivery.warnings
-    names = list(ReceivedFile.objects.values_list("name", "member"))
-    assert names == [("jan.zip/deep/part-2.csv.gz", "deep/part-2.csv.gz"), ("jan.zip/part-1.csv", "part-1.csv")]
-    assert str(ImportIssue.objects.get().file) == "jan.zip/deep/part-2.csv.gz"
-    assert load(tmp_path / "jan.zip").is_repeated
-
-
-@pytest.mark.parametrize(
-    ("content", "sentence"),
-    [
-        (b"PK\x03\x04 no archive", "bad.zip is a damaged or incomplete zip archive."),
-        (b"PK\x05\x06" + bytes(18), "bad.zip holds no .csv or .parquet file, packed or not."),
-    ],
-)
-def test_an_archive_of_no_use_is_refused(tmp_path, content, sentence):
-    (tmp_path / "bad.zip").write_bytes(content)
-
-    with pytest.raises(Refused) as refusal:
-        load(tmp_path / "bad.zip")
-
-    assert str(refusal.value) == sentence
-
-
-def test_a_damaged_member_is_refused(tmp_path):
-    with zipfile.ZipFile(tmp_path / "bad.zip", "w") as archive:
-        archive.writestr("a.csv", text_of(*(focus_row(ResourceId=f"i-{n}") for n in range(50))))
-    data = bytearray((tmp_path / "bad.zip").read_bytes())
-    data[data.index(b"node-1")] ^= 2  # another letter in a word
-    (tmp_path / "bad.zip").write_bytes(data)
-
-    with pytest.raises(Refused, match="is a damaged or incomplete file"):
-        load(tmp_path / "bad.zip")
-
-
-@pytest.mark.parametrize(("bit", "sentence"), [
-    (1, "odd.zip is encrypted: unpack it and deliver what is in it."),
-    (0x40, "odd.zip/a.csv is a damaged or incomplete file: it ends too early or cannot be unpacked."),
-])  # fmt: skip
-def test_an_encrypted_archive_is_refused(tmp_path, bit, sentence):
-    with zipfile.ZipFile(tmp_path / "odd.zip", "w") as archive:
-        archive.writestr("a.csv", three())
-    data = bytearray((tmp_path / "odd.zip").read_bytes())
-    for signature, place in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
-        data[data.index(signature) + place] |= bit
-    (tmp_path / "odd.zip").write_bytes(data)
-
-    with pytest.raises(Refused) as refusal:
-        load(tmp_path / "odd.zip")
-
-    assert str(refusal.value) == sentence
-
-
-# Parquet
-
-
-def write_parquet(path: Path, **columns) -> Path:
-    pyarrow.parquet.write_table(pa.table(columns), path)
-    return path
-
-
-def a_table(**columns) -> dict:
-    pairs = [("pi_email", "ada@example.edu"), ("project_id", "engine"), ("fund_org", "NSF-1")]
-    return {
-        "BillingPeriodStart": pa.array([datetime(2025, 1, 1, tzinfo=UTC)] * 2, pa.timestamp("ms", "UTC")),
-        "EffectiveCost": pa.array([Decimal("0.123456789012"), Decimal("-2.5")], pa.decimal128(38, 12)),
-        "ListCost": pa.array([0.1, 1e-7]),
-        "ResourceId": pa.array(["a", None]).dictionary_encode(),
-        "Tags": pa.array([pairs, pairs], pa.map_(pa.string(), pa.string())),
-        **columns,
-    }
-
-
-def test_parquet_is_exact_to_the_last_digit(tmp_path):
-    delivery = load(write_parquet(tmp_path / "a.parquet", **a_table()))
-
-    assert delivery.totals["USD"]["EffectiveCost"]["file"] == "-2.376543210988"
-    assert delivery.totals["USD"]["ListCost"]["file"] == "0.1000001"
-    assert [(c.effective_cost, c.list_cost, c.resource_id, c.pi.email) for c in Charge.objects.order_by("pk")] == [
-        (Decimal("0.123456789"), Decimal("0.1"), "a", "ada@example.edu"),
-        (Decimal("-2.5"), Decimal("0.0000001"), "", "ada@example.edu"),
-    ]
-
-
-@pytest.mark.parametrize(
-    "tags",
-    [
-        pa.array(['{"pi_email": "ada@example.edu"}'] * 2),
-        pa.array([{"pi_email": "ada@example.edu"}] * 2),
-        pa.array([[{"key": "pi_email", "value": "ada@example.edu"}]] * 2),
-    ],
-)
-def test_tags_of_any_type_are_read(tmp_path, tags):
-    load(write_parquet(tmp_path / "a.parquet", **a_table(Tags=tags)))
-
-    assert {charge.pi.email for charge in Charge.objects.all()} == {"ada@example.edu"}
-
-
-@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
-def test_instants_of_any_resolution_are_read(tmp_path, unit):
-    at = pa.array([datetime(2025, 1, 3, 7, tzinfo=UTC)] * 2, pa.timestamp("us", "UTC")).cast(pa.timestamp(unit, "UTC"))
-    load(write_parquet(tmp_path / "a.parquet", **a_table(ChargePeriodStart=at)))
-
-    assert {str(charge.charge_period_start) for charge in Charge.objects.all()} == {"2025-01-03 07:00:00+00:00"}
-
-
-def test_a_float_that_is_no_number_is_put_aside(tmp_path):
-    load(write_parquet(tmp_path / "a.parquet", **a_table(ListCost=pa.array([float("nan"), 1.5]))))
-
-    issue = ImportIssue.objects.get()
-    assert (issue.column, issue.raw_value, issue.line_number) == ("ListCost", "nan", 2)
-
-
-def test_a_parquet_file_that_is_cut_is_refused(tmp_path):
-    path = write_parquet(tmp_path / "a.parquet", **a_table())
-    path.write_bytes(path.read_bytes()[:-20])
-
-    with pytest.raises(Refused) as refusal:
-        load(path)
-
-    assert str(refusal.value) == "a.parquet is a damaged or incomplete Parquet file."
-
-
 # Lines
 
 
@@ -282,122 +122,6 @@ def test_a_line_without_end_is_refused_before_memory_ends(tmp_path, monkeypatch)
         load(tmp_path / "bomb.csv.gz")
 
     assert str(refusal.value) == ("bomb.csv.gz holds a line of more than 10,000 characters: that is no billing row.")
-
-
-def test_parquet_needs_nothing_that_the_caller_imports(tmp_path):
-    path = write_parquet(tmp_path / "a.parquet", **a_table())
-    program = (
-        "import django, pathlib, sys; django.setup(); from charges.importing.reading import open_rows\n"
-        "with open_rows(pathlib.Path(sys.argv[1]), 'a') as (_, chunks): print(len(next(chunks).rows))"
-    )
-
-    done = subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True, text=True, check=False)
-
-    assert (done.stdout, done.stderr) == ("2\n", "")
-
-
-def rows_of(path: Path, **options) -> list[list[str]]:
-    with reading.open_rows(path, path.name, **options) as (_, chunks):
-        return [row for chunk in chunks for row in chunk.rows]
-
-
-@pytest.mark.parametrize(
-    ("values", "texts"),
-    [
-        (pa.array([0.1, 1e-7, None], pa.float32()), ["0.1", "1e-7", ""]),
-        (pa.array([0.1, float("inf"), -0.0]), ["0.1", "inf", "-0.0"]),
-        (pa.array([Decimal("1E-12"), Decimal("12345678901234567890.5"), None], pa.decimal256(60, 12)),
-         ["0.000000000001", "12345678901234567890.500000000000", ""]),
-        (pa.array([1, -2, None]), ["1", "-2", ""]),
-        (pa.array([True, False, None]), ["true", "false", ""]),
-        (pa.array([datetime(2025, 1, 1, 5, tzinfo=UTC)] * 3, pa.timestamp("ns", "America/New_York")),
-         ["2025-01-01T05:00:00Z"] * 3),
-        (pa.array([datetime(2025, 1, 1)] * 3, pa.timestamp("s")), ["2025-01-01T00:00:00"] * 3),  # noqa: DTZ001
-        (pa.array([date(2025, 1, 1), None, None], pa.date32()), ["2025-01-01", "", ""]),
-        (pa.array([200_000_000] * 3, pa.date32()), ["<value out of range: 200000000>"] * 3),
-        (pa.array([[("a", "b")], [], None], pa.map_(pa.string(), pa.string())), ['{"a": "b"}', "{}", ""]),
-        (pa.array([{"a": [{"b": Decimal("1.50")}]}, None, {"a": []}]), ['{"a": [{"b": "1.50"}]}', "", '{"a": []}']),
-        (pa.array([timedelta(1), None, None]), ["1 day, 0:00:00", "", ""]),
-        (pa.array([b"\xff1", b"text", b""]), ["\\xff1", "text", ""]),
-        (pa.nulls(3), ["", "", ""]),
-    ],
-)  # fmt: skip
-def test_every_type_has_its_text(tmp_path, values, texts):
-    start = pa.array(["2025-01-01"] * 3)
-    path = write_parquet(tmp_path / "a.parquet", BillingPeriodStart=start, EffectiveCost=start, x=values)
-
-    assert [row[2] for row in rows_of(path)] == texts
-
-
-# Archives
-
-
-def zipped(path: Path, method: int = zipfile.ZIP_DEFLATED, **members: bytes | str) -> Path:
-    with zipfile.ZipFile(path, "w", method) as archive:
-        for name, content in members.items():
-            archive.writestr(name, content)
-    return path
-
-
-def test_an_archive_may_hold_parquet(tmp_path):
-    inner = write_parquet(tmp_path / "a.parquet", **a_table()).read_bytes()
-
-    delivery = load(zipped(tmp_path / "jan.zip", **{"a.parquet": inner, "b.csv": text_of(focus_row(ResourceId="z"))}))
-
-    assert (delivery.loaded, delivery.totals["USD"]["EffectiveCost"]["file"]) == (3, "77.623456789012")
-    assert sorted(row.resource_id for row in Charge.objects.all()) == ["", "a", "z"]
-
-
-@pytest.mark.parametrize(
-    ("members", "sentence"),
-    [
-        ({"a.csv": "x", "more.ZIP": b"x"}, "bad.zip holds another archive, more.ZIP: unpack it and deliver what is in it."),
-        ({"../a.csv": "x"}, "bad.zip holds a file that is not in its own folder: ../a.csv."),
-        ({"/etc/a.csv": "x"}, "bad.zip holds a file that is not in its own folder: /etc/a.csv."),
-        ({"read.me": "x"}, "bad.zip holds no .csv or .parquet file, packed or not."),
-        (
-            {"1/manifest.json": "x", "2/manifest.json": "x", "1/a.csv": "x"},
-            "bad.zip holds several runs of an export: unpack it and deliver the folder; the newest counts.",
-        ),
-    ],
-)  # fmt: skip
-def test_an_archive_that_is_not_to_be_trusted_is_refused(tmp_path, members, sentence):
-    assert refusal_of(zipped(tmp_path / "bad.zip", **members)) == sentence
-    assert [path.name for path in tmp_path.iterdir()] == ["bad.zip"]
-
-
-@pytest.mark.filterwarnings("ignore:Duplicate name")
-def test_a_member_that_is_there_twice_is_refused(tmp_path):
-    with zipfile.ZipFile(tmp_path / "bad.zip", "w") as archive:
-        archive.writestr("a.csv", three())
-        archive.writestr("a.csv", three())
-
-    assert refusal_of(tmp_path / "bad.zip") == "bad.zip holds a.csv twice: it would be billed twice."
-
-
-@pytest.mark.parametrize(
-    ("offset", "value", "sentence"),
-    [
-        (8, 1, "bad.zip is encrypted: unpack it and deliver what is in it."),
-        (10, 99, "bad.zip is packed in a way that cannot be read: unpack it and deliver what is in it."),
-    ],
-)
-def test_an_archive_that_cannot_be_unpacked_is_refused(tmp_path, offset, value, sentence):
-    data = bytearray(zipped(tmp_path / "bad.zip", **{"a.csv": three()}).read_bytes())
-    data[data.index(b"PK\x01\x02") + offset] = value  # in the archive's own table of contents
-    (tmp_path / "bad.zip").write_bytes(data)
-
-    assert refusal_of(tmp_path / "bad.zip") == sentence
-
-
-def test_an_archive_that_was_made_to_do_harm_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(archives, "LARGE", 1_000_000)
-    monkeypatch.setattr(archives, "MOST_MEMBERS", 3)
-    zipped(tmp_path / "bomb.zip", **{"a.csv": "x" * 5_000_000})
-    zipped(tmp_path / "many.zip", **{f"{n}.csv": "x" for n in range(4)})
-
-    assert refusal_of(tmp_path / "bomb.zip") == "bomb.zip unpacks to 5,000,000 bytes, more than a delivery ever would."
-    assert refusal_of(tmp_path / "many.zip") == "many.zip holds 4 files: that is no delivery."
 
 
 # Parts without rows
@@ -549,14 +273,4 @@ def test_text_that_is_wrong_because_it_was_damaged_says_so(tmp_path):
 
     assert refusal_of(tmp_path / "a.csv.gz") == (
         "a.csv.gz is a damaged or incomplete file: it ends too early or cannot be unpacked."
-    )
-
-
-def test_a_member_of_two_names_is_damaged(tmp_path):
-    data = bytearray(zipped(tmp_path / "a.zip", **{"é.csv": three()}).read_bytes())
-    data[data.index("é".encode())] = 0xFF
-    (tmp_path / "a.zip").write_bytes(data)
-
-    assert refusal_of(tmp_path / "a.zip") == (
-        "a.zip/é.csv is a damaged or incomplete file: it ends too early or cannot be unpacked."
     )
