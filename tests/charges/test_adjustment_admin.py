@@ -1,24 +1,15 @@
-"""Adjustments by form and by spreadsheet, and the reference data that staff keep."""
+"""Adjustments by form and by spreadsheet."""
 
 from decimal import Decimal
 from io import BytesIO
 
 import pytest
-from django.core.files.uploadedfile import SimpleUploadedFile
 
 from charges.adjusting import adjust, withdraw
 from charges.adjusting.crediting import make_campaign
-from charges.models import (
-    Adjustment,
-    AttributionRule,
-    CreditCampaign,
-    Dispute,
-    FundingSplit,
-    Project,
-    Source,
-    SourceWaiver,
-)
+from charges.models import Adjustment, CreditCampaign, Dispute, Project
 from periods.models import AuditEntry
+from tests.charges.desk import desk, errors, payer, upload
 from tests.make import (
     make_charge,
     make_closed,
@@ -30,22 +21,18 @@ from tests.make import (
     make_source,
 )
 
+__all__ = ["desk", "payer"]
+
+
 ADD = "/admin/charges/adjustment/add/"
+
+
 REASON = "Handed down from the old cluster"
+
+
 HEADER = (
     "period,kind,pi_email,project_id,fund_org,source,account_code,borne_by,description,list_amount,due_amount,reason"
 )
-
-
-@pytest.fixture
-def desk(client, billing_admin):
-    client.force_login(billing_admin)
-    return client
-
-
-@pytest.fixture
-def payer(db):
-    return {"pi": make_pi(), "project": make_project(), "funding_account": make_fund(), "source": make_source()}
 
 
 def filled_in(payer, **changes):
@@ -59,10 +46,6 @@ def filled_in(payer, **changes):
         **{name: row.pk for name, row in payer.items()},
     }
     return {**answers, **changes}
-
-
-def errors(response):
-    return [str(error) for found in response.context["adminform"].form.errors.values() for error in found]
 
 
 def test_a_manual_charge_shows_its_list_price_and_costs_nothing(desk, payer, billing_admin):
@@ -140,11 +123,6 @@ def test_an_adjustment_is_withdrawn_with_a_reason_once(desk, payer):
     assert adjustment.withdrawn_at is not None
     assert AuditEntry.objects.get(action="withdraw").reason == "Entered for the wrong project"
     assert desk.get(f"/admin/charges/adjustment/{adjustment.pk}/change/").context["buttons"] == []
-
-
-def upload(desk, model, rows, format_number="0"):
-    file = SimpleUploadedFile("rows.csv", rows.encode())
-    return desk.post(f"/admin/charges/{model}/import/", {"import_file": file, "format": format_number, "resource": "0"})
 
 
 def confirm(desk, model, preview):
@@ -307,98 +285,3 @@ def test_an_export_disarms_formulas_and_an_import_takes_them_back(desk, db):
     assert "'=HYPERLINK" in exported
     project = Project.objects.get()
     assert (project.name, project.department) == ('=HYPERLINK("http://evil")', "+50")
-
-
-def test_a_rule_that_matches_everything_is_refused_in_a_spreadsheet_too(desk, payer):
-    header = "id,order,mode,source,sub_account_id,resource_prefix,service_name,tag,valid_from,valid_until,pi_email,project_id,fund_org"
-
-    result = upload(desk, "attributionrule", f"{header}\n,10,fill,,,,,,,,ada@example.edu,,\n").context["result"]
-
-    assert [message for invalid in result.invalid_rows for message in invalid.error.messages] == [
-        "Name at least one thing to match: without it the rule would take every charge."
-    ]
-    assert AttributionRule.objects.count() == 0
-
-
-def split(*percents, **changes):
-    rows = {
-        f"shares-{number}-{name}": value
-        for number, percent in enumerate(percents)
-        for name, value in (("funding_account", make_fund(f"share-{number}").pk), ("percent", percent))
-    }
-    return {
-        "project": make_project().pk,
-        "first_month": "2025-01",
-        "remainder_account": make_fund().pk,
-        "shares-TOTAL_FORMS": len(percents),
-        "shares-INITIAL_FORMS": 0,
-        **rows,
-        **changes,
-    }
-
-
-@pytest.mark.parametrize(("percents", "is_kept"), [(["60"], True), (["60", "40"], True), (["60", "40.01"], False)])
-def test_shares_leave_between_nothing_and_all_for_the_remainder(desk, db, percents, is_kept):
-    response = desk.post("/admin/charges/fundingsplit/add/", split(*percents))
-
-    assert (response.status_code == 302, FundingSplit.objects.exists()) == (is_kept, is_kept)
-
-
-@pytest.mark.parametrize("months", [{"first_month": "2025-1"}, {"last_month": "2024-12"}, {"last_month": "never"}])
-def test_a_split_is_for_whole_months_in_order(desk, db, months):
-    response = desk.post("/admin/charges/fundingsplit/add/", split("50", **months))
-
-    assert list(response.context["adminform"].form.errors) == list(months)
-
-
-def source_settings(**changes):
-    settings = {"name": "cluster", "basis": "effective_cost", "approval_threshold": "0"}
-    return {**settings, "delivery": "snapshot", "late_policy": "refuse", "shared_costs": "hold", **changes}
-
-
-def test_a_source_says_how_its_files_are_to_be_read(desk, db):
-    page = f"/admin/charges/source/{make_source().pk}/change/"
-
-    answers = source_settings(delivery="append", reference_column="LineId", has_inclusive_ends="on", late_policy="keep")
-    desk.post(page, {**answers, "encoding": "cp1252"})
-
-    source = Source.objects.get()
-    found = (source.delivery, source.reference_column, source.has_inclusive_ends, source.late_policy, source.encoding)
-    assert found == ("append", "LineId", True, "keep", "cp1252")
-
-
-def test_an_append_source_needs_its_reference_column(desk, db):
-    response = desk.post(f"/admin/charges/source/{make_source().pk}/change/", source_settings(delivery="append"))
-
-    errors = response.context["adminform"].form.errors
-    assert errors == {"reference_column": ["An append source needs its reference column."]}
-
-
-def test_a_source_keeps_the_history_of_its_settings(desk, db):
-    source = make_source()
-    page = f"/admin/charges/source/{source.pk}/change/"
-
-    desk.post(page, source_settings(funder="Provost"))
-
-    assert Source.objects.get().funder == "Provost"
-    assert [record.funder for record in Source.history.all()] == ["Provost", ""]
-    assert desk.get(f"/admin/charges/source/{source.pk}/history/").status_code == 200
-
-
-def test_a_waiver_is_audited_with_its_reason(desk, billing_admin):
-    period, source = make_period(), make_source()
-    answers = {"source": source.pk, "period": period.pk, "reason": "The provider sends nothing this month"}
-
-    desk.post("/admin/charges/sourcewaiver/add/", answers)
-
-    entry = AuditEntry.objects.get(action="waive")
-    assert (SourceWaiver.objects.get().by, entry.period, entry.reason) == (billing_admin, period, answers["reason"])
-
-
-def test_a_waiver_needs_a_reason_in_words(desk, db):
-    answers = {"source": make_source().pk, "period": make_period().pk, "reason": "no"}
-
-    response = desk.post("/admin/charges/sourcewaiver/add/", answers)
-
-    assert errors(response) == ["Give a reason of at least 10 characters."]
-    assert SourceWaiver.objects.count() == 0
