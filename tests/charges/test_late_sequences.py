@@ -29,7 +29,7 @@ from periods.errors import Refused
 from periods.models import BillingPeriod
 from statements.lines import lines_by_payer
 from tests.charges.focus_files import focus_row, write_focus
-from tests.charges.test_rebilling import GROUNDS
+from tests.charges.rebills import GROUNDS
 from tests.make import make_closed, make_finalized, make_fund, make_period, make_pi, make_project
 
 pytestmark = pytest.mark.django_db

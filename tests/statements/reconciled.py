@@ -3,9 +3,10 @@
 from decimal import Decimal
 
 from charges.adjusting import adjust
+from charges.models import ImportIssue, ReceivedFile
 from statements.issuing import issue_statements
 from statements.reconciling import reconcile
-from tests.make import make_charge, make_closed, make_fund, make_period, make_pi, make_project, make_source
+from tests.make import make_charge, make_closed, make_fund, make_import, make_period, make_pi, make_project, make_source
 
 BILL, DECIDED, STATEMENTS, JOURNALS = (
     "From the bill to the basis",
@@ -40,6 +41,14 @@ def difference(title, **whose):
 def make_costs(billed, effective, **kwargs):
     costs = {"billed_cost": Decimal(billed), "effective_cost": Decimal(effective)}
     return make_charge(**{"due_amount": effective, "list_amount": effective, **costs, **kwargs})
+
+
+def make_issue(status="open", currency="USD", **kwargs):
+    loaded = make_import(make_period(), make_source(), totals={currency: {}} if currency else {})
+    file = ReceivedFile.objects.create(focus_import=loaded, name="bill.csv", sha256="", size=1)
+    counted = {currency: {"BilledCost": "0"}} if currency else {}
+    row = {"focus_import": loaded, "period": make_period(), "file": file, "line_number": 2, "sentence": "No number."}
+    return ImportIssue.objects.create(**{**row, "status": status, "counted": counted, **kwargs})
 
 
 def make_adjustment(due, **kwargs):

@@ -12,7 +12,7 @@ from django.core.management.base import CommandError
 from statements.issuing import issue_statements
 from statements.journaling import export_journal
 from tests.make import make_charge, make_closed, make_import, make_period, make_pi, make_rate, make_source
-from tests.statements.test_reconciling import issue, make_adjustment, make_costs, make_issue
+from tests.statements.reconciled import issue, make_adjustment, make_costs, make_issue
 
 pytestmark = pytest.mark.django_db
 

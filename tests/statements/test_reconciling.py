@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from charges.models import Charge, ImportIssue, ReceivedFile
+from charges.models import Charge
 from periods.models import BillingPeriod
 from statements.journaling import export_journal
 from statements.reconciling import reconcile
@@ -19,19 +19,12 @@ from tests.statements.reconciled import (
     issue,
     make_adjustment,
     make_costs,
+    make_issue,
     step_of,
     told,
 )
 
 pytestmark = pytest.mark.django_db
-
-
-def make_issue(status="open", currency="USD", **kwargs):
-    loaded = make_import(make_period(), make_source(), totals={currency: {}} if currency else {})
-    file = ReceivedFile.objects.create(focus_import=loaded, name="bill.csv", sha256="", size=1)
-    counted = {currency: {"BilledCost": "0"}} if currency else {}
-    row = {"focus_import": loaded, "period": make_period(), "file": file, "line_number": 2, "sentence": "No number."}
-    return ImportIssue.objects.create(**{**row, "status": status, "counted": counted, **kwargs})
 
 
 def test_bill_less_prepaid_with_what_is_amortised_is_the_basis():

@@ -14,7 +14,7 @@ from statements.journaling import export_journal
 from statements.reconciling import reconcile
 from statements.reconciling.result import Verdict
 from tests.make import make_charge, make_closed, make_fund, make_import, make_period, make_pi, make_project, make_source
-from tests.statements.test_reconciling import make_adjustment, make_issue
+from tests.statements.reconciled import make_adjustment, make_issue
 
 pytestmark = pytest.mark.django_db
 patient = settings(
