@@ -11,7 +11,8 @@ from charges.models import Charge, FocusImport, ImportScope, Source
 from charges.review import exclude, reattribute
 from periods.errors import PeriodNotOpen, Refused
 from periods.models import BillingPeriod
-from tests.charges.focus_files import focus_row, write_focus
+from tests.charges.focus_files import write_focus
+from tests.charges.late_rows import january, of
 from tests.make import make_closed, make_finalized, make_fund, make_period, make_pi, make_project
 
 pytestmark = pytest.mark.django_db
@@ -23,17 +24,6 @@ def deliver(tmp_path):
         return import_files([write_focus(tmp_path / name, *rows)], source_name=source, **options)
 
     return run
-
-
-def of(month: str, resource: str, due: str, **columns) -> dict:
-    return focus_row(
-        BillingPeriodStart=f"{month}-01", ChargePeriodStart=f"{month}-01", ResourceId=resource, ListCost=due,
-        ContractedCost=due, BilledCost=due, EffectiveCost=due, **columns,
-    )  # fmt: skip
-
-
-def january(resource: str, due: str) -> dict:
-    return of("2025-01", resource, due)
 
 
 @pytest.fixture

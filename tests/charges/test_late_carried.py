@@ -18,7 +18,7 @@ from charges.review import approve, defer, exclude, reattribute, undo
 from periods.errors import PeriodLocked, Refused
 from statements.lines import lines_by_payer
 from tests.charges.focus_files import focus_row, write_focus
-from tests.charges.test_late import of
+from tests.charges.late_rows import of
 from tests.make import make_closed, make_finalized, make_fund, make_period, make_pi, make_project
 
 pytestmark = pytest.mark.django_db

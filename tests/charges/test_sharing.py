@@ -15,8 +15,8 @@ from charges.review import approve, defer, exclude, reattribute, undo
 from charges.sharing import Sharing
 from periods.errors import Refused
 from tests.charges.focus_files import focus_row, write_focus
+from tests.charges.shared_costs import make_shared, owed
 from tests.make import (
-    make_charge,
     make_finalized,
     make_fund,
     make_period,
@@ -62,13 +62,6 @@ def status(**which):
     return [(charge.review_status, sorted(charge.flags)) for charge in Charge.objects.current().filter(**which)]
 
 
-def make_shared(due="10", *, source=None, **kwargs):
-    source = source or make_source(shared_costs="pro_rata")
-    nobody = {"pi": None, "project": None, "funding_account": None, "fund_step": ""}
-    known = {"charge_category": "Tax", "service_name": "Tax", "review_status": "shared", **nobody}
-    return make_charge(source=source, list_amount=due, due_amount=due, **{**known, **kwargs})
-
-
 def shares(period=None):
     """Fund → due, of all shares."""
     funds = {fund.pk: fund.code for fund in make_fund().__class__.objects.all()}
@@ -77,12 +70,6 @@ def shares(period=None):
         code = funds[share.bearer.fund]
         found[code] = found.get(code, Decimal(0)) + share.amounts[2]
     return {code: str(due) for code, due in sorted(found.items())}
-
-
-def owed(due, code, **kwargs):
-    payer = {"pi": make_pi(f"{code}@example.edu"), "project": make_project(code), "funding_account": make_fund(code)}
-    source = make_source(shared_costs="pro_rata")
-    return make_charge(**{"source": source, "list_amount": due, "due_amount": due, **payer, **kwargs})
 
 
 def test_by_default_a_cost_of_nobody_is_held(deliver):

@@ -14,7 +14,7 @@ from periods.errors import Refused
 from periods.models import AuditEntry
 from statements.lines import lines_by_payer
 from tests.charges.focus_files import write_focus
-from tests.charges.test_late import january
+from tests.charges.late_rows import january
 from tests.make import make_closed, make_finalized, make_period, make_project
 
 pytestmark = pytest.mark.django_db

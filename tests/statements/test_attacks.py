@@ -22,7 +22,7 @@ from statements.models import Seal
 from tests.charges.focus_files import focus_row, write_focus
 from tests.make import make_finalized
 from tests.statements.full_month import make_full_month, make_seal, row_of
-from tests.statements.test_guards import FINALIZED, answer, copied, fresh, sql
+from tests.statements.guarded import FINALIZED, answer, copied, fresh, sql
 
 pytestmark = pytest.mark.django_db
 every_model = pytest.mark.parametrize("model", WAYS, ids=lambda model: model._meta.label)

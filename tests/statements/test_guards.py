@@ -10,7 +10,7 @@ import pytest
 from django.apps import apps
 from django.core.management import call_command
 from django.core.management.sql import emit_post_migrate_signal, emit_pre_migrate_signal
-from django.db import DatabaseError, IntegrityError, connection, models, transaction
+from django.db import DatabaseError, connection, models, transaction
 from django.db.migrations import Migration
 from django.db.models import F
 
@@ -23,10 +23,8 @@ from statements.guards.ways import WAYS, hops, unique_keys
 from statements.models import Seal, Statement
 from tests.make import make_charge, make_finalized, make_period
 from tests.statements.full_month import make_full_month, make_seal, row_of
+from tests.statements.guarded import FINALIZED, KEY, NAMED, answer, copied, fresh, sql
 
-FINALIZED = "finalized, nothing in it changes"
-KEY = "a primary key never changes"
-NAMED = "a charge names this row"
 ROOT = Path(__file__).resolve().parents[2]
 
 pytestmark = pytest.mark.django_db
@@ -44,51 +42,10 @@ def months() -> tuple[BillingPeriod, BillingPeriod]:
     return january, february
 
 
-def answer(action) -> str:
-    """`done` (and undone), or what the database said."""
-    try:
-        with transaction.atomic():
-            action()
-            transaction.set_rollback(True)
-    except IntegrityError as error:
-        return next((known for known in (FINALIZED, KEY, NAMED) if known in str(error)), str(error))
-    return "done"
-
-
-def sql(statement: str):
-    def execute() -> None:
-        with connection.cursor() as cursor:
-            cursor.execute(statement)
-
-    return execute
-
-
-def copied(model, row, verb: str = "INSERT", **expressions) -> str:
-    """A statement that writes a copy of the row, with some columns computed otherwise."""
-    columns = [field.column for field in model._meta.concrete_fields]
-    chosen = ", ".join(str(expressions.get(column, f'"{column}"')) for column in columns)
-    names = ", ".join(f'"{column}"' for column in columns)
-    table = model._meta.db_table
-    return f"{verb} INTO {table} ({names}) SELECT {chosen} FROM {table} WHERE id = {row.pk}"
-
-
 def belongs_to(model, row) -> dict[str, int]:
     """The column that puts a row into its month, with the value of `row`; empty where only other rows do."""
     column = hops(model)[0].from_column
     return {} if column == "id" else {column: getattr(row, column)}
-
-
-def fresh(model) -> dict[str, str]:
-    """Values that collide with no unique key."""
-    own = {field.column for field in model._meta.concrete_fields} - {hops(model)[0].from_column} | {"id"}
-    changed = {
-        "id": "id + 1000",
-        "number": "number + 1000",
-        "template": "template || 'x'",
-        "adjustment_id": "NULL",
-        "original_id": "original_id + 1000",
-    }
-    return {column: expression for column, expression in changed.items() if column in own}
 
 
 @every_model

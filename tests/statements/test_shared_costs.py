@@ -20,7 +20,7 @@ from statements.reconciling import reconcile
 from statements.rendering import render_statements
 from statements.rendering.composing import compose
 from statements.tracing import trace
-from tests.charges.test_sharing import make_shared, owed
+from tests.charges.shared_costs import make_shared, owed
 from tests.make import make_closed, make_fund, make_period, make_pi, make_project, make_rate, make_source
 
 pytestmark = pytest.mark.django_db
