@@ -54,6 +54,7 @@ class Name:
     note: str
 
 
+PARTS = ("body.html", "body.txt", "subject.txt")
 KINDS = {
     kind.name: kind
     for kind in (
@@ -67,7 +68,7 @@ KINDS = {
         Kind(
             "email",
             "E-mail to the PI",
-            ("emails/statement-body.html", "emails/statement-body.txt", "emails/statement-subject.txt"),
+            tuple(f"emails/{mail}-{part}" for mail in ("statement", "reminder") for part in PARTS),
             MailContext,
             "statements.view_emaildelivery",
         ),

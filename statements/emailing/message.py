@@ -1,13 +1,14 @@
 """The mail that a PI or a delegate gets: all projects' figures in words, the PDFs attached or linked."""
 
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.mail import EmailMultiAlternatives
 from django.core.validators import validate_email
 from django.urls import reverse
+from django.utils import timezone
 
 from periods.errors import Refused
 from periods.notices import one_line
@@ -53,10 +54,12 @@ def require_address(address: str) -> None:
 
 
 def preview(statements: Sequence[Statement]) -> bytes:
-    """Subject, HTML and text that the PI would get, one below the other as a page; nothing is sent."""
-    context = context_of(statements, recipient=statements[0].pi.email, kind=Kind.STATEMENTS)
-    subject, text, html = _parts("statement", context)
-    return render("customizing/mail.html", autoescape=True, subject=subject, text=text, html=html).encode()
+    """Subject, HTML and text that the PI would get, and of the reminder, one below the other as a page; nothing is sent."""
+    pi, today = statements[0].pi.email, timezone.localdate()
+    mail, reminder = (context_of(statements, recipient=pi, kind=kind) for kind in (Kind.STATEMENTS, Kind.REMINDER))
+    objectionable = [replace(one, dispute_until=one.dispute_until or today) for one in reminder.projects]
+    parts = [_parts("statement", mail), _parts("reminder", replace(reminder, projects=objectionable))]
+    return render("customizing/mail.html", autoescape=True, mails=parts).encode()
 
 
 def context_of(
