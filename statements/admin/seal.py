@@ -38,7 +38,9 @@ class SealAdmin(ReadOnlyAdmin):
     def rows(self, seal: Seal) -> str:
         named = {label: apps.get_model(label)._meta.verbose_name for label in seal.counts}
         return table(
-            ["Kind", "Rows"], [(capfirst(named[label]), f"{n:,}") for label, n in seal.counts.items()], amounts_from=1
+            ["Kind", "Rows"],
+            [(capfirst(named[label]), f"{n:,}") for label, n in sorted(seal.counts.items())],
+            amounts_from=1,
         )
 
     @display(description="Rules in force")

@@ -161,6 +161,6 @@ def test_the_page_of_a_seal_says_its_sums_and_rows_in_words(client: Any, auditor
     figures = told.partition("Of all statements Amount ")[2].partition(" Rows sealed ")[0]
     assert figures == "List price $1,000.00 Discount -$987.50 Amount due $12.50"
     assert told.partition("Kind Rows ")[2].partition(" Rules in force ")[0] == (
-        "Billing period 1 FOCUS import 1 Import scope 1 Charge 1 Statement 1 Statement line 1 Archived document 2 Journal 1 "
-        "Journal line 2"
+        "Charge 1 FOCUS import 1 Import scope 1 Billing period 1 Archived document 2 Journal 1 Journal line 2 "
+        "Statement 1 Statement line 1"
     )
