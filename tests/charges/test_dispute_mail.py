@@ -71,7 +71,7 @@ def test_a_delegate_who_opened_it_is_told_too_while_they_are_one(posted, dispute
     assert to == ["ada@example.edu"]
 
 
-def test_a_mail_server_that_is_down_undoes_no_decision(posted, dispute: Dispute, settings) -> None:
+def test_a_mail_server_that_is_down_undoes_no_decision(posted, dispute: Dispute, settings, caplog) -> None:
     settings.EMAIL_BACKEND, settings.EMAIL_HOST, settings.EMAIL_PORT = (
         "django.core.mail.backends.smtp.EmailBackend", "127.0.0.1", 9,
     )  # fmt: skip
@@ -79,9 +79,10 @@ def test_a_mail_server_that_is_down_undoes_no_decision(posted, dispute: Dispute,
     assert posted(lambda: deny(dispute, text="Your group started it.")) == []
 
     assert Dispute.objects.get().state == "denied"
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
 
 
-def test_a_broken_template_undoes_no_decision_either(posted, dispute: Dispute, settings, home) -> None:
+def test_a_broken_template_undoes_no_decision_either(posted, dispute: Dispute, settings, home, caplog) -> None:
     (home / "templates" / "disputes").mkdir(parents=True)
     (home / "templates" / "disputes" / "pi-body.txt").write_text("{% nonsense %}")
     engine = {**settings.TEMPLATES[0], "DIRS": [home / "templates", *settings.TEMPLATES[0]["DIRS"]]}
@@ -90,3 +91,4 @@ def test_a_broken_template_undoes_no_decision_either(posted, dispute: Dispute, s
     assert posted(lambda: deny(dispute, text="Your group started it.")) == []
 
     assert Dispute.objects.get().state == "denied"
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
