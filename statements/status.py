@@ -4,11 +4,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Count, Sum
+from django.db.models import Sum
 
 from charges.importing.late import not_loaded
 from charges.models import Charge
-from charges.models.charge import IN_CURRENCY
 from charges.money import ZERO, round_to_currency
 from periods.blockers import checklist
 from periods.models import BillingPeriod
@@ -59,9 +58,7 @@ class Status:
 
 def period_status(period: BillingPeriod) -> Status:
     current = Charge.objects.filter(period=period).current()
-    held = current.held().aggregate(
-        charges=Count("pk"), due=Sum("due_amount", filter=IN_CURRENCY), unconverted=Count("pk", filter=~IN_CURRENCY)
-    )
+    held = current.held().sums()
     booked = Journal.objects.filter(period=period, state__in=BOOKED)
     sums = JournalLine.objects.filter(journal__in=booked).aggregate(debits=Sum("debit"), credits=Sum("credit"))
     return Status(
@@ -70,7 +67,7 @@ def period_status(period: BillingPeriod) -> Status:
         figures=figures(period),
         statements=Statement.objects.filter(period=period).current().count(),
         held=held["charges"],
-        held_due=held["due"] or ZERO,
+        held_due=held["due_amount"],
         unconverted=held["unconverted"],
         debits=sums["debits"] or ZERO,
         credits=sums["credits"] or ZERO,

@@ -11,7 +11,7 @@ from charges.models.focus_import import FocusImport, ReceivedFile
 from charges.models.payers import FundingAccount, PrincipalInvestigator, Project
 from charges.models.rules import AttributionRule, ExchangeRate
 from charges.models.source import Source
-from charges.money import MoneyField
+from charges.money import ZERO, MoneyField
 
 
 def unindexed(to: Any, **kwargs: Any) -> Any:
@@ -53,6 +53,15 @@ class ChargeQuerySet(models.QuerySet["Charge"]):
     def held(self) -> "ChargeQuerySet":
         """Flagged and undecided: on no statement."""
         return self.current().not_clear().filter(review_status=Charge.ReviewStatus.HELD)
+
+    def sums(self) -> dict[str, Any]:
+        """How many, their list price and amount due; what has no exchange rate yet is counted, and not added."""
+        return self.aggregate(
+            charges=models.Count("pk"),
+            list_amount=models.Sum("list_amount", filter=IN_CURRENCY, default=ZERO),
+            due_amount=models.Sum("due_amount", filter=IN_CURRENCY, default=ZERO),
+            unconverted=models.Count("pk", filter=~IN_CURRENCY),
+        )
 
     def not_clear(self) -> "ChargeQuerySet":
         """The few that the index of the review queue holds."""

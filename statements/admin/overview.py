@@ -82,11 +82,8 @@ def review_url(period: BillingPeriod) -> str:
 
 def _held(period: BillingPeriod) -> dict[str, Any]:
     """Amounts in the period's currency; a foreign one cannot be added before its rate is known."""
-    held = Charge.objects.filter(period=period).held()
-    found = held.aggregate(
-        charges=Count("pk"), due=Sum("due_amount", filter=IN_CURRENCY), unconverted=Count("pk", filter=~IN_CURRENCY)
-    )
-    return {**found, "due": _rounded(found["due"] or ZERO, period), "url": review_url(period)}
+    found = Charge.objects.filter(period=period).held().sums()
+    return {**found, "due": _rounded(found["due_amount"], period), "url": review_url(period)}
 
 
 def _sources(period: BillingPeriod) -> list[tuple[Source, Row, Row]]:

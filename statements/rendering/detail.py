@@ -12,8 +12,8 @@ from django.db.models import Count, F, Sum
 from django.db.models.functions import Abs, TruncDate
 
 from charges.models import Charge
-from charges.models.charge import IN_CURRENCY, ChargeQuerySet
-from charges.money import EXACT, ZERO, total
+from charges.models.charge import ChargeQuerySet
+from charges.money import EXACT, total
 from statements.rendering.context import ChargeRow, Detail, Reference, Rest, Usage, printed_discount
 from statements.rendering.quantities import number, usage
 from statements.templating import money
@@ -88,12 +88,7 @@ def _rest(charges: ChargeQuerySet, rows: Sequence[ChargeRow], count: int, curren
 
 def held(charges: ChargeQuerySet, currency: str) -> Rest | None:
     """Amounts of the period's currency only: what has no exchange rate yet is counted, not added."""
-    found = charges.aggregate(
-        charges=Count("pk"),
-        list_amount=Sum("list_amount", filter=IN_CURRENCY, default=ZERO),
-        due_amount=Sum("due_amount", filter=IN_CURRENCY, default=ZERO),
-        unconverted=Count("pk", filter=~IN_CURRENCY),
-    )
+    found = charges.sums()
     if not found["charges"]:
         return None
     list_amount, due_amount = found["list_amount"], found["due_amount"]
