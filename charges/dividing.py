@@ -9,10 +9,11 @@ from decimal import Decimal, InvalidOperation
 
 from django.utils import timezone
 
-from charges.attribution.funding import LASTING
+from charges.attribution.funding import LASTING, last_valid
 from charges.correcting.reversing import AMOUNTS, RELATED, copy_of
 from charges.flags import Reviewer
 from charges.models import Charge, FocusImport
+from charges.models.payers import WHO_PAYS
 from charges.money import EXACT, divide_exactly
 from charges.rewriting import rewrite
 from periods.calendar import institution_day, last_day_before
@@ -23,7 +24,8 @@ WITHOUT_END = (*LASTING, Step.FALLBACK)
 SET_ASIDE = (Status.EXCLUDED, Status.DEFERRED)
 DIVISIBLE = (Status.CLEAR, Status.HELD, Status.APPROVED, *SET_ASIDE)
 Ends = Mapping[tuple[int | None, int], date]  # (key of the file, line) → the last day of the fund
-PAYER = ("pi", "project", "funding_account")
+# What is looked at of a charge that is divided.
+READ_WITH = ("period", *RELATED, "project__fallback_fund", "pi__merged_into", "project__merged_into")
 BATCH = 500
 
 
@@ -32,10 +34,9 @@ def divide(focus_import: FocusImport, ends: Ends, reviewer: Reviewer) -> None:
     if not ends:
         return
     staged = Charge.objects.not_clear().filter(loaded_by=focus_import, review_status=Status.DIVIDED)
-    related = [*RELATED, "project__fallback_fund", "pi__merged_into", "project__merged_into"]
     made = [
         part
-        for charge in staged.select_related(*related).order_by("pk").iterator(chunk_size=BATCH)
+        for charge in staged.select_related(*READ_WITH).order_by("pk").iterator(chunk_size=BATCH)
         if (place := (charge.file_id, charge.line_number)) in ends
         for part in parts_of(charge, ends[place], reviewer)
     ]
@@ -55,7 +56,7 @@ def last_day_within(charge: Charge) -> date | None:
     if not (charge.charge_period_start and charge.charge_period_end and fund and project):
         return None
     first, end = _days(charge)
-    return min((last for last in (project.end_date, fund.valid_until) if last and first <= last < end), default=None)
+    return last_valid((project.end_date, fund.valid_until), first, end)
 
 
 def divide_decided(charges: Iterable[Charge]) -> None:
@@ -112,7 +113,7 @@ def _midnight_after(last: date, charge: Charge) -> datetime:
 def _fund_after(part: Charge, last: date) -> bool:
     """Whether another fund than that which ended bears the days after it."""
     if part.fund_step == Step.BEARER and (borne := _borne_from(part)):
-        part.pi, part.project, part.funding_account = (getattr(borne, name).standing for name in PAYER)
+        part.pi, part.project, part.funding_account = (getattr(borne, name).standing for name in WHO_PAYS)
     elif fallback := part.project and part.project.fallback_after(last):
         part.funding_account, part.fund_step = fallback, Step.FALLBACK
     else:
@@ -126,7 +127,7 @@ def _borne_from(refund: Charge) -> Charge | None:
         kind=Kind.PART, source=refund.source_id, resource_id=refund.resource_id, due_amount__gt=0,
         charge_period_start=refund.charge_period_start, funding_account__isnull=False,
     )  # fmt: skip
-    return earlier.select_related(*PAYER).exclude(period=refund.period_id).order_by("pk").last()
+    return earlier.select_related(*WHO_PAYS).exclude(period=refund.period_id).order_by("pk").last()
 
 
 def _flags_after(part: Charge, last: date, reviewer: Reviewer, *, is_expired: bool) -> dict[str, str]:

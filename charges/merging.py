@@ -12,8 +12,8 @@ from django.apps import apps
 from django.db import IntegrityError, models, transaction
 
 from charges.attribution.funding import ProjectFunds
-from charges.correcting.reversing import RELATED, reversals_of
-from charges.dividing import SET_ASIDE, divide_decided
+from charges.correcting.reversing import reversals_of
+from charges.dividing import READ_WITH, SET_ASIDE, divide_decided
 from charges.flags import PAYER_FLAGS, Reviewer
 from charges.models import (
     Charge,
@@ -33,7 +33,6 @@ from periods.lifecycle import require_permission, require_reason
 from periods.models import BillingPeriod
 
 BATCH = 500
-DIVIDED_BY = ("period", *RELATED, "project__fallback_fund", "pi__merged_into", "project__merged_into")
 Payer = TypeVar("Payer", PrincipalInvestigator, Project, FundingAccount)
 
 
@@ -147,7 +146,7 @@ def _move_months(rows: models.QuerySet[Any], field: str, into: Payer) -> int:
     ending = _ending(unsealed, into) if rows.model is Charge else []
     unsealed.update(**{field: into})
     for start in range(0, len(ending), BATCH):
-        divide_decided(Charge.objects.filter(pk__in=ending[start : start + BATCH]).select_related(*DIVIDED_BY))
+        divide_decided(Charge.objects.filter(pk__in=ending[start : start + BATCH]).select_related(*READ_WITH))
     return number
 
 

@@ -13,6 +13,7 @@ from django.utils.html import format_html
 
 from charges import review
 from charges.models import Charge, FundingAccount, PrincipalInvestigator, Project
+from charges.models.payers import WHO_PAYS
 from periods.models import BillingPeriod
 from periods.transition_admin import ReasonForm, Step, reason_field
 
@@ -48,7 +49,7 @@ class ReattributeForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         answers = super().clean() or {}
-        if not any(answers.get(name) for name in ("pi", "project", "funding_account")):
+        if not any(answers.get(name) for name in WHO_PAYS):
             raise forms.ValidationError("Name a PI, a project or a funding account; what is left empty stays as it is.")
         return answers
 
@@ -75,7 +76,7 @@ def rule_offer(charges: QuerySet[Charge], by: Any, answers: dict[str, Any]) -> s
         match.pop("service_name", None)
     if not (match.keys() - {"source"} and by.has_perm("charges.add_attributionrule")):
         return ""
-    payer = {name: answers[name].pk for name in ("pi", "project", "funding_account") if answers.get(name)}
+    payer = {name: answers[name].pk for name in WHO_PAYS if answers.get(name)}
     url = f"{reverse('admin:charges_attributionrule_add')}?{urlencode({**match, **payer})}"
     return format_html(' <a href="{}" class="underline">Make it a rule for next month</a>', url)
 

@@ -1,5 +1,6 @@
 """Which fund bears a charge once a reviewer has named another project: decided as an import decides it."""
 
+from collections.abc import Iterable
 from datetime import date
 
 from charges.flags import PAYER_FLAGS, Reviewer
@@ -11,6 +12,11 @@ from periods.errors import Refused
 Step = Charge.FundStep
 LASTING = (Step.DECISION, Step.OVERRIDE)  # these stand above a project's split
 STATED = (Step.TAG, Step.RULE)  # these stand above a project's default
+
+
+def last_valid(limits: Iterable[date | None], first: date, end: date) -> date | None:
+    """The earliest of the last valid days, where it lies within the days and before the end of them."""
+    return min((limit for limit in limits if limit and first <= limit < end), default=None)
 
 
 def require_standing(*payers: Mergeable | None) -> None:

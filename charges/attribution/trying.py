@@ -10,6 +10,7 @@ from django.db.models import Case, CharField, Count, F, Q, QuerySet, Sum, Value,
 from django.db.models.functions import Left
 
 from charges.models import AttributionRule, Charge
+from charges.models.payers import WHO_PAYS
 from charges.money import ZERO, total
 from periods.calendar import institution_day
 from periods.errors import Refused
@@ -18,7 +19,6 @@ from periods.models import BillingPeriod
 CURRENCY = Case(  # as `Charge.currency` tells of one
     When(exchange_rate=None, then=F("billing_currency")), default=F("period__currency"), output_field=CharField()
 )
-SAYS = ("pi", "project", "funding_account")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ def _matched(rule: AttributionRule) -> QuerySet[Charge]:
 def _changed(rule: AttributionRule) -> Q:
     """Which of the matched have something else; a filling rule changes only what is missing."""
     found = Q(pk=None)
-    for name in SAYS:
+    for name in WHO_PAYS:
         value = getattr(rule, f"{name}_id")
         if value and rule.mode == AttributionRule.Mode.OVERRIDE:
             found |= Q(**{f"{name}__isnull": True}) | ~Q(**{name: value})

@@ -4,9 +4,8 @@ from typing import Any
 
 from charges.flags import PAYER_FLAGS
 from charges.models import Charge
-from charges.models.payers import Mergeable
+from charges.models.payers import WHO_PAYS, Mergeable
 
-WHO = ("pi", "project", "funding_account")
 ABOUT_PAYER = ("missing_pi", "missing_project", *PAYER_FLAGS)
 
 
@@ -14,7 +13,7 @@ def remember(charge: Charge) -> None:
     """Before the first decision; later ones change nothing. Unsaved."""
     if charge.payer_before is None:
         flags = {flag: why for flag, why in charge.flags.items() if flag in ABOUT_PAYER}
-        keys = {name: getattr(charge, f"{name}_id") for name in WHO}
+        keys = {name: getattr(charge, f"{name}_id") for name in WHO_PAYS}
         charge.payer_before = {**keys, "fund_step": charge.fund_step, "flags": flags}
 
 
@@ -27,7 +26,7 @@ class Restorer:
     def restore(self, charge: Charge) -> None:
         """As it was, by the names that the payers have been merged into since. Unsaved."""
         before = charge.payer_before or {}
-        for name in WHO:
+        for name in WHO_PAYS:
             setattr(charge, name, self._standing(name, before[name]))
         charge.fund_step, charge.payer_before = before["fund_step"], None
         kept = {flag: why for flag, why in charge.flags.items() if flag not in ABOUT_PAYER}

@@ -9,6 +9,7 @@ from django.db.models import Model
 from simple_history.utils import bulk_update_with_history
 
 from charges.attribution.deciding import Payer
+from charges.attribution.funding import last_valid
 from charges.flags.allowing import AllowList
 from charges.importing.memo import Memo
 from charges.models import (
@@ -217,8 +218,7 @@ def _falls_back(known: "_Known", day: date) -> bool:
 
 def _ends_on(known: "_Known", first: date, last: date) -> date | None:
     """The last valid day, where it lies within the days of the row and before the end of them."""
-    limits = [known.last_day, known.fund.valid_until if known.fund else None]
-    return min((limit for limit in limits if limit and first <= limit < last), default=None)
+    return last_valid((known.last_day, known.fund.valid_until if known.fund else None), first, last)
 
 
 def _fill(row: PrincipalInvestigator | Project, **values: Any) -> bool:

@@ -11,9 +11,9 @@ from django.db.models import Q
 
 from charges.correcting.credited import Credits, Given, credited_on, told
 from charges.correcting.grounds import month_of
-from charges.correcting.reversing import BILLED, RELATED, carried_to, reversal_of, with_copies
+from charges.correcting.reversing import BILLED, carried_to, reversal_of, with_copies
 from charges.correcting.taking_back import in_words, taken_back_with
-from charges.dividing import divide_decided
+from charges.dividing import READ_WITH, SET_ASIDE, divide_decided
 from charges.flags import Late
 from charges.importing.comparing import in_batches
 from charges.importing.places import Place
@@ -24,7 +24,6 @@ from charges.rewriting import rewrite
 from periods.models import BillingPeriod
 
 Status = Charge.ReviewStatus
-SET_ASIDE = (Status.EXCLUDED, Status.DEFERRED)
 
 
 def reverse(focus_import: FocusImport, place: Place, left: Iterable[Old], pairs: Mapping[int, int]) -> None:
@@ -44,7 +43,7 @@ def reverse(focus_import: FocusImport, place: Place, left: Iterable[Old], pairs:
     _name_credits(pairs)
     _name_earlier(focus_import, place)
     for rows in in_batches(pairs):
-        divide_decided(rows.select_related(*RELATED, "period", "project__fallback_fund", *PAYER))
+        divide_decided(rows.select_related(*READ_WITH, "funding_account__merged_into"))
 
 
 def _as_carried(pairs: Mapping[int, int]) -> dict[int, int]:

@@ -12,11 +12,11 @@ from charges.importing.directory import Found
 from charges.importing.memo import Memo
 from charges.importing.rows import Rows
 from charges.models import Charge, FocusImport, Source
+from charges.models.payers import WHO_PAYS
 from periods.calendar import institution_day, last_day_before, month_of, previous_month
 from periods.models import BillingPeriod
 
 MONTHS_BACK = 13
-WHO = ("pi", "project", "funding_account")
 Kind, Step = Charge.Kind, Charge.FundStep
 # Of an earlier month, and borne elsewhere by now: corrected, carried over, or billed anew by a late file.
 MOVED = Q(origin__isnull=False) & ~Q(kind=Kind.PART, loaded_by__kind=FocusImport.Kind.DELIVERY)
@@ -55,7 +55,7 @@ class Refunds:
         periods = Q(period__in=self._periods[month]) | Q(MOVED, period__month=month)
         charges = Charge.objects.billable().filter(periods, resource_id__in=resources).exclude(kind=Kind.REVERSAL)
         borne = charges.filter(source=self.source, due_amount__gt=0, funding_account__isnull=False)
-        related = [path for name in WHO for path in (name, f"{name}__merged_into")]
+        related = [path for name in WHO_PAYS for path in (name, f"{name}__merged_into")]
         related += ["project__fallback_fund", "project__merged_into__fallback_fund"]
         for charge in borne.select_related(*related).order_by("charge_period_start", "pk"):
             if charge.charge_period_start:
@@ -82,7 +82,7 @@ def _latest(bearers: Sequence[Bearer], day: date | None) -> Charge | None:
 
 def _as_borne(charge: Charge, payer: Payer, found: Found, last: date | None) -> tuple[Payer, Found]:
     """A refund that runs on after a part of a divided charge is divided at the same day."""
-    pi, project, fund = (getattr(charge, name).standing for name in WHO)
+    pi, project, fund = (getattr(charge, name).standing for name in WHO_PAYS)
     step = Step.BEARER
     ends_on = _ends_before(charge, last)
     return (

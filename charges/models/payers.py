@@ -7,6 +7,8 @@ from django.conf import settings
 from django.db import models
 from simple_history.models import HistoricalRecords
 
+WHO_PAYS = ("pi", "project", "funding_account")  # as charges and rules name them
+
 
 class AddressField(models.EmailField):
     """An e-mail address, kept and looked up in lower case: tags, sign-ins and people write it as they like."""
