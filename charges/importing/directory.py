@@ -11,6 +11,7 @@ from simple_history.utils import bulk_update_with_history
 from charges.attribution.deciding import Payer
 from charges.attribution.funding import last_valid
 from charges.flags.allowing import AllowList
+from charges.importing import histories
 from charges.importing.memo import Memo
 from charges.models import (
     Charge,
@@ -231,11 +232,10 @@ def _fill(row: PrincipalInvestigator | Project, **values: Any) -> bool:
 
 def _saved(model: type[M], name: str, unsaved: list[Any]) -> dict[str, M]:
     rows = [row for row in unsaved if isinstance(row, model)]
-    model._default_manager.bulk_create(rows, ignore_conflicts=True)
-    saved = _by_key(model, name, [getattr(row, name) for row in rows])
-    history: Any = model.history  # type: ignore[attr-defined]
-    history.bulk_history_create(list(saved.values()))
-    return saved
+    # Their keys come back, also of those that are there already: each is told its own name once more.
+    model._default_manager.bulk_create(rows, update_conflicts=True, unique_fields=[name], update_fields=[name])
+    histories.begin(rows)
+    return {getattr(row, name): row for row in rows}
 
 
 def _save_changed(rows: list[PrincipalInvestigator | Project]) -> None:
