@@ -112,7 +112,7 @@ def _make_current(
     for place in comparison.places:
         if place.late_month:
             late.reverse(focus_import, place, comparison.left[place.month], pairs[place.month])
-        else:
+        elif pairs[place.month]:
             take_place(focus_import, pairs[place.month])
     _save_counts(comparison)
     _replace_issues(staging, comparison.places)

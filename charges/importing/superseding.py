@@ -42,6 +42,8 @@ def announce(focus_import: FocusImport, period: BillingPeriod, left: Iterable[Ol
 
 def supersede(focus_import: FocusImport, left: Sequence[Old]) -> None:
     """What was not announced: late rows in other months, and what another delivery was to supersede as well."""
+    if not left:
+        return
     if Charge.objects.filter(superseded_by=focus_import).count() != len(left):
         for charges in in_batches(old.pk for old in left):
             charges.exclude(superseded_by=focus_import).update(superseded_by=focus_import)
