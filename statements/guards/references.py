@@ -16,7 +16,7 @@ VIOLATION = "USING ERRCODE = 'foreign_key_violation'"
 
 STANDS = f"""
   IF named.{{column}} IS NOT NULL THEN
-    PERFORM 1 FROM {{parent}} WHERE id = ANY(named.{{column}}) ORDER BY id FOR KEY SHARE;
+    PERFORM 1 FROM {{parent}} WHERE id IN (SELECT unnest(named.{{column}})) ORDER BY id FOR KEY SHARE;
     GET DIAGNOSTICS found = ROW_COUNT;
     IF found <> cardinality(named.{{column}}) THEN
       RAISE EXCEPTION 'a charge names a row that {{parent}} does not hold' {VIOLATION};
@@ -25,10 +25,9 @@ STANDS = f"""
 """
 
 
-def named_by_new() -> str:
-    """The body of a trigger on charges: all that its new rows name must be there. One look at the rows, for all keys."""
-    columns = ", ".join(key.column for key in KEYS)
-    return _named(f"(SELECT DISTINCT {columns} FROM new_rows) n", "n.{0} IS NOT NULL")
+def named_by_new(first: str) -> str:
+    """The body of a trigger on charges: all that its new rows name must be there. `first` is done before, with the keys."""
+    return _named("new_rows n", "n.{0} IS NOT NULL", first)
 
 
 def named_by_changed() -> str:
@@ -47,14 +46,14 @@ def left_behind() -> Iterator[tuple[str, str]]:
         yield parent, f"\nBEGIN\n  IF {is_named} THEN\n    {sentence};\n  END IF;\n  RETURN NULL;\nEND\n"
 
 
-def _named(rows: str, is_new: str) -> str:
+def _named(rows: str, is_new: str, first: str = "") -> str:
     keys = ", ".join(
         f"array_agg(DISTINCT n.{key.column}) FILTER (WHERE {is_new.format(key.column)}) AS {key.column}" for key in KEYS
     )
     checks = "".join(
         STANDS.format(column=column, parent=parent) for parent, columns in _parents().items() for column in columns
     )
-    return f"\nDECLARE named record; found bigint;\nBEGIN\n  SELECT {keys} INTO named FROM {rows};\n{checks}  RETURN NULL;\nEND\n"
+    return f"\nDECLARE named record; found bigint;\nBEGIN\n  SELECT {keys} INTO named FROM {rows};\n{first}{checks}  RETURN NULL;\nEND\n"
 
 
 def _parents() -> dict[str, list[str]]:
