@@ -49,7 +49,7 @@ def loaded_of(source: Source, staged: FocusImport | None = None) -> ChargeQueryS
 
 
 def by_month(charges: Any) -> Any:
-    """With the period as a sum, `of_period`: SQLite would go by the index of payers, and read large months at random."""
+    """With the period as a sum, `of_period`: by the index of payers, databases would read a large month at random."""
     return charges.alias(of_period=F("period_id") + 0)
 
 

@@ -12,7 +12,7 @@ from charges.converting import convert, revert
 from charges.dividing import divide_decided
 from charges.flags import PAYER_FLAGS, ChangedAfterApproval
 from charges.importing.comparing import BATCH, in_batches
-from charges.importing.snapshot import Old
+from charges.importing.snapshot import Old, by_month
 from charges.importing.totals import short
 from charges.models import Charge, FocusImport, Source
 from charges.models.charge import SUPERSEDED
@@ -34,10 +34,10 @@ def announce(focus_import: FocusImport, period: BillingPeriod, left: Iterable[Ol
 
     Others wait for a batch of them, not for a million. Raises PeriodNotOpen.
     """
-    for charges in in_batches(old.pk for old in left):
+    for charges in in_batches(sorted(old.pk for old in left)):
         with transaction.atomic():
             BillingPeriod.objects.lock_open(period.pk)  # nothing is loaded into it at this moment
-            charges.filter(period=period).exclude(SUPERSEDED).update(superseded_by=focus_import)
+            by_month(charges).filter(of_period=period.pk).exclude(SUPERSEDED).update(superseded_by=focus_import)
 
 
 def supersede(focus_import: FocusImport, left: Sequence[Old]) -> None:
