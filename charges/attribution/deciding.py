@@ -4,7 +4,6 @@ Tags are matched without regard to case, punctuation or provider prefix, so `use
 """
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import lru_cache
@@ -93,12 +92,6 @@ class Attributor:
         overriding = [rule for rule in reversed(mine) if rule.mode == AttributionRule.Mode.OVERRIDE]
         self.rules = [*overriding, *(rule for rule in mine if rule.mode == AttributionRule.Mode.FILL)]
         self.read = lru_cache(maxsize=20_000)(self._read)
-
-    def payers(self, usages: Sequence[Sequence[Any]]) -> list[Payer]:
-        """Of many rows at once; `usages` are the columns of Usage."""
-        if self.rules:
-            return list(map(self.payer, map(Usage, *usages)))
-        return list(map(self.read, usages[0], usages[-1]))
 
     def payer(self, usage: Usage) -> Payer:
         payer = self.read(usage.tags, usage.allocated_tags)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from charges.focus import Header
-from charges.importing.reading import Chunk
+from charges.importing.chunk import Chunk
 from charges.importing.rows import BadRow, Division, RowReader, Rows
 from charges.importing.writing import instant
 from charges.models import Charge, Source

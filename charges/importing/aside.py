@@ -4,9 +4,9 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from charges.importing import quarantine
+from charges.importing.chunk import Chunk
 from charges.importing.decided import Decided, corrected, settles
 from charges.importing.places import Place, Places
-from charges.importing.reading import Chunk
 from charges.importing.rows import BadRow, RowReader, Rows
 from charges.importing.then import as_then
 from charges.importing.totals import ControlTotals, counted

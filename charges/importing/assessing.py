@@ -1,15 +1,20 @@
-"""From rows to charges: what they cost, who pays, and whether somebody must look at them first."""
+"""From rows to charges: what they cost, who pays, and whether somebody must look at them first.
+
+Each combination of what is looked at is judged once.
+"""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from itertools import repeat
+from operator import attrgetter, itemgetter
 from typing import Any
 
 from charges import pricing
-from charges.attribution.deciding import Attributor, Payer
+from charges.attribution.deciding import Attributor, Payer, Usage
 from charges.flags import MISSING, Divided, Facts, Late, Reviewer
+from charges.importing.coded import Coded, together
 from charges.importing.directory import Directory, Found
 from charges.importing.memo import Memo
 from charges.importing.refunding import Refunds
@@ -36,21 +41,24 @@ ABOUT = (
 PAYER = ("account_code", "funder", "subsidy_fund", "reference_1", "reference_2")
 
 
+Flags = dict[str, str]  # each with its reason
+
+
 @dataclass(slots=True)
 class Assessment:
     """By columns, as Rows are."""
 
-    payers: list[Payer]
-    found: list[Found]
-    prices: list[Price]
-    flags: list[dict[str, str]]
-    statuses: list[str]
+    payers: Coded[Payer]
+    found: Coded[Found]
+    prices: Coded[Price]
+    flags: Coded[Flags]
+    statuses: Coded[str]
 
     def columns(self, rows: Rows) -> dict[str, Sequence[Any]]:
         """Database values of the charges, but for their place in the delivery."""
         return {
             **rows.texts,
-            **{field: rows.amounts[name] for name, field in COSTS.items() if name in rows.amounts},
+            **_cost_columns(rows),
             **_payer_columns(self.payers, self.found),
             "identity_digest": rows.identities,
             "content_digest": rows.contents,
@@ -58,15 +66,17 @@ class Assessment:
             "billing_currency": rows.currencies,
             "charge_period_start": rows.starts,
             "charge_period_end": rows.ends,
-            "list_amount": [price.list for price in self.prices],
-            "contracted_amount": [price.contracted for price in self.prices],
-            "due_amount": [price.due for price in self.prices],
-            "flags": [json.dumps(flags) if flags else "{}" for flags in self.flags],
+            "list_amount": self.prices.map(attrgetter("list")),
+            "contracted_amount": self.prices.map(attrgetter("contracted")),
+            "due_amount": self.prices.map(attrgetter("due")),
+            "flags": self.flags.map(lambda flags: json.dumps(flags) if flags else "{}"),
             "review_status": self.statuses,
         }  # fmt: skip
 
     def ends(self, rows: Rows) -> Iterator[tuple[int, date]]:
         """Lines of rows that are to be divided, with the last day of their fund."""
+        if DIVIDED not in self.statuses:
+            return
         for line, found, status in zip(rows.lines, self.found, self.statuses, strict=True):
             if status == DIVIDED and found.ends_on:
                 yield line, found.ends_on
@@ -74,17 +84,34 @@ class Assessment:
     @property
     def held(self) -> int:
         """Rows that a person has to look at, whole or in part."""
+        held = self.statuses.count(HELD)
+        if DIVIDED not in self.statuses:
+            return held
         columns = zip(self.statuses, self.flags, self.found, self.prices, strict=True)
-        return self.statuses.count(HELD) + sum(
+        return held + sum(
             bool(flags) or (found.is_left_open and price.due != 0)
             for status, flags, found, price in columns
             if status == DIVIDED
         )
 
+    @property
+    def flag_counts(self) -> Counter[str]:
+        counts: Counter[str] = Counter()
+        for flags, rows in zip(self.flags.values, self.flags.counts(), strict=True):
+            counts.update(dict.fromkeys(flags, rows))
+        return counts
+
+    @property
+    def unusable_ends(self) -> Counter[str]:
+        """Tags end_date that say no date."""
+        if not any(payer.unusable_end for payer in self.payers.values):
+            return Counter()
+        return Counter(payer.unusable_end for payer in self.payers if payer.unusable_end)
+
     def abouts(self, rows: Rows) -> list[int]:
         """A second identity, by what charges store: see `comparing.told_by_columns`."""
         texts = [rows.text(field) for field in ABOUT]
-        told = [payer.told for payer in self.payers]
+        told = self.payers.map(attrgetter("told"))
         return list(map(hash, zip(*texts, rows.currencies, rows.starts, rows.ends, told, strict=True)))
 
 
@@ -104,56 +131,48 @@ class Assessor:
         payers = self._payers(rows)
         is_shared = self._shared(rows, payers)
         if self.source.shared_costs == Shared.CENTRAL:
-            payers = [self.central[payer] if share else payer for payer, share in zip(payers, is_shared, strict=True)]
-        self.directory.meet(payers)
-        find, services = self.directory.found, rows.text("service_name")
-        found = [find[place] for place in zip(payers, services, repeat(month), rows.days, rows.last_days)]
-        for at, (payer, place) in self.refunds.follow(rows, payers, found, month).items():
-            payers[at], found[at] = payer, place
+            payers = together(payers, is_shared).map(lambda said: self.central[said[0]] if said[1] else said[0])
+        self.directory.meet(payers.values)
+        found = self._found(rows, payers, month)
+        borne = self.refunds.follow(rows, payers, found, month)
+        payers = payers.replaced({at: payer for at, (payer, _) in borne.items()})
+        found = found.replaced({at: place for at, (_, place) in borne.items()})
         prices = self._prices(rows, payers)
         odd, prepaid = self._odd_purchases(rows), self._prepaid(rows)
-        facts = self._facts(rows, payers, found, prices, odd, month=month, currency=currency)
-        flags = [
-            {} if is_prepaid and not is_odd else self.flags[row]
-            for row, is_prepaid, is_odd in zip(facts, prepaid, odd)  # noqa: B905 - facts are checked by their columns
-        ]
-        statuses = [
-            HELD if reasons else NOT_BILLABLE if is_prepaid else CLEAR
-            for reasons, is_prepaid in zip(flags, prepaid, strict=True)
-        ]
+        flags = self._flags(rows, payers, found, prices, odd, prepaid=prepaid, month=month, currency=currency)
+        statuses = together(flags, prepaid).map(lambda said: HELD if said[0] else NOT_BILLABLE if said[1] else CLEAR)
         if self.source.shared_costs == Shared.PRO_RATA:
             flags, statuses = _divided(flags, statuses, is_shared)
         if rows.division is Division.UNCLEAR:
             flags, statuses = _held(flags, statuses, Divided.because(Divided.reason))
         if late_month:
             flags, statuses = _held(flags, statuses, Late.of(late_month))
-        statuses = [
-            DIVIDED if place.ends_on and status != NOT_BILLABLE else status
-            for place, status in zip(found, statuses, strict=True)
-        ]
+        statuses = together(found, statuses).map(
+            lambda said: DIVIDED if said[0].ends_on and said[1] != NOT_BILLABLE else said[1]
+        )
         return Assessment(payers, found, prices, flags, statuses)
 
-    def _payers(self, rows: Rows) -> list[Payer]:
-        usages = (
+    def _payers(self, rows: Rows) -> Coded[Payer]:
+        attributor = self.attributor
+        if not attributor.rules:
+            return together(rows.tags, rows.allocated_tags).map(lambda said: attributor.read(*said))
+        usages = together(
             rows.tags,
             rows.text("sub_account_id"),
             rows.text("resource_id"),
             rows.text("resource_name"),
             rows.text("service_name"),
-            rows.days,
+            rows.days.distinct(),
             rows.allocated_tags,
         )
-        return self.attributor.payers(usages)
+        return usages.map(lambda said: attributor.payer(Usage(*said)))
 
-    def _shared(self, rows: Rows, payers: list[Payer]) -> Sequence[bool]:
+    def _shared(self, rows: Rows, payers: Coded[Payer]) -> Coded[bool]:
         """Tax, support and the like that nothing says a payer of."""
         if self.source.shared_costs == Shared.HOLD:
-            return [False] * len(rows)
-        categories, commitments = rows.text("charge_category"), rows.text("commitment_discount_status")
-        return [
-            is_shared_category(category, commitment) and payer.is_nobody
-            for category, commitment, payer in zip(categories, commitments, payers, strict=True)
-        ]
+            return Coded.same(False, len(rows))
+        said = together(rows.text("charge_category"), rows.text("commitment_discount_status"), payers)
+        return said.map(lambda row: is_shared_category(row[0], row[1]) and row[2].is_nobody)
 
     def _paid_centrally(self, payer: Payer) -> Payer:
         pi, project, fund = self.source.central
@@ -163,110 +182,128 @@ class Assessor:
         step = Charge.FundStep.CENTRAL
         return replace(payer, pi_email=pi.email, project_code=project.code, fund=fund.code, fund_step=step)
 
-    def _prices(self, rows: Rows, payers: list[Payer]) -> list[Price]:
+    def _found(self, rows: Rows, payers: Coded[Payer], month: str) -> Coded[Found]:
+        find = self.directory.found
+        if self.directory.are_the_same_all_month(payers.values, month):
+            return payers.map(lambda payer: find[payer, "", month, None, None])
+        said = together(payers, rows.text("service_name"), rows.days.distinct(), rows.last_days.distinct())
+        return said.map(lambda row: find[row[0], row[1], month, row[2], row[3]])
+
+    def _prices(self, rows: Rows, payers: Coded[Payer]) -> Coded[Price]:
         own, price = self.source.is_own_service, pricing.price
         categories, commitments = rows.text("charge_category"), rows.text("commitment_discount_id")
-        return [
-            price(costs, due, category=category, commitment_id=commitment, is_own_service=own, funder=payer.funder)
-            for costs, due, category, commitment, payer in zip(
-                rows.costs, rows.due, categories, commitments, payers, strict=True
+        funders = payers.map(attrgetter("funder"))
+        return Coded.each(
+            price(costs, due, category=category, commitment_id=commitment, is_own_service=own, funder=funder)
+            for costs, due, category, commitment, funder in zip(
+                rows.costs, rows.due, categories, commitments, funders, strict=True
             )
-        ]
+        )
 
-    def _facts(
+    def _flags(
         self,
         rows: Rows,
-        payers: list[Payer],
-        found: list[Found],
-        prices: list[Price],
-        odd: Sequence[bool],
+        payers: Coded[Payer],
+        found: Coded[Found],
+        prices: Coded[Price],
+        odd: Coded[bool],
         *,
+        prepaid: Coded[bool],
         month: str,
         currency: str,
-    ) -> Iterable[Facts]:
+    ) -> Coded[Flags]:
+        """Nothing is odd about what is paid for elsewhere, but a purchase that should be and is not."""
         has_list_column = "ListCost" in rows.amounts
-        return map(
-            Facts,
+        said = together(
+            prepaid,
             payers,
             found,
-            map(bool, rows.due),
-            repeat(month),
+            Coded.of(map(bool, rows.due)),
+            Coded.same(month, len(rows)),
             rows.months,
             rows.currencies,
-            repeat(currency),
+            Coded.same(currency, len(rows)),
             rows.text("charge_category"),
-            [price.has_list or not has_list_column for price in prices],
+            Coded.of(price.has_list or not has_list_column for price in prices),
             odd,
             self._names(rows),
             self._old_days(rows, month),
         )
 
-    def _odd_purchases(self, rows: Rows) -> Sequence[bool]:
-        categories, basis = rows.text("charge_category"), rows.basis
-        if "Purchase" not in categories:
-            return [False] * len(rows)
-        commitments = rows.text("commitment_discount_id")
-        return [
-            pricing.has_odd_purchase_costs(costs, basis=basis, category=category, commitment_id=commitment)
-            for costs, category, commitment in zip(rows.costs, categories, commitments, strict=True)
-        ]
+        def flags(row: tuple[Any, ...]) -> Flags:
+            is_prepaid, facts = row[0], Facts(*row[1:])
+            return {} if is_prepaid and not facts.has_odd_purchase_costs else self.flags[facts]
 
-    def _prepaid(self, rows: Rows) -> Sequence[bool]:
+        return said.map(flags)
+
+    def _odd_purchases(self, rows: Rows) -> Coded[bool]:
+        basis = rows.basis
+        if "Purchase" not in rows.text("charge_category"):
+            return Coded.same(False, len(rows))
+        said = together(rows.costs, rows.text("charge_category"), rows.text("commitment_discount_id"))
+        return said.map(
+            lambda row: pricing.has_odd_purchase_costs(row[0], basis=basis, category=row[1], commitment_id=row[2])
+        ).distinct()
+
+    def _prepaid(self, rows: Rows) -> Coded[bool]:
         """Paid for elsewhere: by a purchase, or by the rows that a charge was divided into."""
         if rows.division is Division.ORIGIN:
-            return [True] * len(rows)
-        if all(rows.due):
-            return [False] * len(rows)
+            return Coded.same(True, len(rows))
+        if all(rows.due.values):
+            return Coded.same(False, len(rows))
         basis = rows.basis
-        categories, statuses = rows.text("charge_category"), rows.text("commitment_discount_status")
-        return [
-            pricing.is_prepaid(costs, due, basis=basis, category=category, commitment_status=status)
-            for costs, due, category, status in zip(rows.costs, rows.due, categories, statuses, strict=True)
-        ]
+        said = together(rows.costs, rows.due, rows.text("charge_category"), rows.text("commitment_discount_status"))
+        return said.map(
+            lambda row: pricing.is_prepaid(row[0], row[1], basis=basis, category=row[2], commitment_status=row[3])
+        ).distinct()
 
-    def _names(self, rows: Rows) -> Sequence[tuple[str, str, str]]:
+    def _names(self, rows: Rows) -> Coded[tuple[str, str, str]]:
         """What patterns look at; the same for all rows where there is no pattern, so that flags are remembered."""
         if not self.reviewer.pattern.patterns:
-            return [("", "", "")] * len(rows)
-        return list(zip(rows.text("service_name"), rows.text("resource_name"), rows.text("resource_id"), strict=True))
+            return Coded.same(("", "", ""), len(rows))
+        return together(rows.text("service_name"), rows.text("resource_name"), rows.text("resource_id"))
 
-    def _old_days(self, rows: Rows, month: str) -> Iterable[date | None]:
-        """Days are few: only where one of them is old is each row looked at."""
+    def _old_days(self, rows: Rows, month: str) -> Coded[date | None]:
         oldest = self.reviewer.settings.oldest_day(month)
-        old = {day for day in set(rows.days) if day and day < oldest} if oldest else set()
-        return [day if day in old else None for day in rows.days] if old else repeat(None)
+        return rows.days.map(lambda day: day if day and oldest and day < oldest else None).distinct()
 
 
-def _held(
-    flags: list[dict[str, str]], statuses: list[str], reason: dict[str, str]
-) -> tuple[list[dict[str, str]], list[str]]:
+def _held(flags: Coded[Flags], statuses: Coded[str], reason: Flags) -> tuple[Coded[Flags], Coded[str]]:
     """Somebody looks at every row that would be billed."""
-    bills = [status != NOT_BILLABLE for status in statuses]
-    flags = [{**reasons, **reason} if bill else reasons for reasons, bill in zip(flags, bills, strict=True)]
-    return flags, [HELD if bill else status for status, bill in zip(statuses, bills, strict=True)]
+    said = together(flags, statuses)
+    return (
+        said.map(lambda row: row[0] if row[1] == NOT_BILLABLE else {**row[0], **reason}),
+        said.map(lambda row: row[1] if row[1] == NOT_BILLABLE else HELD),
+    )
 
 
-def _divided(
-    flags: list[dict[str, str]], statuses: list[str], is_shared: Sequence[bool]
-) -> tuple[list[dict[str, str]], list[str]]:
+def _divided(flags: Coded[Flags], statuses: Coded[str], is_shared: Coded[bool]) -> tuple[Coded[Flags], Coded[str]]:
     """A shared cost lacks no payer: what is due beside it divides it."""
-    flags = [
-        {flag: why for flag, why in reasons.items() if flag not in MISSING} if share else reasons
-        for reasons, share in zip(flags, is_shared, strict=True)
-    ]
-    return flags, [
-        status if not share or status == NOT_BILLABLE else HELD if reasons else SHARED
-        for status, reasons, share in zip(statuses, flags, is_shared, strict=True)
-    ]
+
+    def kept(row: tuple[Flags, str, bool]) -> Flags:
+        reasons, _, share = row
+        return {flag: why for flag, why in reasons.items() if flag not in MISSING} if share else reasons
+
+    said = together(flags, statuses, is_shared)
+    return said.map(kept), said.map(
+        lambda row: row[1] if not row[2] or row[1] == NOT_BILLABLE else HELD if kept(row) else SHARED
+    )
 
 
-def _payer_columns(payers: list[Payer], found: list[Found]) -> dict[str, Sequence[Any]]:
+def _cost_columns(rows: Rows) -> dict[str, Coded[int | None]]:
+    """From the four together, so that they are written together."""
     return {
-        "pi_id": [place.pi for place in found],
-        "project_id": [place.project for place in found],
-        "funding_account_id": [place.fund for place in found],
-        "fund_step": [place.fund_step if place.fund or place.is_split else "" for place in found],
-        "rule_id": [payer.rule for payer in payers],
-        "payer_digest": [payer.told for payer in payers],
-        **{name: [getattr(payer, name) for payer in payers] for name in PAYER},
+        field: rows.costs.map(itemgetter(at)) for at, (name, field) in enumerate(COSTS.items()) if name in rows.amounts
+    }
+
+
+def _payer_columns(payers: Coded[Payer], found: Coded[Found]) -> dict[str, Coded[Any]]:
+    return {
+        "pi_id": found.map(attrgetter("pi")),
+        "project_id": found.map(attrgetter("project")),
+        "funding_account_id": found.map(attrgetter("fund")),
+        "fund_step": found.map(lambda place: place.fund_step if place.fund or place.is_split else ""),
+        "rule_id": payers.map(attrgetter("rule")),
+        "payer_digest": payers.map(attrgetter("told")),
+        **{name: payers.map(attrgetter(name)) for name in PAYER},
     }

@@ -124,11 +124,7 @@ class Comparison:
         total: dict[tuple[str, str], ProjectDelta] = {}
         for place in self.places:
             for key, delta in self._deltas(place).items():
-                sums = total.setdefault(key, ProjectDelta())
-                sums.rows += delta.rows
-                sums.gone += delta.gone
-                sums.list += delta.list
-                sums.due += delta.due
+                total.setdefault(key, ProjectDelta()).add(delta)
         ordered = sorted(total.items(), key=lambda item: (-abs(item[1].due), -abs(item[1].list), item[0]))
         return [
             {"currency": key, "project": code, "rows": d.rows, "gone": d.gone, **_amounts(d)}
@@ -231,11 +227,7 @@ def told_by_columns(left: list[Old]) -> Iterator[Old]:
 def _by_currency(deltas: dict[tuple[str, str], ProjectDelta]) -> dict[str, ProjectDelta]:
     found: dict[str, ProjectDelta] = {}
     for (key, _project), delta in deltas.items():
-        sums = found.setdefault(key, ProjectDelta())
-        sums.rows += delta.rows
-        sums.gone += delta.gone
-        sums.list += delta.list
-        sums.due += delta.due
+        found.setdefault(key, ProjectDelta()).add(delta)
     return found
 
 

@@ -9,9 +9,9 @@ from django.utils import timezone
 from charges.focus import Header
 from charges.importing.allocations import has_allocations, may_be_divided
 from charges.importing.appending import Ledger
+from charges.importing.chunk import Chunk
 from charges.importing.decided import corrected
 from charges.importing.places import Place
-from charges.importing.reading import Chunk
 from charges.importing.recognising import is_overtaken
 from charges.importing.rows import BadRow, Division, RowReader, Rows
 from charges.importing.snapshot import Snapshot

@@ -79,6 +79,11 @@ class Directory:
         self._known: Memo[tuple[Payer, str], _Known] = Memo(lambda key: self._know(*key))
         self.found: Memo[tuple[Payer, str, str, date | None, date | None], Found] = Memo(lambda key: self.find(*key))
 
+    def are_the_same_all_month(self, payers: Iterable[Payer], month: str) -> bool:
+        """Whether neither the service nor the days of a row make a difference to who pays."""
+        known = (self._known[payer, month] for payer in payers)
+        return not self.allow_list.is_on and not any(one.splits or one.last_day or one.fund for one in known)
+
     def find(self, payer: Payer, service_name: str, month: str, day: date | None, last: date | None) -> Found:
         """What is known of a payer that `meet` has seen, for a row of these days."""
         found = self._find(payer, service_name, month, day, last)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from charges.focus import Header
-from charges.importing.reading import Chunk, open_rows
+from charges.importing.chunk import Chunk
+from charges.importing.reading import open_rows
 from charges.importing.receiving import LONGEST_SOURCE, parts
 from charges.importing.rows import BadRow, RowReader
 from charges.models import ReceivedFile, Source

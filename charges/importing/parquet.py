@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from charges.importing import pages
+from charges.importing.coded import Coded
 from periods.errors import Refused
 
 LARGEST_PAGES = 256_000_000  # bytes, unpacked, of all columns of a row group: writers make pages of about one million
@@ -17,7 +18,7 @@ LARGEST_PAGES = 256_000_000  # bytes, unpacked, of all columns of a row group: w
 class Table(NamedTuple):
     names: list[str]
     length: int  # rows, as the file says
-    batches: Iterator[list[list[str]]]
+    batches: Iterator[list[Coded[str]]]  # each the columns of some rows
 
 
 def open_table(source: Path | IO[bytes], name: str, *, size: int, heavy: int) -> Table:
@@ -34,11 +35,11 @@ def open_table(source: Path | IO[bytes], name: str, *, size: int, heavy: int) ->
     except damaged as error:
         raise Refused(sentence) from error
 
-    def batches() -> Iterator[list[list[str]]]:
+    def batches() -> Iterator[list[Coded[str]]]:
         try:
             for batch in file.iter_batches(batch_size=_bearable(file, size, heavy), use_threads=False):
                 for part in _parts(batch, name, heavy):
-                    yield [list(row) for row in zip(*map(_texts, part.columns), strict=True)]
+                    yield list(map(_coded, part.columns))
         except damaged as error:
             raise Refused(sentence) from error
 
@@ -95,16 +96,22 @@ def _weight(column: Any) -> int:
     return len(column) + (compute.sum(lengths.cast(pa.int64())).as_py() or 0)
 
 
+def _coded(column: Any) -> Coded[str]:
+    """One column of a batch, its values told once where the file does so."""
+    import pyarrow as pa  # noqa: PLC0415
+
+    if not pa.types.is_dictionary(column.type):
+        return Coded.of(_texts(column))
+    used = Coded.of(column.indices.to_pylist())
+    texts = _texts(column.dictionary.take(pa.array(used.values, pa.int32())))
+    return used.map(dict(zip(used.values, texts, strict=True)).__getitem__)
+
+
 def _texts(column: Any) -> list[str]:
     """One column of a batch as a CSV export would write it."""
     import pyarrow as pa  # noqa: PLC0415
 
     kind = column.type
-    if pa.types.is_dictionary(kind):
-        if len(column.dictionary) > len(column):
-            return _texts(column.dictionary_decode())
-        texts = _texts(column.dictionary)
-        return ["" if at is None else texts[at] for at in column.indices.to_pylist()]
     if pa.types.is_float16(kind):
         return _texts(column.cast(pa.float32()))
     if pa.types.is_float32(kind):

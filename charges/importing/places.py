@@ -28,6 +28,12 @@ class ProjectDelta:
     list: int = 0
     due: int = 0
 
+    def add(self, other: "ProjectDelta") -> None:
+        self.rows += other.rows
+        self.gone += other.gone
+        self.list += other.list
+        self.due += other.due
+
 
 @dataclass(slots=True)
 class Place:
@@ -60,6 +66,9 @@ class Place:
     identities: "array[int]" = field(default_factory=lambda: array("q"))
     abouts: "array[int]" = field(default_factory=lambda: array("q"))
     dues: "array[int]" = field(default_factory=lambda: array("q"))
+
+    def delta(self, currency: str, project_code: str) -> ProjectDelta:
+        return self.deltas.setdefault((currency, project_code), ProjectDelta())
 
     def replace_accounts(self) -> None:
         self.replaced = self.holding.replaced(self.accounts)

@@ -6,7 +6,7 @@ How many rows a file has shows only at its end; how many bytes, at once. So time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from charges.importing.reading import Chunk
+from charges.importing.chunk import Chunk
 
 Progress = Callable[[int, float], None]  # rows read so far, and the share of the delivery that they are: up to 1
 
@@ -21,7 +21,7 @@ class Meter:
         self.whole = sum(file.stat().st_size for file in set(files))
 
     def add(self, chunk: Chunk) -> None:
-        self.rows += len(chunk.rows)
+        self.rows += len(chunk)
         self.size += chunk.size
         if self.tell:
             self.tell(self.rows, min(1.0, self.size / self.whole) if self.whole else 0.0)

@@ -13,6 +13,6 @@ def raw_row(file: ReceivedFile, line: int) -> dict[str, str]:
     with open_rows(path, file.name, **where, begin=line) as (header, chunks):
         for chunk in chunks:
             if chunk.lines[-1] >= line:
-                cells = next((row for at, row in zip(chunk.lines, chunk.rows, strict=True) if at == line), [])
+                cells = chunk.row(chunk.lines.index(line)) if line in chunk.lines else []
                 return dict(zip(header.names, cells, strict=False))
     return {}

@@ -1,52 +1,28 @@
 """From a kept file to its rows: streams cells by the chunk; memory does not grow with the file."""
 
-import csv
 import hashlib
 import io
 import re
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from itertools import chain, islice
 from pathlib import Path
 from shutil import copyfileobj
 from tempfile import TemporaryFile
-from typing import IO, Any, NamedTuple
+from typing import IO, NamedTuple
 
 from charges.focus import Header
 from charges.importing import parquet
+from charges.importing.chunk import Chunk
+from charges.importing.text import CHUNK, HEAVY, LONGEST_LINE, Empty, header_of, read_text
 from charges.importing.unpacking import DAMAGED, OLD_OFFICE, PARQUET, PDF, encoding_of, kind_of, open_binary, unpacked
 from periods.errors import Refused
 
-CHUNK = 2000  # rows
-SEPARATORS = ",;\t"
-LONGEST_LINE = 64_000_000  # characters: beyond is no row but an attack, or no text
-MOST_CELLS = 1_000_000  # of a line; a cell takes up to a hundred times the memory of its separator
-HEAVY = 8_000_000  # characters: a chunk of more ends, however few rows it has, and so has no more cells than that
-STEP = 50_000  # characters: text is weighed by the step, as nearly all lines are light
-MOST_BLANK_LINES = 1000  # above the header
 NO_DATA = {
     OLD_OFFICE: "a spreadsheet: save it as CSV",
     PDF: "a PDF document, not billing data: export the same as CSV or Parquet",
 }
 UNREADABLE = re.compile("[\udc80-\udcff]")  # as Python marks bytes that are no text
-SEPARATOR_LINE = re.compile(r'"?sep=(?P<separator>[,;\t])"?[\r\n]*', re.IGNORECASE)
-LINE_END = re.compile(r"\r\n|\r|\n")
-
-csv.field_size_limit(LONGEST_LINE)  # FOCUS sets no limit to the length of tags
-
-
-class Chunk(NamedTuple):
-    """Rows as cells, and the lines on which they begin, counted from 1, the header included."""
-
-    lines: Sequence[int]
-    rows: list[list[str]]
-    size: float = 0  # bytes of the file, as packed, that were read for them
-
-
-class Empty(Refused):
-    """A file without a header. Beside others that have rows it is no error."""
 
 
 class _File(NamedTuple):
@@ -100,9 +76,10 @@ def _open(opened: ExitStack, file: _File) -> tuple[Header, Iterator[Chunk]]:
         source = file.path if is_plain else opened.enter_context(_laid_aside(binary))
         table = parquet.open_table(source, file.name, size=CHUNK, heavy=HEAVY)
         size = file.path.stat().st_size if is_plain else raw.tell() - begin
-        return _header(table.names, file.name), _numbered(table, size)
+        return header_of(table.names, file.name), _numbered(table, size)
     text = io.TextIOWrapper(binary, encoding=encoding_of(start, file.encoding), newline="")
-    return _read_text(opened.enter_context(text), file, lambda: raw.tell() - begin)
+    opened.enter_context(text)
+    return read_text(text, file.name, begin=file.begin, position=lambda: raw.tell() - begin)
 
 
 @contextmanager
@@ -153,110 +130,10 @@ def _wrong_text(file: _File) -> str:
     return f"{words}, as line {line} shows" if line else words
 
 
-def _header(names: Sequence[str], name: str) -> Header:
-    try:
-        return Header.of(names)
-    except Refused as refusal:
-        raise Refused(f"{name}: {refusal}") from refusal
-
-
-def _read_text(text: IO[str], file: _File, position: Callable[[], int]) -> tuple[Header, Iterator[Chunk]]:
-    name, source = file.name, _Lines(text, file.name)
-    lines = iter(source)
-    leading = list(_up_to_text(lines))
-    if not leading:
-        raise Empty(f"{name} is empty.")
-    separator = max(SEPARATORS, key=leading[-1].count)
-    if told := SEPARATOR_LINE.fullmatch(leading[-1]):  # as spreadsheets write it above the header
-        separator, leading[-1] = told["separator"], "\n"
-    # strict: a quote that is never closed would swallow the rest of the file in silence
-    reader = csv.reader(chain(leading, lines), delimiter=separator, strict=True)
-    try:
-        names = next((cells for cells in reader if any(map(str.strip, cells))), [])
-    except csv.Error as error:
-        raise Refused(f"{name} is no CSV file: its header cannot be read: {error}.") from error
-    skipped = max(0, file.begin - 1 - reader.line_num)
-    deque(islice(text, skipped), maxlen=0)
-    return _header(names, name), _chunks(reader, source, position, skipped)
-
-
-def _up_to_text(lines: Iterator[str]) -> Iterator[str]:
-    """Blank lines and the first that says something; nothing where none does."""
-    blank: list[str] = []
-    for line in lines:
-        if line.strip("\ufeff \t\r\n"):
-            yield from (*blank, line.removeprefix("\ufeff"))
-            return
-        if len(blank) == MOST_BLANK_LINES:
-            return
-        blank.append("\n")
-
-
-class _Lines:
-    """Lines of bearable length: a packed file may hold a line, or a row of many lines, that no memory holds."""
-
-    def __init__(self, text: IO[str], name: str) -> None:
-        self.text, self.name = text, name
-        self.size = 0  # characters since it was set to 0
-
-    def __iter__(self) -> Iterator[str]:
-        read, size = self.text.readline, 0
-        while line := read(LONGEST_LINE):
-            size += len(line)
-            if size >= STEP:
-                self._weigh(size, line)
-                size = 0
-            yield line
-
-    def _weigh(self, size: int, last: str) -> None:
-        self.size += size
-        if len(last) >= LONGEST_LINE:
-            raise Refused(f"{self.name} holds a line of more than {LONGEST_LINE:,} characters: that is no billing row.")
-        if len(last) > MOST_CELLS and max(map(last.count, SEPARATORS)) > MOST_CELLS:
-            raise Refused(f"{self.name} holds a line of more than {MOST_CELLS:,} cells: that is no billing row.")
-        if self.size - len(last) > 2 * HEAVY:  # a chunk ends before, unless its last row does not
-            raise Refused(f"{self.name} holds a row of more than {HEAVY:,} characters: that is no billing row.")
-
-
-def _chunks(reader: Any, lines: _Lines, position: Callable[[], int], skipped: int) -> Iterator[Chunk]:
-    before, place = reader.line_num, 0
-    try:
-        while rows := _some(reader, lines):
-            is_plain = reader.line_num - before == len(rows) and all(rows)
-            at: Sequence[int] = range(skipped + before + 1, skipped + reader.line_num + 1)
-            if not is_plain:
-                at, rows = _without_blanks(rows, skipped + before + 1)
-            if rows:
-                yield Chunk(at, rows, position() - place)
-            before, place = reader.line_num, position()
-    except csv.Error as error:
-        raise Refused(f"{lines.name} is no CSV file: line {skipped + reader.line_num}: {error}.") from error
-
-
-def _some(reader: Any, lines: _Lines) -> list[list[str]]:
-    """The next rows: CHUNK of them, fewer where they are heavy."""
-    rows, most = [], HEAVY
-    lines.size = 0
-    for cells in islice(reader, CHUNK):
-        rows.append(cells)
-        if lines.size > most:
-            break
-    return rows
-
-
-def _without_blanks(rows: list[list[str]], line: int) -> tuple[list[int], list[list[str]]]:
-    """A cell may hold line ends, and a line nothing at all."""
-    lines = []
-    for cells in rows:
-        lines.append(line)
-        line += 1 + sum(len(LINE_END.findall(cell)) for cell in cells if "\n" in cell or "\r" in cell)
-    kept = [(at, cells) for at, cells in zip(lines, rows, strict=True) if cells]
-    return [at for at, _ in kept], [cells for _, cells in kept]
-
-
 def _numbered(table: parquet.Table, size: int) -> Iterator[Chunk]:
     """A Parquet file has no lines: its first row counts as line 2, as in its CSV sibling."""
     line = 2
-    for rows in table.batches:
-        yield Chunk(range(line, line + len(rows)), rows, size * len(rows) / table.length)
-        line += len(rows)
+    for columns in table.batches:
+        rows = len(columns[0])
+        yield Chunk(range(line, line + rows), columns=columns, size=size * rows / table.length)
+        line += rows

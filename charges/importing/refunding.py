@@ -36,7 +36,9 @@ class Refunds:
         self.source = source
         self._periods: Memo[str, list[int]] = Memo(_periods_before)
 
-    def follow(self, rows: Rows, payers: list[Payer], found: list[Found], month: str) -> dict[int, tuple[Payer, Found]]:
+    def follow(
+        self, rows: Rows, payers: Sequence[Payer], found: Sequence[Found], month: str
+    ) -> dict[int, tuple[Payer, Found]]:
         """Who bears the refunds among the rows, by their place."""
         places = list(_refunds(rows, found, month))
         if not places or not self._periods[month]:
@@ -66,6 +68,8 @@ class Refunds:
 
 def _refunds(rows: Rows, found: Sequence[Found], month: str) -> Iterator[int]:
     """Corrections, rows about the days of an earlier month, and those whose fund has ended meanwhile."""
+    if min(rows.due.values) >= 0:
+        return
     classes, resources = rows.text("charge_class"), rows.text("resource_id")
     for at, due in enumerate(rows.due):
         day = rows.days[at]

@@ -4,10 +4,10 @@ from calendar import monthrange
 from collections import Counter
 from collections.abc import Iterable
 from datetime import date
-from operator import itemgetter
 
 from charges.focus import Header, is_known
 from charges.focus.values import ALLOWED
+from charges.importing.coded import together
 from charges.importing.memo import Memo
 from charges.importing.rows import RowReader, Rows
 from charges.models import Source
@@ -31,12 +31,13 @@ class Remarks:
         self.others.update(sentences)
 
     def look_at(self, header: Header, rows: Rows) -> None:
+        """At all rows of a chunk."""
         for name in header.missing:
             self.absent[header.version, name] += len(rows)
         for field in ALLOWED:
-            for value in {*rows.text(field)}:
+            for value, n in rows.text(field).tally().items():
                 if not is_known(field, value):
-                    self.unknown[field, value] += list(rows.text(field)).count(value)
+                    self.unknown[field, value] += n
         self._look_at_ends(header, rows)
         self._look_at_usage(rows)
 
@@ -68,8 +69,8 @@ class Remarks:
     def _look_at_ends(self, header: Header, rows: Rows) -> None:
         start, end = (header.positions.get(name) for name in ("BillingPeriodStart", "BillingPeriodEnd"))
         if not self.source.has_inclusive_ends and start is not None and end is not None:
-            for pair, n in Counter(map(itemgetter(start, end), rows.cells)).items():
-                self.inclusive += n if self._is_inclusive[pair] else 0
+            pairs = together(rows.chunk.columns[start], rows.chunk.columns[end])
+            self.inclusive += sum(n for pair, n in pairs.tally().items() if self._is_inclusive[pair])
 
     def _look_at_usage(self, rows: Rows) -> None:
         if self.usage_effective or "EffectiveCost" not in rows.amounts:

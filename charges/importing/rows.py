@@ -1,6 +1,6 @@
 """The rows of a file, checked and typed, column by column. What cannot be used is told apart row by row.
 
-A column at a time costs a fifth of a row at a time. A block with a bad row is halved until the row stands alone.
+Of each column, each value once. A block with a bad row is halved until the row stands alone.
 """
 
 import re
@@ -12,15 +12,17 @@ from decimal import Decimal, InvalidOperation
 from enum import Enum
 from functools import partial
 from itertools import compress, repeat
-from typing import Any
+from operator import attrgetter
+from typing import Any, cast
 
 from charges.focus import COSTS, NULLABLE, NULLS, TEXTS, Header, canonical
 from charges.focus.values import ALLOWED, account
+from charges.importing.chunk import Chunk
+from charges.importing.coded import Coded, together
 from charges.importing.digests import Columns, Digests, unless_usual, without_nulls
 from charges.importing.errors import BadRow
 from charges.importing.memo import Memo
 from charges.importing.moments import Moment, inclusive_end, moment
-from charges.importing.reading import Chunk
 from charges.models import Source
 from charges.money import parse_amount, to_billionths
 from charges.pricing import Costs, amount_due
@@ -44,41 +46,47 @@ class Rows:
     """Good rows by columns: every list has one entry a row, in the order of the file."""
 
     lines: Sequence[int]
-    months: Sequence[str]
-    currencies: Sequence[str]
-    costs: Sequence[Costs]
-    due: Sequence[int]  # billionths
-    days: Sequence[date | None]
-    last_days: Sequence[date | None]
-    starts: Sequence[Any]
-    ends: Sequence[Any]
-    tags: Sequence[str]
-    allocated_tags: Sequence[str]
-    allocated_by: Sequence[str]  # the method by which a charge was divided into this and others
+    places: Sequence[int]  # in the chunk that they were read from
+    months: Coded[str]
+    currencies: Coded[str]
+    costs: Coded[Costs]
+    due: Coded[int]  # billionths
+    days: Coded[date | None]
+    last_days: Coded[date | None]
+    starts: Coded[Any]
+    ends: Coded[Any]
+    tags: Coded[str]
+    allocated_tags: Coded[str]
+    allocated_by: Coded[str]  # the method by which a charge was divided into this and others
     identities: Sequence[int]
     contents: Sequence[int]
-    written: Mapping[str, Sequence[str]]  # the cost columns as the file writes them
-    amounts: dict[str, Sequence[int | None]]  # the same in billionths
-    texts: dict[str, Sequence[str]]  # by field of the charge
-    cells: Sequence[list[str]]
+    written: Mapping[str, Coded[str]]  # the cost columns as the file writes them
+    amounts: dict[str, Coded[int | None]]  # the same in billionths
+    texts: dict[str, Coded[str]]  # by field of the charge
+    chunk: Chunk
     basis: str  # the cost column that is due
     division: Division = Division.NONE
 
     def __len__(self) -> int:
         return len(self.lines)
 
-    def text(self, field: str) -> Sequence[str]:
+    def text(self, field: str) -> Coded[str]:
         """Empty texts where the file has no such column."""
-        return self.texts.get(field) or [""] * len(self)
+        return self.texts.get(field) or Coded.same("", len(self))
+
+    def cells(self, at: int) -> list[str]:
+        """As the file has them."""
+        return self.chunk.row(self.places[at])
 
     def where(self, wanted: Sequence[Any]) -> "Rows":
         """The rows at which `wanted` is true."""
-        columns = (field.name for field in fields(self) if field.name not in ("basis", "division"))
-        return replace(self, **{name: _where(getattr(self, name), wanted) for name in columns})
+        some = _Some(wanted)
+        columns = (field.name for field in fields(self) if field.name not in ("chunk", "basis", "division"))
+        return replace(self, **{name: some.of(getattr(self, name)) for name in columns})
 
-    def by(self, keys: Sequence[str]) -> Iterator[tuple[str, "Rows"]]:
+    def by(self, keys: Coded[str]) -> Iterator[tuple[str, "Rows"]]:
         """The rows of each key; nearly always there is but one."""
-        distinct = dict.fromkeys(keys)
+        distinct = dict.fromkeys(keys.values)
         for key in distinct:
             yield key, self if len(distinct) == 1 else self.where([other == key for other in keys])
 
@@ -106,23 +114,22 @@ class RowReader:
         try:
             yield self.read(chunk)
         except BadRow as bad:
-            if len(chunk.rows) == 1:
-                quarantine(bad, chunk.lines[0], chunk.rows[0])
+            if len(chunk) == 1:
+                quarantine(bad, chunk.lines[0], chunk.row(0))
                 return
-            half = len(chunk.rows) // 2
+            half = len(chunk) // 2
             for part in (slice(None, half), slice(half, None)):
-                yield from self.sift(Chunk(chunk.lines[part], chunk.rows[part]), quarantine)
+                yield from self.sift(chunk.part(part), quarantine)
 
     def read(self, chunk: Chunk) -> Rows:
         """Raises BadRow, which tells of a row only where the chunk has but one."""
-        self._check_shape(chunk.rows)
-        columns = list(zip(*chunk.rows, strict=True))
-        written = {name: columns[index] for name, index in self.costs}
+        self._check_shape(chunk)
+        written = {name: chunk.columns[index] for name, index in self.costs}
         amounts = self._by_cost(written)
         try:
-            return self._read(chunk, columns, written, amounts)
+            return self._read(chunk, written, amounts)
         except BadRow as bad:
-            bad.amounts = {name: exact for name, column in written.items() for exact in exactly(column[:1])}
+            bad.amounts = counting(written, 0)
             raise
 
     def under(self, source: Source) -> "RowReader":
@@ -134,39 +141,33 @@ class RowReader:
 
     def month(self, cells: Sequence[str]) -> str:
         """The month of BillingPeriodStart in one row. Raises BadRow."""
-        return self._months([cells[self.header.positions["BillingPeriodStart"]]])[0]
+        return self._months(Coded.of([cells[self.header.positions["BillingPeriodStart"]]]))[0]
 
     def cell(self, cells: Sequence[str], name: str) -> str:
         """The text of a column of one row; empty where it is absent."""
         index = self.header.positions.get(name)
         return "" if index is None else cells[index]
 
-    def _read(
-        self,
-        chunk: Chunk,
-        columns: Columns,
-        written: Mapping[str, Sequence[str]],
-        amounts: dict[str, Sequence[int | None]],
-    ) -> Rows:
-        begins, ends = (
-            self._optional_moments("ChargePeriodStart", columns),
-            self._optional_moments("ChargePeriodEnd", columns),
-        )
+    def _read(self, chunk: Chunk, written: Mapping[str, Coded[str]], amounts: dict[str, Coded[int | None]]) -> Rows:
+        columns, rows = chunk.columns, len(chunk)
+        begins = self._optional_moments("ChargePeriodStart", columns)
+        ends = self._optional_moments("ChargePeriodEnd", columns)
         texts = self._by_field(columns)
         self._check_references(texts)
         nulls = {name: sum(map(columns[index].count, ("", "NULL"))) for name, index in self.header.never_null.items()}
-        costs = _costs(amounts, len(chunk.rows))
+        costs = _costs(amounts, rows)
         identities, contents = self.digests.of(columns)
-        rows = Rows(
+        found = Rows(
             lines=chunk.lines,
+            places=range(rows),
             months=self._months(columns[self.header.positions["BillingPeriodStart"]]),
-            currencies=self._currencies(texts, len(chunk.rows)),
+            currencies=self._currencies(texts, rows),
             costs=costs,
             due=self._due(amounts, costs, texts),
-            days=[moment.day for moment in begins],
-            last_days=[moment.last_day for moment in ends],
-            starts=[moment.stored for moment in begins],
-            ends=[moment.stored for moment in ends],
+            days=begins.map(attrgetter("day")),
+            last_days=ends.map(attrgetter("last_day")),
+            starts=begins.map(attrgetter("stored")),
+            ends=ends.map(attrgetter("stored")),
             tags=self._texts("Tags", columns),
             allocated_tags=self._texts("AllocatedTags", columns),
             allocated_by=self._texts("AllocatedMethodId", columns),
@@ -175,79 +176,77 @@ class RowReader:
             written=written,
             amounts=amounts,
             texts=texts,
-            cells=chunk.rows,
+            chunk=chunk,
             basis=self.source.basis,
         )
         self.nulls.update(nulls)  # only now: the rows are good
-        return rows
+        return found
 
-    def _by_field(self, columns: Columns) -> dict[str, Sequence[str]]:
+    def _by_field(self, columns: Columns) -> dict[str, Coded[str]]:
         """Of two columns for one field, the later one where it says something."""
-        texts: dict[str, Sequence[str]] = {}
+        texts: dict[str, Coded[str]] = {}
         for field, index in self.texts:
-            column = [*map(str.strip, columns[index])] if field == "reference" else self._text(field, columns[index])
+            column = columns[index].map(str.strip) if field == "reference" else self._text(field, columns[index])
             if field in texts:
-                column = [later or earlier for later, earlier in zip(column, texts[field], strict=True)]
+                column = together(column, texts[field]).map(lambda said: said[0] or said[1])
             texts[field] = column
         return texts
 
-    def _months(self, column: Sequence[str]) -> list[str]:
-        months = [moment.month for moment in self._moments("BillingPeriodStart", column)]
+    def _months(self, column: Coded[str]) -> Coded[str]:
+        months = self._moments("BillingPeriodStart", column).map(attrgetter("month"))
         if "" in months:
             raise BadRow("BillingPeriodStart", "", "BillingPeriodStart is empty: the month is unknown.")
         return months
 
-    def _check_references(self, texts: dict[str, Sequence[str]]) -> None:
+    def _check_references(self, texts: dict[str, Coded[str]]) -> None:
         if "" in texts.get("reference", ()):
             column = self.source.reference_column
             raise BadRow(column, "", f"{column} is empty: the row cannot be told from others.")
 
-    def _texts(self, name: str, columns: Columns) -> Sequence[str]:
+    def _texts(self, name: str, columns: Columns) -> Coded[str]:
         index = self.header.positions.get(name)
-        return [""] * len(columns[0]) if index is None else without_nulls(columns[index])
+        return Coded.same("", len(columns[0])) if index is None else without_nulls(columns[index])
 
-    def _by_cost(self, written: Mapping[str, Sequence[str]]) -> dict[str, Sequence[int | None]]:
-        """Cost columns are often the same, text for text: those are read once, into one list."""
-        amounts: dict[str, Sequence[int | None]] = {}
+    def _by_cost(self, written: Mapping[str, Coded[str]]) -> dict[str, Coded[int | None]]:
+        """Cost columns are often the same, text for text: those are read once, into one column."""
+        amounts: dict[str, Coded[int | None]] = {}
         for name, column in written.items():
-            twin = next((other for other in amounts if written[other] == column), None)
+            twin = next((other for other in amounts if written[other].says_the_same(column)), None)
             amounts[name] = amounts[twin] if twin else self._amounts(name, column)
         return amounts
 
-    def _amounts(self, name: str, column: Sequence[str]) -> Sequence[int | None]:
-        text = "\n".join(column) + "\n"
-        if text.count("\n") == len(column) and PLAIN.fullmatch(text):  # a cell may hold line ends itself
-            return list(map(int, map(BILLION.__mul__, map(Decimal, column))))
-        amount = self.amount
+    def _amounts(self, name: str, column: Coded[str]) -> Coded[int | None]:
+        text = "\n".join(column.values) + "\n"
+        if text.count("\n") == len(column.values) and PLAIN.fullmatch(text):  # a cell may hold line ends itself
+            return Coded([*map(int, map(BILLION.__mul__, map(Decimal, column.values)))], column.codes)
         try:
-            return [amount[text] for text in column]
+            return column.map(self.amount.__getitem__)
         except ValueError as error:
             raise BadRow(name, column[0], f"{name} is {error}.") from error
 
-    def _text(self, field: str, column: Sequence[str]) -> Sequence[str]:
+    def _text(self, field: str, column: Coded[str]) -> Coded[str]:
         """Null tokens are null only where FOCUS allows it: elsewhere they are somebody's name."""
         if field in NULLABLE:
             column = without_nulls(column)
         spelt = self.spelt.get(field)
-        return column if spelt is None else [spelt[text] for text in column]
+        return column if spelt is None else column.map(spelt.__getitem__)
 
-    def _optional_moments(self, name: str, columns: Columns) -> Sequence[Moment]:
+    def _optional_moments(self, name: str, columns: Columns) -> Coded[Moment]:
         index = self.header.positions.get(name)
-        return [Moment(None)] * len(columns[0]) if index is None else self._moments(name, columns[index])
+        return Coded.same(Moment(None), len(columns[0])) if index is None else self._moments(name, columns[index])
 
-    def _moments(self, name: str, column: Sequence[str]) -> list[Moment]:
+    def _moments(self, name: str, column: Coded[str]) -> Coded[Moment]:
         moment = self.end if name == "ChargePeriodEnd" else self.moment
         try:
-            return [moment[text] for text in column]
+            return column.map(moment.__getitem__)
         except ValueError as error:
             sentence = f"{name} is no date: write it as 2025-01-31 or 2025-01-31T00:00:00Z."
             raise BadRow(name, column[0], sentence) from error
 
-    def _currencies(self, texts: dict[str, Sequence[str]], rows: int) -> Sequence[str]:
+    def _currencies(self, texts: dict[str, Coded[str]], rows: int) -> Coded[str]:
         if "billing_currency" not in texts:
-            return [self.currency] * rows
-        code = self.code
-        return [code[text] for text in texts["billing_currency"]]
+            return Coded.same(self.currency, rows)
+        return texts["billing_currency"].map(self.code.__getitem__)
 
     def _currency(self, text: str) -> str:
         currency = text.strip().upper() or self.currency
@@ -256,44 +255,48 @@ class RowReader:
         return currency
 
     def _due(
-        self, amounts: dict[str, Sequence[int | None]], costs: Sequence[Costs], texts: dict[str, Sequence[str]]
-    ) -> Sequence[int]:
+        self, amounts: dict[str, Coded[int | None]], costs: Coded[Costs], texts: dict[str, Coded[str]]
+    ) -> Coded[int]:
+        basis = self.source.basis
+        column = "BilledCost" if basis == "billed_cost" else "EffectiveCost"
+        if column in amounts and None not in amounts[column]:
+            return cast(Coded[int], Coded.each(amounts[column]))
         categories = texts.get("charge_category") or repeat("")
         commitments = texts.get("commitment_discount_id") or repeat("")
-        basis = self.source.basis
-        of_basis = amounts.get("BilledCost" if basis == "billed_cost" else "EffectiveCost")
-        if of_basis and None not in of_basis:
-            return of_basis  # type: ignore[return-value]
-        due = [
+        due = Coded.each(
             amount_due(cost, basis=basis, is_commitment_purchase=category == "Purchase" and bool(commitment))
             for cost, category, commitment in zip(costs, categories, commitments)  # noqa: B905 - some have no end
-        ]
+        )
         if None in due:
-            column = "BilledCost" if basis == "billed_cost" else "EffectiveCost"
             raise BadRow(column, "", "There is no amount due: the cost columns are empty.")
-        return due  # type: ignore[return-value]
+        return cast(Coded[int], due)
 
-    def _check_shape(self, rows: Sequence[list[str]]) -> None:
+    def _check_shape(self, chunk: Chunk) -> None:
         width = len(self.header.names)
-        if {*map(len, rows)} != {width}:
-            raise BadRow("", "", f"The row has {len(rows[0])} cells, the header {width}.")
+        if chunk.widths != {width}:
+            raise BadRow("", "", f"The row has {len(chunk.row(0))} cells, the header {width}.")
         of_account = self.header.positions.get("BillingAccountId")
-        if of_account is not None and max(len(row[of_account]) for row in rows) > LONGEST_ACCOUNT:
+        if of_account is not None and max(map(len, chunk.columns[of_account].values)) > LONGEST_ACCOUNT:
             raise BadRow("BillingAccountId", "", f"BillingAccountId is longer than {LONGEST_ACCOUNT} characters.")
 
 
-def exactly(written: Sequence[str]) -> Iterable[Decimal]:
+def exactly(written: Coded[str]) -> Iterable[Decimal]:
     """The amounts of a cost column that was read without an objection; nulls are left out."""
     try:
-        return list(map(Decimal, written))
+        return written.map(Decimal)
     except InvalidOperation:
         return [Decimal(text) for text in written if text.strip() not in NULLS]
 
 
-def _costs(amounts: dict[str, Sequence[int | None]], rows: int) -> list[Costs]:
-    absent = [None] * rows
-    columns = (amounts.get(name, absent) for name in ("BilledCost", "EffectiveCost", "ListCost", "ContractedCost"))
-    return list(map(Costs, *columns))
+def counting(written: Mapping[str, Coded[str]], at: int) -> dict[str, Decimal]:
+    """What one row says in the cost columns."""
+    return {name: amount for name, column in written.items() for amount in exactly(column[at : at + 1])}
+
+
+def _costs(amounts: dict[str, Coded[int | None]], rows: int) -> Coded[Costs]:
+    absent: Coded[int | None] = Coded.same(None, rows)
+    columns = [amounts.get(name, absent) for name in ("BilledCost", "EffectiveCost", "ListCost", "ContractedCost")]
+    return Coded.each(map(Costs, *columns))
 
 
 def _billionths(text: str) -> int | None:
@@ -301,7 +304,21 @@ def _billionths(text: str) -> int | None:
     return None if text in NULLS else to_billionths(parse_amount(text))
 
 
-def _where(values: Any, wanted: Sequence[Any]) -> Any:
-    if isinstance(values, dict):
-        return {name: _where(column, wanted) for name, column in values.items()}
-    return list(compress(values, wanted))
+class _Some:
+    """Some rows of any of the columns; those that vary together go on to."""
+
+    def __init__(self, wanted: Sequence[Any]) -> None:
+        self.wanted = wanted
+        self.codes: dict[int, Coded[int]] = {}
+
+    def of(self, column: Any) -> Any:
+        if isinstance(column, dict):
+            return {name: self.of(one) for name, one in column.items()}
+        if not isinstance(column, Coded):
+            return list(compress(column, self.wanted))
+        if isinstance(column.codes, range):
+            return Coded.each(compress(column.values, self.wanted))
+        codes = self.codes.get(id(column.codes))
+        if codes is None:
+            codes = self.codes[id(column.codes)] = Coded.of(compress(column.codes, self.wanted))
+        return column.recoded(codes)

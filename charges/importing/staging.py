@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import date
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +22,19 @@ from charges.importing.allocations import Allocations, has_allocations
 from charges.importing.appending import Ledger
 from charges.importing.aside import Aside
 from charges.importing.assessing import NOT_BILLABLE, Assessment, Assessor
+from charges.importing.chunk import Chunk
+from charges.importing.coded import together
 from charges.importing.places import Place, Places, ProjectDelta
 from charges.importing.progress import Meter, Progress
-from charges.importing.reading import Chunk, open_rows
+from charges.importing.reading import open_rows
 from charges.importing.remarks import Remarks
-from charges.importing.rows import BadRow, Division, RowReader, Rows, exactly
+from charges.importing.rows import BadRow, Division, RowReader, Rows, counting
 from charges.importing.then import as_then
 from charges.importing.totals import ControlTotals
 from charges.models import Charge, FocusImport, ReceivedFile, Source
 from periods.errors import Refused
 
-WAITING = 4  # chunks that are written at once: each write touches most pages of an index
+WAITING = 8000  # rows that are written at once: each write touches most pages of an index
 FIRST = 20
 Status = Charge.ReviewStatus
 
@@ -65,6 +68,7 @@ class Staging:
         self.versions: dict[str, None] = {}
         self.ends: dict[tuple[int | None, int], date] = {}  # of rows that are to be divided, by file and line
         self._charges: list[writing.Block] = []
+        self._waiting = 0  # rows of them
 
     @property
     def loaded(self) -> int:
@@ -112,11 +116,11 @@ class Staging:
             self.versions[header.version] = None
             reader = RowReader(header, self.source, currency=settings.CURRENCY)
             for chunk in chunks:
-                self.rows += len(chunk.rows)
+                self.rows += len(chunk)
                 for rows in reader.sift(chunk, partial(self.aside.put, reader, file)):
                     self.remarks.look_at(header, rows)
                     self._take(rows, reader, file)
-                if len(self._charges) >= WAITING or self.aside.is_waiting:
+                if self._waiting >= WAITING or self.aside.is_waiting:
                     self.write()
                 self.meter.add(chunk)
             self.remarks.look_back(reader)
@@ -148,7 +152,7 @@ class Staging:
         self._load(rows.where([at not in conflicts for at in range(len(rows))]) if conflicts else rows, place, file)
         # Only now: a row that was corrected before is looked up in the same ledger.
         for at, bad in conflicts.items():
-            self.aside.put(reader, file, bad, rows.lines[at], rows.cells[at])
+            self.aside.put(reader, file, bad, rows.lines[at], rows.cells(at))
 
     def _as_loaded(self, rows: Rows, place: Place, reader: RowReader, file: ReceivedFile | None) -> Iterator[Rows]:
         """Rows of a closed month, read as what it holds was: a change of the source's settings is none of its rows."""
@@ -159,7 +163,8 @@ class Staging:
                 yield part
                 continue
             then = reader.under(as_then(self.source, reading))
-            for again in then.sift(Chunk(list(part.lines), list(part.cells)), partial(self.aside.put, then, file)):
+            chunk = Chunk(part.lines, [part.cells(at) for at in range(len(part))])
+            for again in then.sift(chunk, partial(self.aside.put, then, file)):
                 yield from marked(again, [rows.division] * len(again))
 
     def _conflicts(self, rows: Rows, place: Place) -> dict[int, BadRow]:
@@ -167,7 +172,7 @@ class Staging:
             return {}
         conflicts = place.holding.conflicts(rows)
         for at, bad in conflicts.items():
-            bad.amounts = {name: a for name, column in rows.written.items() for a in exactly([column[at]])}
+            bad.amounts = counting(rows.written, at)
         return conflicts
 
     def _load(self, rows: Rows, place: Place, file: ReceivedFile | None) -> None:
@@ -175,7 +180,7 @@ class Staging:
             return
         if len(self.first) < FIRST:
             self.first.update(rows.identities[:FIRST])
-        place.accounts.update(rows.text("billing_account_id"))
+        place.accounts.update(rows.text("billing_account_id").tally())
         place.rows += len(rows)
         self._count(rows, place)
         taken = place.holding.take(rows)
@@ -215,12 +220,13 @@ class Staging:
         if place.is_closed:
             self.places.refuse_unless_kept(place)  # at once: the rest of a large file makes no difference
             return
-        self.flags.update(flag for flags in assessment.flags for flag in flags)
-        self.remarks.end_dates.update(payer.unusable_end for payer in assessment.payers if payer.unusable_end)
+        self.flags.update(assessment.flag_counts)
+        self.remarks.end_dates.update(assessment.unusable_ends)
         if isinstance(place.holding, Ledger):  # what a snapshot holds is compared with the whole file
             for currency, in_currency in rows.by(rows.currencies):
                 self.added_totals.add(currency, in_currency)
         if self.focus_import and place.period:
+            self._waiting += len(rows)
             self._charges.append((assessment.columns(rows), self._origin(place, file)))
             self.ends |= {(file.pk if file else None, line): day for line, day in assessment.ends(rows)}
 
@@ -238,7 +244,7 @@ class Staging:
         """Only writing takes the database's lock: others get in while the next chunk is read and judged."""
         if self.focus_import:
             writing.write(self._charges)
-        self._charges = []
+        self._charges, self._waiting = [], 0
         self.aside.write()
 
     def divide(self) -> None:
@@ -262,14 +268,12 @@ def marked(rows: Rows, divisions: Sequence[Division]) -> Iterator[Rows]:
 
 def _count_deltas(rows: Rows, assessment: Assessment, place: Place) -> None:
     """What is not billable changes nothing for a project."""
-    counted = zip(rows.currencies, assessment.found, assessment.prices, assessment.statuses, strict=True)
-    for currency, found, price, status in counted:
-        if status == NOT_BILLABLE:
-            continue
-        key = (currency, found.project_code)
-        delta = place.deltas.get(key)
-        if delta is None:
-            delta = place.deltas[key] = ProjectDelta()
-        delta.rows += 1
-        delta.list += price.list
-        delta.due += price.due
+    codes = assessment.found.map(attrgetter("project_code")).distinct()
+    keys = together(rows.currencies, codes, assessment.statuses)
+    lists, dues = [0] * len(keys.values), [0] * len(keys.values)
+    for code, price in zip(keys.codes, assessment.prices, strict=True):
+        lists[code] += price.list
+        dues[code] += price.due
+    for (*key, status), rows_of, listed, due in zip(keys.values, keys.counts(), lists, dues, strict=True):
+        if status != NOT_BILLABLE:
+            place.delta(*key).add(ProjectDelta(rows_of, 0, listed, due))

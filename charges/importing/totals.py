@@ -1,11 +1,12 @@
 """Control totals: per currency and cost column, file = loaded + quarantined, to the last digit of the text."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, localcontext
 from typing import Any
 
+from charges.importing.coded import Coded
 from charges.importing.rows import Rows, exactly
 from charges.money import EXACT, ZERO, from_billionths
 
@@ -66,7 +67,7 @@ class ControlTotals:
         """`rows` are all in this currency."""
         sums: dict[int, tuple[Decimal, Decimal]] = {}
         for column, written in rows.written.items():
-            amounts = rows.amounts[column]  # one list for columns that say the same
+            amounts = rows.amounts[column]  # one for columns that say the same
             exact, stored = sums.get(id(amounts)) or sums.setdefault(id(amounts), _sums(written, amounts))
             total = self.by_currency[currency][column]
             with localcontext(EXACT):
@@ -116,7 +117,7 @@ class ControlTotals:
         }
 
 
-def _sums(written: Sequence[str], amounts: Sequence[int | None]) -> tuple[Decimal, Decimal]:
+def _sums(written: Coded[str], amounts: Coded[int | None]) -> tuple[Decimal, Decimal]:
     """Of the text, and of what of it the database holds."""
     with localcontext(EXACT):
         return sum(exactly(written), ZERO), from_billionths(sum(filter(None, amounts)))

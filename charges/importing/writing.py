@@ -11,7 +11,7 @@ from typing import Any
 from django.db import connection, transaction
 
 from charges.importing import references
-from charges.importing.memo import Memo
+from charges.importing.coded import Coded
 from charges.models import Charge
 
 FIELDS = {field.attname: field for field in Charge._meta.concrete_fields if not field.primary_key}
@@ -73,9 +73,10 @@ def _is_said_once(column: Sequence[Any]) -> bool:
 
     A text of a file is that only where it has nothing but letters and digits.
     """
-    first, rows = column[0], len(column)
+    values = column.values if isinstance(column, Coded) else column
+    first = values[0]
     is_plain = first in ("", None, "{}") or (isinstance(first, str) and first.isalnum())
-    return is_plain and first == column[-1] and column.count(first) == rows > 1
+    return is_plain and first == values[-1] and values.count(first) == len(values) and len(column) > 1
 
 
 def _insert(columns: Mapping[str, Sequence[Any]], fixed: Mapping[str, Any]) -> None:
@@ -92,45 +93,44 @@ def _copy(columns: Mapping[str, Sequence[Any]], fixed: Mapping[str, Any]) -> Non
     """
     said = {name: str(value) for name, value in fixed.items() if value is not None}
     end = "".join(f"\t{value.translate(ESCAPES)}" for value in said.values()) + "\n"
+    groups = _together(columns)
+    names = [name for group in groups for name in group]
     with (
         connection.cursor() as cursor,
         connection.wrap_database_errors,
-        cursor.copy(f"COPY {_table()} ({_names([*columns, *said])}) FROM STDIN") as copy,
+        cursor.copy(f"COPY {_table()} ({_names([*names, *said])}) FROM STDIN") as copy,
     ):
-        copy.write(_lines(columns, end))
+        cells = [_cells(group, columns) for group in groups]
+        copy.write(end.join(map("\t".join, zip(*cells, strict=True))) + end)
 
 
-def _lines(columns: Mapping[str, Sequence[Any]], end: str) -> str:
-    """Special characters are looked for once in all: hardly a text has any."""
-    cells = _cells(columns)
-    lines = _joined(cells, end)
-    rows = len(next(iter(columns.values())))
-    nulls = sum(column.count(None) for name, column in columns.items() if name not in OF_TEXT)
-    expected = (nulls, rows * (len(columns) - 1 + end.count("\t")), rows)
-    if "\r" not in lines and tuple(map(lines.count, SPECIAL[:-1])) == expected:
-        return lines
-    escaped = {name: [cell.translate(ESCAPES) for cell in column] for name, column in cells.items() if name in OF_TEXT}
-    return _joined(cells | escaped, end)
-
-
-def _joined(cells: Mapping[str, Sequence[str]], end: str) -> str:
-    return end.join(map("\t".join, zip(*cells.values(), strict=True))) + end
-
-
-def _cells(columns: Mapping[str, Sequence[Any]]) -> dict[str, Sequence[str]]:
-    """Columns as text. Amounts are often the same in several of them: those are written once."""
-    cells: dict[str, Sequence[str]] = {}
+def _together(columns: Mapping[str, Sequence[Any]]) -> list[list[str]]:
+    """The names of columns that vary together: what these say is written once, however many rows say it."""
+    groups: dict[int, list[str]] = {}
     for name, column in columns.items():
-        twin = None if name in OF_TEXT else next((other for other in cells if columns[other] == column), None)
-        cells[name] = column if name in OF_TEXT else cells[twin] if twin else _written(column)
-    return cells
+        groups.setdefault(id(column.codes if isinstance(column, Coded) else column), []).append(name)
+    return list(groups.values())
 
 
-def _written(column: Sequence[Any]) -> Sequence[str]:
-    if {*map(type, column)} == {int}:
-        return list(map(repr, column))
-    written: Memo[Any, str] = Memo(lambda value: r"\N" if value is None else str(value))
-    return [written[value] for value in column]
+def _cells(names: Sequence[str], columns: Mapping[str, Sequence[Any]]) -> Sequence[str]:
+    """Of columns that vary together, what stands in each line."""
+    first = columns[names[0]]
+    if not isinstance(first, Coded):
+        return _texts(names[0], first)
+    texts: dict[str, Sequence[str]] = {}
+    for name in names:
+        values = columns[name].values  # type: ignore[attr-defined]
+        twin = next((other for other in texts if columns[other].values == values), None)  # type: ignore[attr-defined]
+        texts[name] = texts[twin] if twin else _texts(name, values)
+    return Coded(list(map("\t".join, zip(*texts.values(), strict=True))), first.codes)
+
+
+def _texts(name: str, values: Sequence[Any]) -> Sequence[str]:
+    """Special characters are looked for once in all: hardly a text has any."""
+    if name not in OF_TEXT:
+        return [r"\N" if value is None else str(value) for value in values] if None in values else [*map(str, values)]
+    said = "".join(values)
+    return [value.translate(ESCAPES) for value in values] if any(map(said.__contains__, SPECIAL)) else values
 
 
 def _literal(value: int | str | None) -> str:

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from charges.importing import reading
+from charges.importing import reading, text
 from charges.importing.receiving import digests, keep
 from charges.models import Charge, FocusImport, ImportIssue, Source
 from periods.errors import Refused
@@ -102,7 +102,7 @@ def test_separators_and_line_ends_are_of_no_matter(tmp_path, separator, end):
 
 
 def test_lines_are_counted_as_an_editor_counts_them(tmp_path, monkeypatch):
-    monkeypatch.setattr(reading, "CHUNK", 2)
+    monkeypatch.setattr(text, "CHUNK", 2)
     header, *rows = text_of(
         focus_row(), focus_row(ResourceName="two\nlines"), focus_row(ListCost="x"), focus_row(ListCost="y")
     ).split("\r\n")
@@ -114,8 +114,8 @@ def test_lines_are_counted_as_an_editor_counts_them(tmp_path, monkeypatch):
 
 
 def test_a_line_without_end_is_refused_before_memory_ends(tmp_path, monkeypatch):
-    monkeypatch.setattr(reading, "STEP", 1)
-    monkeypatch.setattr(reading, "LONGEST_LINE", 10_000)
+    monkeypatch.setattr(text, "STEP", 1)
+    monkeypatch.setattr(text, "LONGEST_LINE", 10_000)
     (tmp_path / "bomb.csv.gz").write_bytes(gzip.compress(text_of(focus_row()).encode() + b"x" * 20_000))
 
     with pytest.raises(Refused) as refusal:

@@ -20,7 +20,6 @@ import pytest
 from django.conf import LazySettings
 
 from charges.importing import import_files
-from charges.importing.reading import CHUNK
 from tests.charges.focus_files import focus_row, write_focus
 from tests.charges.processes import start_import
 
@@ -35,11 +34,6 @@ def large(tmp_path: Path) -> Path:
     """Names of which no packing makes much less."""
     chance = random.Random(7)
     return write_focus(tmp_path / "jan.csv", *(focus_row(ResourceId=chance.randbytes(100).hex()) for _ in range(ROWS)))
-
-
-def steps(rows: int) -> list[int]:
-    """How many are read, as it is told."""
-    return [min(read + CHUNK, rows) for read in range(0, rows, CHUNK)]
 
 
 def on_a_terminal(path: Path, settings: LazySettings, *options: str) -> tuple[str, list[str]]:
@@ -68,7 +62,6 @@ def test_a_terminal_shows_share_rows_time_left_and_rate(large: Path, settings: L
     assert None not in found
     assert re.sub(r"\|.*\|", "||", first) == "  0%|| 0 rows [00:00, ? left, ? rows/s]"
     shown = [(int(match[2].replace(",", "")), int(match[1])) for match in found]
-    assert {rows for rows, _ in shown} <= {0, *steps(ROWS)}
     assert [share for _, share in shown] == pytest.approx([100 * rows / ROWS for rows, _ in shown], abs=1)
     assert shown[-1][0] > 0
     assert cleared.strip() == ""
@@ -120,9 +113,10 @@ def test_the_share_is_reckoned_in_any_container(large: Path, name: str, pack: Ca
     import_files([path], source_name="aws", dry_run=True, progress=lambda *at: told.append(at))
 
     rows, shares = zip(*told, strict=True)
-    first = ROWS - PART
-    assert list(rows) == ([*steps(first), *(first + n for n in steps(PART))] if name == "two.zip" else steps(ROWS))
-    assert shares == pytest.approx([n / ROWS for n in rows], abs=0.08)  # unpacking reads ahead
+    assert sorted(set(rows)) == list(rows)
+    assert rows[-1] == ROWS
+    assert max(later - row for row, later in zip((0, *rows), rows, strict=False)) < ROWS / 2
+    assert shares == pytest.approx([n / ROWS for n in rows], abs=0.3)  # unpacking reads a block ahead
     assert shares[-1] <= 1
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from charges.importing import Delivery, import_files, reading
+from charges.importing import Delivery, import_files, reading, text
 from charges.models import Charge, Source
 from periods.errors import Refused
 from tests.charges.focus_files import focus_row, write_focus
@@ -41,8 +41,8 @@ def test_a_spreadsheet_is_told_how_to_be_read(tmp_path):
 
 
 def test_a_line_of_nothing_but_separators_is_no_row(tmp_path, monkeypatch):
-    monkeypatch.setattr(reading, "STEP", 1)
-    monkeypatch.setattr(reading, "MOST_CELLS", 1000)
+    monkeypatch.setattr(text, "STEP", 1)
+    monkeypatch.setattr(text, "MOST_CELLS", 1000)
     path = write_focus(tmp_path / "a.csv", focus_row())
     path.write_text(path.read_text() + "," * 1001 + "\n")
 
@@ -60,15 +60,15 @@ def test_a_chunk_of_much_text_ends_early(tmp_path, monkeypatch):
     path.write_text(path.read_text() + f"{',' * 3000}\n{',' * 3000}\n1,2\n1,{'x' * 5000}\n1,2\n")
     assert chunks_of(path) == [[2, 3, 4, 5, 6, 7]]
 
-    monkeypatch.setattr(reading, "STEP", 1)
-    monkeypatch.setattr(reading, "HEAVY", 4000)
+    monkeypatch.setattr(text, "STEP", 1)
+    monkeypatch.setattr(text, "HEAVY", 4000)
 
     assert chunks_of(path) == [[2, 3, 4], [5, 6], [7]]
 
 
 def test_a_row_of_lines_without_end_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(reading, "STEP", 1)
-    monkeypatch.setattr(reading, "HEAVY", 1000)
+    monkeypatch.setattr(text, "STEP", 1)
+    monkeypatch.setattr(text, "HEAVY", 1000)
     path = write_focus(tmp_path / "a.csv", focus_row())
     path.write_text(path.read_text() + '"x\n",' * 1000)
 

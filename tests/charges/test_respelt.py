@@ -75,14 +75,23 @@ def test_a_row_in_another_spelling_is_the_same_row(deliver, respelt):
     assert [status for *_, status in current()] == ["excluded", "excluded", "clear"]
 
 
-@pytest.mark.parametrize("anew", [{"x_New": ""}, {"x_New": "of another team"}])
+def test_a_new_column_without_a_word_changes_nothing(deliver):
+    rows = [focus_row(ResourceId=resource, EffectiveCost="80") for resource in "abc"]
+    deliver(*rows)
+
+    delivery = deliver(*({"x_New": ""} | row for row in rows))
+
+    assert (delivery.added, delivery.changed, delivery.removed, delivery.unchanged) == (0, 0, 0, 3)
+    assert [remark for remark in delivery.warnings if "named as" in remark] == []
+
+
 @pytest.mark.parametrize("dry_run", [True, False])
-def test_decisions_hold_when_every_row_is_written_anew(deliver, anew, dry_run):
+def test_decisions_hold_when_every_row_is_written_anew(deliver, dry_run):
     rows = [focus_row(ResourceId=resource, EffectiveCost="80") for resource in "abc"]
     deliver(*rows)
     exclude(Charge.objects.filter(resource_id="b"), reason="Our own experiment")
 
-    anew_rows = [row | anew for row in rows]
+    anew_rows = [row | {"x_New": "of another team"} for row in rows]
     delivery = deliver(*anew_rows, dry_run=dry_run)
     deliver(*anew_rows)
 
