@@ -48,9 +48,9 @@ class Header:
 
     @cached_property
     def labels(self) -> list[str]:
-        """The names, those of FOCUS columns as FOCUS has them."""
+        """The names, those of FOCUS columns as FOCUS has them; one without Latin letters or digits as it stands."""
         of_focus = {index: name for name, index in self.positions.items()}
-        return [of_focus.get(index, normalise(name)) for index, name in enumerate(self.names)]
+        return [of_focus.get(index) or normalise(name) or name for index, name in enumerate(self.names)]
 
     def index(self, name: str) -> int:
         """Where a column stands that FOCUS does not define. Raises Refused."""

@@ -12,6 +12,7 @@ import re2
 from charges.importing.coded import Coded
 
 MOST_COLUMNS = 1000
+MARK = "\ufeff"  # Arrow takes it for no text where it stands first
 Cut = Callable[[str], "list[Coded[str]] | None"]
 
 
@@ -30,7 +31,7 @@ def cutter(separator: str, width: int) -> Cut:
 
     def cut(lines: str) -> list[Coded[str]] | None:
         data = lines.encode()
-        if width > MOST_COLUMNS or not rows.fullmatch(data):
+        if width > MOST_COLUMNS or lines.startswith(MARK) or not rows.fullmatch(data):
             return None
         reading = csv.ReadOptions(use_threads=False, block_size=len(data) + 1, column_names=names)
         try:

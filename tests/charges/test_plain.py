@@ -80,3 +80,7 @@ def test_plain_rows_are_cut_into_columns(lines, rows):
 )
 def test_what_is_not_plain_is_left_to_the_csv_module(lines):
     assert cutter(",", 2)("x,y\n" + lines) is None
+
+
+def test_a_byte_order_mark_within_the_file_is_text():
+    assert cutter(",", 2)("\ufeffa,b\n") is None

@@ -85,6 +85,15 @@ def test_a_new_column_without_a_word_changes_nothing(deliver):
     assert [remark for remark in delivery.warnings if "named as" in remark] == []
 
 
+def test_columns_without_a_latin_letter_are_told_apart(deliver):
+    rows = [focus_row(Отдел="a", Проект="b"), focus_row(Отдел="c", Проект="c")]
+    deliver(*rows)
+
+    delivery = deliver(rows[0] | {"Отдел": "b", "Проект": "a"}, rows[1])
+
+    assert (delivery.added, delivery.changed, delivery.removed, delivery.unchanged) == (1, 0, 1, 1)
+
+
 @pytest.mark.parametrize("dry_run", [True, False])
 def test_decisions_hold_when_every_row_is_written_anew(deliver, dry_run):
     rows = [focus_row(ResourceId=resource, EffectiveCost="80") for resource in "abc"]
