@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from itertools import compress
 
 from charges.importing.coded import Coded
 
@@ -53,6 +54,13 @@ class Chunk:
             part = self.part(slice(start, start + most))
             part.size = self.size * len(part) / len(self)
             yield part
+
+    def where(self, wanted: Sequence[bool]) -> "Chunk":
+        """The rows at which `wanted` is true."""
+        lines = [*compress(self.lines, wanted)]
+        if "columns" in self.__dict__:
+            return Chunk(lines, columns=[one.recoded(Coded.of(compress(one.codes, wanted))) for one in self.columns])
+        return Chunk(lines, [*compress(self.rows, wanted)])
 
     def part(self, part: slice) -> "Chunk":
         if "columns" in self.__dict__:

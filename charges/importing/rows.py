@@ -110,16 +110,30 @@ class RowReader:
         self.others: dict[bytes, RowReader] = {}
 
     def sift(self, chunk: Chunk, quarantine: Callable[[BadRow, int, list[str]], None]) -> Iterator[Rows]:
-        """The good rows of a chunk in one or more blocks; each bad one goes to `quarantine` with line and cells."""
+        """The good rows of a chunk together; then each bad one goes to `quarantine` with line and cells."""
         try:
             yield self.read(chunk)
+        except BadRow:
+            nulls = self.nulls.copy()
+            bad = dict(self._bad(chunk, 0))
+            self.nulls = nulls  # good rows are read once more, as one block: what follows costs by the block
+            if len(bad) < len(chunk):
+                yield self.read(chunk.where([at not in bad for at in range(len(chunk))]))
+            for at, why in bad.items():
+                quarantine(why, chunk.lines[at], chunk.row(at))
+
+    def _bad(self, chunk: Chunk, first: int) -> Iterator[tuple[int, BadRow]]:
+        """The bad rows of a chunk, by their place, the first being at `first`."""
+        try:
+            self.read(chunk)
         except BadRow as bad:
             if len(chunk) == 1:
-                quarantine(bad, chunk.lines[0], chunk.row(0))
+                bad.__cause__ = bad.__context__ = None  # they would keep all parts of the chunk
+                yield first, bad.with_traceback(None)
                 return
             half = len(chunk) // 2
-            for part in (slice(None, half), slice(half, None)):
-                yield from self.sift(chunk.part(part), quarantine)
+            yield from self._bad(chunk.part(slice(None, half)), first)
+            yield from self._bad(chunk.part(slice(half, None)), first + half)
 
     def read(self, chunk: Chunk) -> Rows:
         """Raises BadRow, which tells of a row only where the chunk has but one."""
