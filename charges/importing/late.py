@@ -95,6 +95,7 @@ def _name_earlier(focus_import: FocusImport, place: Place) -> None:
     reversals = Charge.objects.current().filter(kind=Charge.Kind.REVERSAL, source=focus_import.source)
     earlier = reversals.exclude(late_month="").select_related("origin", "period").order_by("pk")
     again = rows.filter(identity_digest__in=earlier.order_by().values("identity_digest"))
+    again = again.exclude(review_status=Status.NOT_BILLABLE)  # nobody looks at it, so that it has no flag
     for charges in in_batches(again.values_list("pk", flat=True)):
         returned = list(charges)
         identities = {charge.identity_digest for charge in returned}

@@ -35,7 +35,7 @@ def issue(header: Header, bad: BadRow, line: int, cells: list[str]) -> ImportIss
 def account(reader: RowReader, cells: list[str]) -> str | None:
     """None where the row's cells are not under their columns, so that it may be any account's."""
     has_shape = len(cells) == len(reader.header.names)
-    return values.account(reader.cell(cells, "BillingAccountId")[:LONGEST_ACCOUNT]) if has_shape else None
+    return values.account(_text(reader.cell(cells, "BillingAccountId")[:LONGEST_ACCOUNT])) if has_shape else None
 
 
 def currency(reader: RowReader, cells: list[str]) -> str:

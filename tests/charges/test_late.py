@@ -307,3 +307,14 @@ def test_a_charge_whose_reversal_was_left_out_is_corrected_by_that_reversal(deli
         f"A reversal of charge {gone.get().origin_id} was excluded in February 2025: "
         "undo that and approve it, or adjust the charge."
     )
+
+
+def test_what_is_paid_for_elsewhere_comes_again_after_its_reversal(deliver):
+    paid = january("paid", "0") | {"ChargeCategory": "Purchase", "BilledCost": "50"}
+    deliver(january("a", "10"), paid)
+    make_closed(make_period("2025-01"))
+    deliver(january("a", "10"), late_to="2025-02")
+
+    deliver(january("a", "10"), paid, late_to="2025-03")
+
+    assert loaded("2025-03") == [("late", "paid", Decimal(0), "not_billable")]

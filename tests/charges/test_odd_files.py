@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from charges.importing import Delivery, import_files, reading, text
-from charges.models import Charge, Source
+from charges.models import Charge, ImportIssue, Source
 from periods.errors import Refused
 from tests.charges.focus_files import focus_row, write_focus
 
@@ -231,3 +231,9 @@ def test_a_dry_run_leaves_the_source_as_it_is(tmp_path):
     load(path, "oci", dry_run=True)
 
     assert Source.objects.get().delivery == "snapshot"
+
+
+def test_an_account_with_a_nul_character_is_put_aside_on_every_database(tmp_path):
+    load(write_focus(tmp_path / "a.csv", focus_row(BillingAccountId="a"), focus_row(BillingAccountId="b\x00")))
+
+    assert ImportIssue.objects.get().billing_account_id == "b�"
