@@ -141,15 +141,13 @@ class Staging:
         self.divide()
 
     def _take(self, rows: Rows, reader: RowReader, file: ReceivedFile | None) -> None:
-        for month, of_month in rows.by(rows.months):
+        conflicts = self._conflicts(rows)
+        good = rows.where([at not in conflicts for at in range(len(rows))]) if conflicts else rows
+        for month, of_month in good.by(good.months):
             place = self.places[self.target_month or month]
             for part in marked(of_month, self.allocations.judge(of_month)):
                 for block in self._as_loaded(part, place, reader, file) if place.then else [part]:
-                    self._take_block(block, place, reader, file)
-
-    def _take_block(self, rows: Rows, place: Place, reader: RowReader, file: ReceivedFile | None) -> None:
-        conflicts = self._conflicts(rows, place)
-        self._load(rows.where([at not in conflicts for at in range(len(rows))]) if conflicts else rows, place, file)
+                    self._load(block, place, file)
         # Only now: a row that was corrected before is looked up in the same ledger.
         for at, bad in conflicts.items():
             self.aside.put(reader, file, bad, rows.lines[at], rows.cells(at))
@@ -167,10 +165,11 @@ class Staging:
             for again in then.sift(chunk, partial(self.aside.put, then, file)):
                 yield from marked(again, [rows.division] * len(again))
 
-    def _conflicts(self, rows: Rows, place: Place) -> dict[int, BadRow]:
-        if not isinstance(place.holding, Ledger):
+    def _conflicts(self, rows: Rows) -> dict[int, BadRow]:
+        """In the order of the file, whatever its months: the first of two rows of one name counts."""
+        if self.source.delivery != Source.Delivery.APPEND:
             return {}
-        conflicts = place.holding.conflicts(rows)
+        conflicts = self.places.ledger.conflicts(rows)
         for at, bad in conflicts.items():
             bad.amounts = counting(rows.written, at)
         return conflicts
