@@ -82,10 +82,9 @@ def _name_credits(pairs: Mapping[int, int]) -> None:
         old_ones = {old.pk: old for old in Charge.objects.filter(pk__in=given).select_related("period")}
         new_ones = by_key(by_old[old] for old in old_ones)
         for pk, old in old_ones.items():
-            due = told(given[pk], old)
-            new_ones[by_old[pk]].flags["late"] += (
-                f" {due} was credited on what it replaces: credit it again if that holds."
-            )
+            new, due = new_ones[by_old[pk]], told(given[pk], old)
+            if new.review_status != Status.NOT_BILLABLE:  # nobody looks at it, so that it has no flag
+                new.flags[Late.name] += f" {due} was credited on what it replaces: credit it again if that holds."
         rewrite(list(new_ones.values()), ("flags",))
 
 

@@ -1,11 +1,12 @@
 """CSV text as chunks of rows, in blocks or one by one; what no memory holds is refused."""
 
 import csv
-import io
 import re
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
+from functools import partial
 from itertools import chain, islice
+from operator import itemgetter
 from typing import IO, Any
 
 from charges.focus import Header
@@ -14,8 +15,8 @@ from charges.importing.plain import Cut, cutter
 from periods.errors import Refused
 
 CHUNK = 2000  # rows, where they are cut one by one
-BLOCK = 1_500_000  # characters that are cut at once
-MOST_ROWS = 10_000  # of a chunk
+BLOCK = 1_000_000  # characters that are cut at once
+MOST_ROWS = 5000  # of a chunk
 SEPARATORS = ",;\t"
 LONGEST_LINE = 64_000_000  # characters: beyond is no row but an attack, or no text
 MOST_CELLS = 1_000_000  # of a line; a cell takes up to a hundred times the memory of its separator
@@ -24,6 +25,7 @@ STEP = 50_000  # characters: text is weighed by the step, as nearly all lines ar
 MOST_BLANK_LINES = 1000  # above the header
 SEPARATOR_LINE = re.compile(r'"?sep=(?P<separator>[,;\t])"?[\r\n]*', re.IGNORECASE)
 LINE_END = re.compile(r"\r\n|\r|\n")
+LINE = re.compile(r"[^\r\n]*+(?:\r\n|\r|\n)|[^\r\n]++")
 
 csv.field_size_limit(LONGEST_LINE)  # FOCUS sets no limit to the length of tags
 
@@ -77,23 +79,23 @@ class _Lines:
     """Lines of bearable length: a packed file may hold a line, or a row of many lines, that no memory holds."""
 
     def __init__(self, text: IO[str], name: str) -> None:
-        self.texts, self.name = [text], name
+        self.text, self.name = text, name
+        self.given_back = ""
         self.size = 0  # characters since it was set to 0
-
-    def give_back(self, text: str) -> None:
-        """What was read too soon, and may end within a line."""
-        [rest] = self.texts
-        self.texts = [io.StringIO(text + rest.readline(LONGEST_LINE), newline=""), rest]
 
     def __iter__(self) -> Iterator[str]:
         size = 0
-        for text in self.texts:
-            while line := text.readline(LONGEST_LINE):
-                size += len(line)
-                if size >= STEP:
-                    self._weigh(size, line)
-                    size = 0
-                yield line
+        for line in chain(self._again(), iter(partial(self.text.readline, LONGEST_LINE), "")):
+            size += len(line)
+            if size >= STEP:
+                self._weigh(size, line)
+                size = 0
+            yield line
+
+    def _again(self) -> Iterator[str]:
+        """The lines of what was read too soon, which may end within one."""
+        for line in map(itemgetter(0), LINE.finditer(self.given_back)):
+            yield line if line.endswith(("\r", "\n")) else line + self.text.readline(LONGEST_LINE)
 
     def _weigh(self, size: int, last: str) -> None:
         self.size += size
@@ -118,9 +120,7 @@ class _Taken:
 
 def _chunks(lines: _Lines, separator: str, width: int, taken: _Taken, line: int) -> Iterator[Chunk]:
     """By the block while every line is a row; from the first block that is not so, row by row."""
-    [text] = lines.texts
-    line, left = yield from _blocks(text, cutter(separator, width), taken, line)
-    lines.give_back(left)
+    line, lines.given_back = yield from _blocks(lines.text, cutter(separator, width), taken, line)
     yield from _row_by_row(csv.reader(lines, delimiter=separator, strict=True), lines, taken, line)
 
 
