@@ -109,14 +109,19 @@ def _sums(columns: Sequence[Coded[int]], start: int, rows: int) -> Any:
     for column in columns:
         if len(column.values) > 1:
             digests = _array(_signed(column.values), pa.int64())
-            total = _sum(total, digests.take(_array(column.codes, pa.int32())))
+            total = _sum(total, _call("take", digests, _array(column.codes, pa.int32())))
     return total
 
 
 def _sum(one: Any, other: Any) -> Any:
+    return _call("add", one, other)  # an overflow begins anew, as wanted
+
+
+def _call(function: str, *arguments: Any) -> Any:
+    """Without the wrappers of pyarrow.compute, which take longer than some thousand numbers do."""
     from pyarrow import compute  # noqa: PLC0415
 
-    return compute.add(one, other)  # an overflow begins anew, as wanted
+    return compute.call_function(function, list(arguments))
 
 
 def _array(numbers: Any, kind: Any) -> Any:

@@ -1,7 +1,7 @@
 """The months that a delivery speaks for: where their rows go, and what is held of them already."""
 
 from array import array
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
 from django.conf import settings
@@ -61,14 +61,13 @@ class Place:
     )  # by account, where its rows were loaded under other settings
     accounts: Counter[str] = field(default_factory=Counter)
     replaced: list[str] = field(default_factory=list)  # accounts among them that no row names
-    deltas: dict[tuple[str, str], ProjectDelta] = field(default_factory=dict)  # by currency and project
+    deltas: defaultdict[tuple[str, str], ProjectDelta] = field(
+        default_factory=lambda: defaultdict(ProjectDelta)
+    )  # by currency and project
     totals: ControlTotals = field(default_factory=ControlTotals)  # of a closed place
     identities: "array[int]" = field(default_factory=lambda: array("q"))
     abouts: "array[int]" = field(default_factory=lambda: array("q"))
     dues: "array[int]" = field(default_factory=lambda: array("q"))
-
-    def delta(self, currency: str, project_code: str) -> ProjectDelta:
-        return self.deltas.setdefault((currency, project_code), ProjectDelta())
 
     def replace_accounts(self) -> None:
         self.replaced = self.holding.replaced(self.accounts)

@@ -24,7 +24,7 @@ from charges.importing.aside import Aside
 from charges.importing.assessing import NOT_BILLABLE, Assessment, Assessor
 from charges.importing.chunk import Chunk
 from charges.importing.coded import together
-from charges.importing.places import Place, Places, ProjectDelta
+from charges.importing.places import Place, Places
 from charges.importing.progress import Meter, Progress
 from charges.importing.reading import open_rows
 from charges.importing.remarks import Remarks
@@ -273,6 +273,9 @@ def _count_deltas(rows: Rows, assessment: Assessment, place: Place) -> None:
     for code, price in zip(keys.codes, assessment.prices, strict=True):
         lists[code] += price.list
         dues[code] += price.due
-    for (*key, status), rows_of, listed, due in zip(keys.values, keys.counts(), lists, dues, strict=True):
+    for (currency, project, status), n, listed, due in zip(keys.values, keys.counts(), lists, dues, strict=True):
         if status != NOT_BILLABLE:
-            place.delta(*key).add(ProjectDelta(rows_of, 0, listed, due))
+            delta = place.deltas[currency, project]
+            delta.rows += n
+            delta.list += listed
+            delta.due += due

@@ -15,8 +15,8 @@ from charges.importing.plain import Cut, cutter
 from periods.errors import Refused
 
 CHUNK = 2000  # rows, where they are cut one by one
-BLOCK = 1_000_000  # characters that are cut at once
-MOST_ROWS = 5000  # of a chunk
+BLOCK = 1_500_000  # characters that are cut at once
+MOST_ROWS = 10_000  # of a chunk
 SEPARATORS = ",;\t"
 LONGEST_LINE = 64_000_000  # characters: beyond is no row but an attack, or no text
 MOST_CELLS = 1_000_000  # of a line; a cell takes up to a hundred times the memory of its separator
@@ -130,6 +130,7 @@ def _blocks(text: IO[str], cut: Cut, taken: _Taken, line: int) -> Generator[Chun
         columns = cut(block)
         if columns is None:
             return line, block
+        del block  # its memory is worth that of the rows
         chunk = Chunk(range(line, line + len(columns[0])), columns=columns, size=taken())
         yield from chunk.parts(MOST_ROWS)
         line += len(chunk)

@@ -81,6 +81,14 @@ def test_a_known_reference_with_other_amounts_is_put_aside(deliver):
     }  # fmt: skip
 
 
+def test_of_two_rows_of_a_reference_the_first_in_the_file_counts_whatever_their_months(deliver):
+    february = {"BillingPeriodStart": "2025-02-01", "BillingPeriodEnd": "2025-03-01"}
+    deliver(row("r1"), row("r2", "2", **february), row("r2", "3"))
+
+    assert dues() == [("r1", Decimal(5)), ("r2", Decimal(2))]
+    assert ImportIssue.objects.get().line_number == 4
+
+
 def test_a_reference_that_comes_twice_in_a_delivery_is_loaded_once(deliver):
     delivery = deliver(row("r1"), row("r1"))
 
