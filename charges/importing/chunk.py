@@ -2,9 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from itertools import compress
 
-from charges.importing.coded import Coded
+from charges.importing.coded import Coded, Selection
 
 
 class Chunk:
@@ -57,10 +56,10 @@ class Chunk:
 
     def where(self, wanted: Sequence[bool]) -> "Chunk":
         """The rows at which `wanted` is true."""
-        lines = [*compress(self.lines, wanted)]
+        some = Selection(wanted)
         if "columns" in self.__dict__:
-            return Chunk(lines, columns=[one.recoded(Coded.of(compress(one.codes, wanted))) for one in self.columns])
-        return Chunk(lines, [*compress(self.rows, wanted)])
+            return Chunk(some.of(self.lines), columns=[*map(some.of, self.columns)])
+        return Chunk(some.of(self.lines), some.of(self.rows))
 
     def part(self, part: slice) -> "Chunk":
         if "columns" in self.__dict__:

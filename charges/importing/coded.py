@@ -6,6 +6,7 @@ A billing file says nearly everything thousands of times.
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import compress
 from typing import Any, Generic, Protocol, TypeVar, overload
 
 V = TypeVar("V")
@@ -110,12 +111,38 @@ class Coded(Sequence[V], Generic[V]):
         return self.values == other.values and bytes(self.codes) == bytes(other.codes)
 
 
+class Selection:
+    """The same rows of any columns, those at which `wanted` is true; what varies together goes on to."""
+
+    def __init__(self, wanted: Sequence[Any]) -> None:
+        self.wanted = wanted
+        self.codes: dict[int, Coded[int]] = {}
+
+    def of(self, column: Any) -> Any:
+        """Of a column, or of each in a mapping."""
+        if isinstance(column, dict):
+            return {name: self.of(one) for name, one in column.items()}
+        if not isinstance(column, Coded):
+            return list(compress(column, self.wanted))
+        if isinstance(column.codes, range):
+            return Coded.each(compress(column.values, self.wanted))
+        codes = self.codes.get(id(column.codes))
+        if codes is None:
+            codes = self.codes[id(column.codes)] = Coded.of(compress(column.codes, self.wanted))
+        return column.recoded(codes)
+
+
 class _Numbers(dict[Any, int]):
     """Counts from 0 in the order of first use."""
 
     def __missing__(self, key: Any) -> int:
         number = self[key] = len(self)
         return number
+
+
+def said_by(column: Sequence[V]) -> Sequence[V]:
+    """All that is said in any column: by a coded one once, or nearly so."""
+    return column.values if isinstance(column, Coded) else column
 
 
 def together(*columns: Coded[Any]) -> Coded[tuple[Any, ...]]:

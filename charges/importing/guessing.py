@@ -10,6 +10,7 @@ from charges.importing.chunk import Chunk
 from charges.importing.reading import open_rows
 from charges.importing.receiving import LONGEST_SOURCE, parts
 from charges.importing.rows import BadRow, RowReader
+from charges.importing.text import CHUNK
 from charges.models import ReceivedFile, Source
 from periods.errors import Refused
 
@@ -88,7 +89,8 @@ def _look_into(path: Path) -> tuple[str, list[str]]:
         chunk = next(chunks, None)
         if chunk is None:
             raise Refused(f"{part.name} has a header and no rows.")
-        return _provider(header, chunk), sorted(set(_months(header, chunk)))
+        first = chunk.part(slice(CHUNK))
+        return _provider(header, first), sorted(set(_months(header, first)))
 
 
 def _provider(header: Header, chunk: Chunk) -> str:

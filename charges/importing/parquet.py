@@ -104,7 +104,7 @@ def _coded(column: Any) -> Coded[str]:
         return Coded.of(_texts(column))
     used = Coded.of(column.indices.to_pylist())
     texts = _texts(column.dictionary.take(pa.array(used.values, pa.int32())))
-    return used.map(dict(zip(used.values, texts, strict=True)).__getitem__)
+    return Coded(texts, used.codes)
 
 
 def _texts(column: Any) -> list[str]:

@@ -23,27 +23,26 @@ def cutter(separator: str, width: int) -> Cut:
 
     names = [str(at) for at in range(width)]
     dictionary = pa.dictionary(pa.int32(), pa.string())
-    parsing = csv.ParseOptions(delimiter=separator, newlines_in_values=True)
+    parsing = csv.ParseOptions(delimiter=separator)
     converting = csv.ConvertOptions(
         check_utf8=False, strings_can_be_null=False, column_types=dict.fromkeys(names, dictionary)
     )
     rows = _rows(separator)
 
     def cut(lines: str) -> list[Coded[str]] | None:
-        data = lines.encode()
-        if width > MOST_COLUMNS or lines.startswith(MARK) or not rows.fullmatch(data):
+        if width > MOST_COLUMNS or lines.startswith(MARK) or not rows.fullmatch(data := lines.encode()):
             return None
         reading = csv.ReadOptions(use_threads=False, block_size=len(data) + 1, column_names=names)
         try:
             table = csv.read_csv(pa.BufferReader(data), reading, parsing, converting, pa.system_memory_pool())
         except pa.ArrowInvalid:  # a row of more cells, or of fewer
             return None
-        return [coded(column.chunk(0)) for column in table.columns]
+        return [_coded(column.chunk(0)) for column in table.columns]
 
     return cut
 
 
-def coded(column: Any) -> Coded[str]:
+def _coded(column: Any) -> Coded[str]:
     """Of a dictionary array without nulls, whose values are all used."""
     indices = column.indices
     codes = memoryview(indices.buffers()[1]).cast("i")[indices.offset : indices.offset + len(indices)]

@@ -10,7 +10,7 @@ from typing import Any
 from django.db import IntegrityError, connection
 from django.db.models import ForeignKey, Model
 
-from charges.importing.coded import Coded
+from charges.importing.coded import said_by
 from charges.models import Charge
 
 PARENTS: dict[str, type[Model]] = {
@@ -25,12 +25,8 @@ def check(blocks: Iterable[tuple[Mapping[str, Sequence[Any]], Mapping[str, Any]]
     named: dict[type[Model], set[int | None]] = {}
     for columns, constants in blocks:
         for name, parent in PARENTS.items():
-            named.setdefault(parent, {None}).update(_distinct(columns.get(name, ())), {constants.get(name)})
+            named.setdefault(parent, {None}).update(said_by(columns.get(name, ())), {constants.get(name)})
     for parent, keys in named.items():
         found = parent._base_manager.filter(pk__in=keys - {None}).count()
         if found != len(keys) - 1:
             raise IntegrityError(f"a charge names a row that {parent._meta.db_table} does not hold")
-
-
-def _distinct(column: Sequence[Any]) -> Sequence[Any]:
-    return column.values if isinstance(column, Coded) else column

@@ -11,14 +11,14 @@ from datetime import date
 from decimal import Decimal, InvalidOperation
 from enum import Enum
 from functools import partial
-from itertools import compress, repeat
+from itertools import repeat
 from operator import attrgetter
 from typing import Any, cast
 
 from charges.focus import COSTS, NULLABLE, NULLS, TEXTS, Header, canonical
 from charges.focus.values import ALLOWED, account
 from charges.importing.chunk import Chunk
-from charges.importing.coded import Coded, together
+from charges.importing.coded import Coded, Selection, together
 from charges.importing.digests import Columns, Digests, unless_usual, without_nulls
 from charges.importing.errors import BadRow
 from charges.importing.memo import Memo
@@ -80,7 +80,7 @@ class Rows:
 
     def where(self, wanted: Sequence[Any]) -> "Rows":
         """The rows at which `wanted` is true."""
-        some = _Some(wanted)
+        some = Selection(wanted)
         columns = (field.name for field in fields(self) if field.name not in ("chunk", "basis", "division"))
         return replace(self, **{name: some.of(getattr(self, name)) for name in columns})
 
@@ -114,9 +114,8 @@ class RowReader:
         try:
             yield self.read(chunk)
         except BadRow:
-            nulls = self.nulls.copy()
             bad = dict(self._bad(chunk, 0))
-            self.nulls = nulls  # good rows are read once more, as one block: what follows costs by the block
+            # Good rows are read once more, as one block: what follows costs by the block.
             if len(bad) < len(chunk):
                 yield self.read(chunk.where([at not in bad for at in range(len(chunk))]))
             for at, why in bad.items():
@@ -125,7 +124,7 @@ class RowReader:
     def _bad(self, chunk: Chunk, first: int) -> Iterator[tuple[int, BadRow]]:
         """The bad rows of a chunk, by their place, the first being at `first`."""
         try:
-            self.read(chunk)
+            self._typed(chunk)
         except BadRow as bad:
             if len(chunk) == 1:
                 bad.__cause__ = bad.__context__ = None  # they would keep all parts of the chunk
@@ -137,6 +136,12 @@ class RowReader:
 
     def read(self, chunk: Chunk) -> Rows:
         """Raises BadRow, which tells of a row only where the chunk has but one."""
+        rows, columns = self._typed(chunk), chunk.columns
+        for name, index in self.header.never_null.items():
+            self.nulls[name] += sum(map(columns[index].count, ("", "NULL")))
+        return rows
+
+    def _typed(self, chunk: Chunk) -> Rows:
         self._check_shape(chunk)
         written = {name: chunk.columns[index] for name, index in self.costs}
         amounts = self._by_cost(written)
@@ -168,10 +173,9 @@ class RowReader:
         ends = self._optional_moments("ChargePeriodEnd", columns)
         texts = self._by_field(columns)
         self._check_references(texts)
-        nulls = {name: sum(map(columns[index].count, ("", "NULL"))) for name, index in self.header.never_null.items()}
         costs = _costs(amounts, rows)
         identities, contents = self.digests.of(columns)
-        found = Rows(
+        return Rows(
             lines=chunk.lines,
             places=range(rows),
             months=self._months(columns[self.header.positions["BillingPeriodStart"]]),
@@ -193,8 +197,6 @@ class RowReader:
             chunk=chunk,
             basis=self.source.basis,
         )
-        self.nulls.update(nulls)  # only now: the rows are good
-        return found
 
     def _by_field(self, columns: Columns) -> dict[str, Coded[str]]:
         """Of two columns for one field, the later one where it says something."""
@@ -316,23 +318,3 @@ def _costs(amounts: dict[str, Coded[int | None]], rows: int) -> Coded[Costs]:
 def _billionths(text: str) -> int | None:
     text = text.strip()
     return None if text in NULLS else to_billionths(parse_amount(text))
-
-
-class _Some:
-    """Some rows of any of the columns; those that vary together go on to."""
-
-    def __init__(self, wanted: Sequence[Any]) -> None:
-        self.wanted = wanted
-        self.codes: dict[int, Coded[int]] = {}
-
-    def of(self, column: Any) -> Any:
-        if isinstance(column, dict):
-            return {name: self.of(one) for name, one in column.items()}
-        if not isinstance(column, Coded):
-            return list(compress(column, self.wanted))
-        if isinstance(column.codes, range):
-            return Coded.each(compress(column.values, self.wanted))
-        codes = self.codes.get(id(column.codes))
-        if codes is None:
-            codes = self.codes[id(column.codes)] = Coded.of(compress(column.codes, self.wanted))
-        return column.recoded(codes)

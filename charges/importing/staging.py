@@ -68,7 +68,6 @@ class Staging:
         self.versions: dict[str, None] = {}
         self.ends: dict[tuple[int | None, int], date] = {}  # of rows that are to be divided, by file and line
         self._charges: list[writing.Block] = []
-        self._waiting = 0  # rows of them
 
     @property
     def loaded(self) -> int:
@@ -86,6 +85,10 @@ class Staging:
     def late(self) -> int:
         """Rows of closed months that are kept, not loaded."""
         return self._late + self.aside.late
+
+    @property
+    def _is_waiting(self) -> bool:
+        return sum(len(columns["line_number"]) for columns, _ in self._charges) >= WAITING
 
     def learn(self, path: Path, name: str, member: str = "") -> None:
         """Look at a file before any is staged: what kind of source it is of, and which charges are divided."""
@@ -120,7 +123,7 @@ class Staging:
                 for rows in reader.sift(chunk, partial(self.aside.put, reader, file)):
                     self.remarks.look_at(header, rows)
                     self._take(rows, reader, file)
-                if self._waiting >= WAITING or self.aside.is_waiting:
+                if self._is_waiting or self.aside.is_waiting:
                     self.write()
                 self.meter.add(chunk)
             self.remarks.look_back(reader)
@@ -225,7 +228,6 @@ class Staging:
             for currency, in_currency in rows.by(rows.currencies):
                 self.added_totals.add(currency, in_currency)
         if self.focus_import and place.period:
-            self._waiting += len(rows)
             self._charges.append((assessment.columns(rows), self._origin(place, file)))
             self.ends |= {(file.pk if file else None, line): day for line, day in assessment.ends(rows)}
 
@@ -243,7 +245,7 @@ class Staging:
         """Only writing takes the database's lock: others get in while the next chunk is read and judged."""
         if self.focus_import:
             writing.write(self._charges)
-        self._charges, self._waiting = [], 0
+        self._charges = []
         self.aside.write()
 
     def divide(self) -> None:

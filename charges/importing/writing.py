@@ -11,7 +11,7 @@ from typing import Any
 from django.db import connection, transaction
 
 from charges.importing import references
-from charges.importing.coded import Coded
+from charges.importing.coded import Coded, said_by
 from charges.models import Charge
 
 FIELDS = {field.attname: field for field in Charge._meta.concrete_fields if not field.primary_key}
@@ -73,7 +73,7 @@ def _is_said_once(column: Sequence[Any]) -> bool:
 
     A text of a file is that only where it has nothing but letters and digits.
     """
-    values = column.values if isinstance(column, Coded) else column
+    values = said_by(column)
     first = values[0]
     is_plain = first in ("", None, "{}") or (isinstance(first, str) and first.isalnum())
     return is_plain and first == values[-1] and values.count(first) == len(values) and len(column) > 1
