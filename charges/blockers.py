@@ -8,7 +8,7 @@ from django.urls import NoReverseMatch, reverse
 
 from charges.attribution.doubting import doubts
 from charges.disputing.off_lines import is_beyond, off_lines
-from charges.importing.late import not_loaded
+from charges.importing.loading.late import not_loaded
 from charges.importing.summary import signed
 from charges.models import (
     Adjustment,

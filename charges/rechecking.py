@@ -14,7 +14,7 @@ from django.db.models import F, QuerySet
 
 from charges.correcting.reversing import reversals_of
 from charges.flags import BY_RULES, Aging, Reviewer
-from charges.importing.unusual import PROJECT, Flags, Watch
+from charges.importing.judging.unusual import PROJECT, Flags, Watch
 from charges.models import Charge, ReviewSettings, Source
 from charges.review import COPIED, UNDECIDED, put_by_flags
 from charges.rewriting import rewrite

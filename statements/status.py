@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db.models import Sum
 
-from charges.importing.late import not_loaded
+from charges.importing.loading.late import not_loaded
 from charges.models import Charge
 from charges.money import ZERO, round_to_currency
 from periods.blockers import checklist

@@ -15,7 +15,7 @@ from charges.admin.display import corrections, link, table
 from charges.admin.filters import PeriodFilter, ReadableFilter, UndecidedFilter
 from charges.importing import correct_row, discard_issues
 from charges.importing.correcting import columns
-from charges.importing.text import LINE_END
+from charges.importing.reading.text import LINE_END
 from charges.models import ImportIssue
 from periods.plain_admin import ReadOnlyAdmin
 from periods.transition_admin import ReasonForm, Step

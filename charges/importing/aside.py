@@ -4,12 +4,12 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from charges.importing import quarantine
-from charges.importing.chunk import Chunk
-from charges.importing.decided import Decided, corrected, settles
-from charges.importing.places import Place, Places
-from charges.importing.rows import BadRow, RowReader, Rows
-from charges.importing.then import as_then
-from charges.importing.totals import ControlTotals, counted
+from charges.importing.checking.rows import BadRow, RowReader, Rows
+from charges.importing.checking.totals import ControlTotals, counted
+from charges.importing.holding.decided import Decided, corrected, settles
+from charges.importing.holding.places import Place, Places
+from charges.importing.holding.then import as_then
+from charges.importing.reading.chunk import Chunk
 from charges.models import FocusImport, ImportIssue, ReceivedFile, Source
 from periods.errors import Refused
 

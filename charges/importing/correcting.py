@@ -7,17 +7,17 @@ from django.db import transaction
 from django.utils import timezone
 
 from charges.focus import Header
-from charges.importing.allocations import has_allocations, may_be_divided
-from charges.importing.appending import Ledger
-from charges.importing.chunk import Chunk
-from charges.importing.decided import corrected
-from charges.importing.places import Place
+from charges.importing.checking.rows import BadRow, Division, RowReader, Rows
+from charges.importing.checking.totals import ControlTotals
+from charges.importing.holding.appending import Ledger
+from charges.importing.holding.decided import corrected
+from charges.importing.holding.places import Place
+from charges.importing.holding.snapshot import Snapshot
+from charges.importing.holding.then import as_then, readings
+from charges.importing.judging.allocations import has_allocations, may_be_divided
+from charges.importing.reading.chunk import Chunk
 from charges.importing.recognising import is_overtaken
-from charges.importing.rows import BadRow, Division, RowReader, Rows
-from charges.importing.snapshot import Snapshot
 from charges.importing.staging import Staging, marked
-from charges.importing.then import as_then, readings
-from charges.importing.totals import ControlTotals
 from charges.models import Charge, FocusImport, ImportIssue, ImportScope, Source
 from periods import audit
 from periods.duties import IMPORTING

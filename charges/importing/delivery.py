@@ -12,12 +12,13 @@ from django.db import transaction
 
 from charges.flags import LABELS
 from charges.importing.aside import SHOWN_ISSUES
-from charges.importing.comparing import Comparison
-from charges.importing.finding import find_files
+from charges.importing.checking.totals import plain
 from charges.importing.garbage import uncollected
 from charges.importing.liveness import running
-from charges.importing.loading import current_deliveries, load
+from charges.importing.loading.comparing import Comparison
+from charges.importing.loading.current import current_deliveries, load
 from charges.importing.progress import Progress
+from charges.importing.reading.finding import find_files
 from charges.importing.receiving import (
     Part,
     digest_of,
@@ -33,7 +34,6 @@ from charges.importing.receiving import (
 )
 from charges.importing.recognising import kept_already, loaded_already, refuse_same_rows, settled
 from charges.importing.staging import Staging
-from charges.importing.totals import plain
 from charges.importing.undoing import clear_dead, throw_away
 from charges.models import FocusImport, ImportIssue, ReceivedFile
 from charges.money import ZERO

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from charges.focus import Header
-from charges.importing.chunk import Chunk
-from charges.importing.reading import open_rows
+from charges.importing.checking.rows import BadRow, RowReader
+from charges.importing.reading.chunk import Chunk
+from charges.importing.reading.opening import open_rows
+from charges.importing.reading.text import CHUNK
 from charges.importing.receiving import LONGEST_SOURCE, parts
-from charges.importing.rows import BadRow, RowReader
-from charges.importing.text import CHUNK
 from charges.models import ReceivedFile, Source
 from periods.errors import Refused
 

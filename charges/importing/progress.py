@@ -6,7 +6,7 @@ How many rows a file has shows only at its end; how many bytes, at once. So time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from charges.importing.chunk import Chunk
+from charges.importing.reading.chunk import Chunk
 
 Progress = Callable[[int, float], None]  # rows read so far, and the share of the delivery that they are: up to 1
 

@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from charges.focus import Header, values
-from charges.importing.rows import CURRENCY, LONGEST_ACCOUNT, BadRow, RowReader
+from charges.importing.checking.rows import CURRENCY, LONGEST_ACCOUNT, BadRow, RowReader
 from charges.models import ImportIssue
 from charges.money import from_billionths, to_billionths
 from periods import audit

@@ -1,6 +1,6 @@
 """A row as it was delivered, read back from the kept file: columns that a charge does not store are found there."""
 
-from charges.importing.reading import open_rows
+from charges.importing.reading.opening import open_rows
 from charges.importing.receiving import received_path
 from charges.models import ReceivedFile
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from charges.importing.archives import is_billing_file, members
-from charges.importing.reading import digest, has_rows
-from charges.importing.unpacking import EMPTY_ZIP, ZIP, is_blank, kind_of
+from charges.importing.reading.archives import is_billing_file, members
+from charges.importing.reading.opening import digest, has_rows
+from charges.importing.reading.unpacking import EMPTY_ZIP, ZIP, is_blank, kind_of
 from charges.models import FocusImport, ReceivedFile, Source
 from periods import audit, storage
 from periods.errors import Refused

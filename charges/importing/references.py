@@ -10,7 +10,7 @@ from typing import Any
 from django.db import IntegrityError, connection
 from django.db.models import ForeignKey, Model
 
-from charges.importing.coded import said_by
+from charges.importing.reading.coded import said_by
 from charges.models import Charge
 
 PARENTS: dict[str, type[Model]] = {

@@ -17,20 +17,21 @@ from django.conf import settings
 
 from charges.dividing import divide
 from charges.focus import Header
-from charges.importing import appending, writing
-from charges.importing.allocations import Allocations, has_allocations
-from charges.importing.appending import Ledger
+from charges.importing import writing
 from charges.importing.aside import Aside
-from charges.importing.assessing import NOT_BILLABLE, Assessment, Assessor
-from charges.importing.chunk import Chunk
-from charges.importing.coded import together
-from charges.importing.places import Place, Places
+from charges.importing.checking.remarks import Remarks
+from charges.importing.checking.rows import BadRow, Division, RowReader, Rows, counting
+from charges.importing.checking.totals import ControlTotals
+from charges.importing.holding import appending
+from charges.importing.holding.appending import Ledger
+from charges.importing.holding.places import Place, Places
+from charges.importing.holding.then import as_then
+from charges.importing.judging.allocations import Allocations, has_allocations
+from charges.importing.judging.assessing import NOT_BILLABLE, Assessment, Assessor
 from charges.importing.progress import Meter, Progress
-from charges.importing.reading import open_rows
-from charges.importing.remarks import Remarks
-from charges.importing.rows import BadRow, Division, RowReader, Rows, counting
-from charges.importing.then import as_then
-from charges.importing.totals import ControlTotals
+from charges.importing.reading.chunk import Chunk
+from charges.importing.reading.coded import together
+from charges.importing.reading.opening import open_rows
 from charges.models import Charge, FocusImport, ReceivedFile, Source
 from periods.errors import Refused
 

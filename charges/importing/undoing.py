@@ -7,8 +7,8 @@ from django.db.models import ProtectedError
 
 from charges.correcting.taking_back import withdraw_from
 from charges.importing.liveness import is_running
+from charges.importing.loading.superseding import release
 from charges.importing.recognising import follower
-from charges.importing.superseding import release
 from charges.models import Charge, FocusImport, ImportIssue, ImportScope, Source
 from periods.errors import Refused
 from periods.lifecycle import require_reason, run_transition

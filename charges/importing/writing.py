@@ -11,7 +11,7 @@ from typing import Any
 from django.db import connection, transaction
 
 from charges.importing import references
-from charges.importing.coded import Coded, said_by
+from charges.importing.reading.coded import Coded, said_by
 from charges.models import Charge
 
 FIELDS = {field.attname: field for field in Charge._meta.concrete_fields if not field.primary_key}

@@ -5,7 +5,7 @@ import zipfile
 
 import pytest
 
-from charges.importing import archives
+from charges.importing.reading import archives
 from charges.models import Charge, ImportIssue, ReceivedFile
 from periods.errors import Refused
 from tests.charges.focus_files import focus_row

@@ -6,7 +6,7 @@ from itertools import compress
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charges.importing.coded import Coded, together
+from charges.importing.reading.coded import Coded, together
 
 values = st.sampled_from("abc")
 columns = st.lists(values, min_size=1, max_size=12)

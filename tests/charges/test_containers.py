@@ -8,7 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from charges.importing import reading, text
+from charges.importing.reading import opening as reading
+from charges.importing.reading import text
 from charges.importing.receiving import digests, keep
 from charges.models import Charge, FocusImport, ImportIssue, Source
 from periods.errors import Refused

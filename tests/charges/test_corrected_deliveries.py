@@ -7,8 +7,8 @@ import pytest
 from charges.correcting.grounds import Grounds
 from charges.correcting.rebilling import Right, correct
 from charges.importing import import_files
-from charges.importing.late import not_loaded
-from charges.importing.loading import Overtaken
+from charges.importing.loading.current import Overtaken
+from charges.importing.loading.late import not_loaded
 from charges.models import Charge, FocusImport, Source
 from periods.errors import PeriodNotOpen, Refused
 from tests.charges.focus_files import focus_row, write_focus

@@ -13,7 +13,7 @@ from charges.correcting.rebilling import Right, correct
 from charges.dividing import parts_of
 from charges.flags import Reviewer
 from charges.importing import correct_row, reverse
-from charges.importing.unusual import hold
+from charges.importing.judging.unusual import hold
 from charges.models import Charge, ImportIssue, Source
 from charges.review import approve, exclude, reattribute
 from periods.calendar import last_day_before

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from charges.importing.finding import Found, find_files
+from charges.importing.reading.finding import Found, find_files
 from periods.errors import Refused
 
 

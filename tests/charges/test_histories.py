@@ -7,7 +7,7 @@ import pytest
 from django.contrib.auth.models import User
 from simple_history.models import HistoricalRecords
 
-from charges.importing import histories
+from charges.importing.judging import histories
 from charges.models import FundingAccount, PrincipalInvestigator, Project
 
 pytestmark = pytest.mark.django_db

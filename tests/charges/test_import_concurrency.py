@@ -14,7 +14,7 @@ from django.db.models import Count, Sum
 
 from charges import review
 from charges.importing import import_files
-from charges.importing.text import BLOCK
+from charges.importing.reading.text import BLOCK
 from charges.models import Charge, FocusImport, FundingAccount, PrincipalInvestigator, Project, Source
 from tests.charges.focus_files import focus_row, write_focus
 from tests.charges.processes import start_import

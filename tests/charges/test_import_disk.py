@@ -16,7 +16,7 @@ from django.db import OperationalError, connection
 from django.db.models import Sum
 
 from charges.importing import import_files
-from charges.importing.finding import find_files
+from charges.importing.reading.finding import find_files
 from charges.models import Charge, FocusImport
 from periods.errors import FULL, Refused, in_words
 from tests.charges.focus_files import focus_row, write_focus

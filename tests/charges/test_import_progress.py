@@ -20,7 +20,7 @@ import pytest
 from django.conf import LazySettings
 
 from charges.importing import import_files
-from charges.importing.text import BLOCK
+from charges.importing.reading.text import BLOCK
 from tests.charges.focus_files import focus_row, write_focus
 from tests.charges.processes import start_import
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from charges.importing import import_files
-from charges.importing.finding import Found, find_files
+from charges.importing.reading.finding import Found, find_files
 from periods.errors import Refused
 from tests.charges.focus_files import focus_row, write_focus
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from charges.importing.moments import moment
+from charges.importing.checking.moments import moment
 
 SECOND = datetime(2025, 1, 31, 7, 30, 5, tzinfo=UTC)
 

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from charges.importing import Delivery, import_files, reading, text
+from charges.importing import Delivery, import_files
+from charges.importing.reading import opening as reading
+from charges.importing.reading import text
 from charges.models import Charge, ImportIssue, Source
 from periods.errors import Refused
 from tests.charges.focus_files import focus_row, write_focus

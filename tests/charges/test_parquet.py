@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from charges.importing import reading
+from charges.importing.reading import opening as reading
 from charges.models import Charge, ImportIssue
 from periods.errors import Refused
 from tests.charges.packed_files import a_table, load, write_parquet
@@ -71,7 +71,7 @@ def test_a_parquet_file_that_is_cut_is_refused(tmp_path):
 def test_parquet_needs_nothing_that_the_caller_imports(tmp_path):
     path = write_parquet(tmp_path / "a.parquet", **a_table())
     program = (
-        "import django, pathlib, sys; django.setup(); from charges.importing.reading import open_rows\n"
+        "import django, pathlib, sys; django.setup(); from charges.importing.reading.opening import open_rows\n"
         "with open_rows(pathlib.Path(sys.argv[1]), 'a') as (_, chunks): print(len(next(chunks).rows))"
     )
 

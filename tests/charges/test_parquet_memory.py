@@ -8,7 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from charges.importing import pages, parquet, reading
+from charges.importing.reading import opening as reading
+from charges.importing.reading import pages, parquet
 from periods.errors import Refused
 
 MOST = 400  # megabytes; Django and pyarrow take half of it
@@ -17,7 +18,7 @@ LONG = "x" * 1_000_000
 PROGRAM = """
 import django, pathlib, resource, sys
 django.setup()
-from charges.importing.reading import open_rows
+from charges.importing.reading.opening import open_rows
 with open_rows(pathlib.Path(sys.argv[1]), "a") as (_, chunks):
     print(*(sum(counts) for counts in zip(*((len(chunk.rows), sum(map(len, sum(chunk.rows, [])))) for chunk in chunks))))
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (1024 if sys.platform == "linux" else 1 << 20))

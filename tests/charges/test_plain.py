@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from charges.importing import plain, text
-from charges.importing.plain import cutter
-from charges.importing.reading import open_rows
+from charges.importing.reading import plain, text
+from charges.importing.reading.opening import open_rows
+from charges.importing.reading.plain import cutter
 from periods.errors import Refused
 
 HEADER = "BillingPeriodStart{0}BilledCost{0}Tags"

@@ -9,8 +9,8 @@ from django.db import connection
 from django.db.models import Sum
 
 from charges.importing import discard, import_files, reverse
-from charges.importing.snapshot import Old
-from charges.importing.superseding import announce
+from charges.importing.holding.snapshot import Old
+from charges.importing.loading.superseding import announce
 from charges.models import Charge, FocusImport
 from charges.review import approve
 from periods.errors import Refused

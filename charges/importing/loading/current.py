@@ -11,16 +11,16 @@ from django.db import transaction
 from django.db.models import Count, F, Q, QuerySet, Sum
 
 from charges.correcting.reversing import lock_sources
-from charges.importing import late
-from charges.importing.appending import Ledger
-from charges.importing.comparing import BATCH, Comparison, Link
-from charges.importing.places import Place
+from charges.importing.checking.totals import ControlTotals
+from charges.importing.holding.appending import Ledger
+from charges.importing.holding.places import Place
+from charges.importing.holding.snapshot import by_month, in_effect, loaded_of
+from charges.importing.judging.unusual import hold
+from charges.importing.loading import late
+from charges.importing.loading.comparing import BATCH, Comparison, Link
+from charges.importing.loading.superseding import announce, supersede, take_place
 from charges.importing.recognising import refuse_other_source, refuse_same_rows
-from charges.importing.snapshot import by_month, in_effect, loaded_of
 from charges.importing.staging import Staging
-from charges.importing.superseding import announce, supersede, take_place
-from charges.importing.totals import ControlTotals
-from charges.importing.unusual import hold
 from charges.importing.writing import link
 from charges.models import Charge, FocusImport, ImportIssue, ImportScope, Source
 from charges.money import ZERO

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import PurePath
 
-from charges.importing import manifests
+from charges.importing.reading import manifests
 from periods.errors import Refused
 
 FORMAT = re.compile(r"(\.(csv|txt|parquet|gz|zst|zip))+$")

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 from django.db.models import Q
 
 from charges.attribution.deciding import Payer
-from charges.importing.directory import Found
-from charges.importing.memo import Memo
-from charges.importing.rows import Rows
+from charges.importing.checking.memo import Memo
+from charges.importing.checking.rows import Rows
+from charges.importing.judging.directory import Found
 from charges.models import Charge, FocusImport, Source
 from charges.models.payers import WHO_PAYS
 from periods.calendar import institution_day, last_day_before, month_of, previous_month

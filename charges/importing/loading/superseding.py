@@ -11,9 +11,9 @@ from charges.attribution.undoing import remember
 from charges.converting import convert, revert
 from charges.dividing import divide_decided
 from charges.flags import PAYER_FLAGS, ChangedAfterApproval
-from charges.importing.comparing import BATCH, in_batches
-from charges.importing.snapshot import Old, by_month
-from charges.importing.totals import short
+from charges.importing.checking.totals import short
+from charges.importing.holding.snapshot import Old, by_month
+from charges.importing.loading.comparing import BATCH, in_batches
 from charges.models import Charge, FocusImport, Source
 from charges.models.charge import SUPERSEDED
 from charges.review import BILLED_ELSEWHERE, UNDECIDED, settle_payer_flags

@@ -8,8 +8,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-from charges.importing import pages
-from charges.importing.coded import Coded
+from charges.importing.reading import pages
+from charges.importing.reading.coded import Coded
 from periods.errors import Refused
 
 LARGEST_PAGES = 256_000_000  # bytes, unpacked, of all columns of a row group: writers make pages of about one million

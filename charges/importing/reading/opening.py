@@ -12,10 +12,19 @@ from tempfile import TemporaryFile
 from typing import IO, NamedTuple
 
 from charges.focus import Header
-from charges.importing import parquet
-from charges.importing.chunk import Chunk
-from charges.importing.text import CHUNK, HEAVY, LONGEST_LINE, Empty, header_of, read_text
-from charges.importing.unpacking import DAMAGED, OLD_OFFICE, PARQUET, PDF, encoding_of, kind_of, open_binary, unpacked
+from charges.importing.reading import parquet
+from charges.importing.reading.chunk import Chunk
+from charges.importing.reading.text import CHUNK, HEAVY, LONGEST_LINE, Empty, header_of, read_text
+from charges.importing.reading.unpacking import (
+    DAMAGED,
+    OLD_OFFICE,
+    PARQUET,
+    PDF,
+    encoding_of,
+    kind_of,
+    open_binary,
+    unpacked,
+)
 from periods.errors import Refused
 
 NO_DATA = {

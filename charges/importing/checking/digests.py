@@ -13,10 +13,10 @@ from xxhash import xxh3_64_intdigest
 
 from charges.focus import COLUMNS, NULLS, Header
 from charges.focus.values import account
-from charges.importing.coded import Coded
-from charges.importing.errors import BadRow
-from charges.importing.memo import Memo
-from charges.importing.moments import moment
+from charges.importing.checking.errors import BadRow
+from charges.importing.checking.memo import Memo
+from charges.importing.checking.moments import moment
+from charges.importing.reading.coded import Coded
 from charges.models import Source
 
 NULL_WORDS = NULLS - {""}

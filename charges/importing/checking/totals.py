@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal, localcontext
 from typing import Any
 
-from charges.importing.coded import Coded
-from charges.importing.rows import Rows, exactly
+from charges.importing.checking.rows import Rows, exactly
+from charges.importing.reading.coded import Coded
 from charges.money import EXACT, ZERO, from_billionths
 
 PARTS = ("file", "loaded", "quarantined", "rounding")

@@ -2,8 +2,8 @@
 
 from collections.abc import Collection, Iterable, Iterator
 
-from charges.importing.rows import BadRow, Rows
-from charges.importing.snapshot import Old, Taken
+from charges.importing.checking.rows import BadRow, Rows
+from charges.importing.holding.snapshot import Old, Taken
 from charges.models import Charge, Source
 from charges.money import to_billionths
 

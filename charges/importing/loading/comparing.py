@@ -11,13 +11,13 @@ from typing import Any
 from django.db.models import Case, QuerySet, Sum, Value, When
 
 from charges.flags import UnusualChange
-from charges.importing.assessing import ABOUT
-from charges.importing.memo import Memo
-from charges.importing.places import Place, ProjectDelta
-from charges.importing.snapshot import Old, held_of, pair
+from charges.importing.checking.memo import Memo
+from charges.importing.checking.totals import short
+from charges.importing.holding.places import Place, ProjectDelta
+from charges.importing.holding.snapshot import Old, held_of, pair
+from charges.importing.judging.assessing import ABOUT
+from charges.importing.judging.unusual import Flags, New
 from charges.importing.staging import Staging
-from charges.importing.totals import short
-from charges.importing.unusual import Flags, New
 from charges.importing.writing import instant
 from charges.models import Charge
 from charges.money import ZERO, from_billionths, to_billionths

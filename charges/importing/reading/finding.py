@@ -8,8 +8,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
-from charges.importing import manifests, twins
-from charges.importing.archives import is_billing_file, is_litter
+from charges.importing.reading import manifests, twins
+from charges.importing.reading.archives import is_billing_file, is_litter
 from periods.errors import Refused
 
 NAMED = 3

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
-from charges.importing import twins
-from charges.importing.manifests import in_archive, is_manifest, require_bearable
-from charges.importing.unpacking import DAMAGED
+from charges.importing.reading import twins
+from charges.importing.reading.manifests import in_archive, is_manifest, require_bearable
+from charges.importing.reading.unpacking import DAMAGED
 from periods.errors import Refused
 
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)

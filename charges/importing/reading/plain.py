@@ -9,7 +9,7 @@ from typing import Any
 
 import re2
 
-from charges.importing.coded import Coded
+from charges.importing.reading.coded import Coded
 
 MOST_COLUMNS = 1000
 MARK = "\ufeff"  # Arrow takes it for no text where it stands first

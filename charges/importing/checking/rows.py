@@ -17,12 +17,12 @@ from typing import Any, cast
 
 from charges.focus import COSTS, NULLABLE, NULLS, TEXTS, Header, canonical
 from charges.focus.values import ALLOWED, account
-from charges.importing.chunk import Chunk
-from charges.importing.coded import Coded, Selection, together
-from charges.importing.digests import Columns, Digests, unless_usual, without_nulls
-from charges.importing.errors import BadRow
-from charges.importing.memo import Memo
-from charges.importing.moments import Moment, inclusive_end, moment
+from charges.importing.checking.digests import Columns, Digests, unless_usual, without_nulls
+from charges.importing.checking.errors import BadRow
+from charges.importing.checking.memo import Memo
+from charges.importing.checking.moments import Moment, inclusive_end, moment
+from charges.importing.reading.chunk import Chunk
+from charges.importing.reading.coded import Coded, Selection, together
 from charges.models import Source
 from charges.money import parse_amount, to_billionths
 from charges.pricing import Costs, amount_due

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from django.db.models import BigIntegerField, Exists, ExpressionWrapper, F, OuterRef, Q
 
-from charges.importing.rows import Rows
+from charges.importing.checking.rows import Rows
 from charges.models import Charge, FocusImport, Source
 from charges.models.charge import SUPERSEDED, ChargeQuerySet
 from periods.models import BillingPeriod

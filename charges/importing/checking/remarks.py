@@ -7,9 +7,9 @@ from datetime import date
 
 from charges.focus import Header, is_known
 from charges.focus.values import ALLOWED
-from charges.importing.coded import together
-from charges.importing.memo import Memo
-from charges.importing.rows import RowReader, Rows
+from charges.importing.checking.memo import Memo
+from charges.importing.checking.rows import RowReader, Rows
+from charges.importing.reading.coded import together
 from charges.models import Source
 
 

@@ -11,8 +11,8 @@ from simple_history.utils import bulk_update_with_history
 from charges.attribution.deciding import Payer
 from charges.attribution.funding import last_valid
 from charges.flags.allowing import AllowList
-from charges.importing import histories
-from charges.importing.memo import Memo
+from charges.importing.checking.memo import Memo
+from charges.importing.judging import histories
 from charges.models import (
     Charge,
     FundingAccount,

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 
-from charges.importing.coded import Coded, Selection
+from charges.importing.reading.coded import Coded, Selection
 
 
 class Chunk:

@@ -14,11 +14,11 @@ from typing import Any
 from charges import pricing
 from charges.attribution.deciding import Attributor, Payer, Usage
 from charges.flags import MISSING, Divided, Facts, Late, Reviewer
-from charges.importing.coded import Coded, together
-from charges.importing.directory import Directory, Found
-from charges.importing.memo import Memo
-from charges.importing.refunding import Refunds
-from charges.importing.rows import Division, Rows
+from charges.importing.checking.memo import Memo
+from charges.importing.checking.rows import Division, Rows
+from charges.importing.judging.directory import Directory, Found
+from charges.importing.judging.refunding import Refunds
+from charges.importing.reading.coded import Coded, together
 from charges.models import Charge, Source
 from charges.pricing import Price
 from charges.sharing import is_shared_category

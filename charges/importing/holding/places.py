@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from django.conf import settings
 
 from charges.correcting.reversing import ELSEWHERE
-from charges.importing.appending import Ledger
-from charges.importing.snapshot import Snapshot, held_of
-from charges.importing.then import Reading, readings
-from charges.importing.totals import ControlTotals
-from charges.importing.unusual import Watch
+from charges.importing.checking.totals import ControlTotals
+from charges.importing.holding.appending import Ledger
+from charges.importing.holding.snapshot import Snapshot, held_of
+from charges.importing.holding.then import Reading, readings
+from charges.importing.judging.unusual import Watch
 from charges.models import Charge, ReviewSettings, Source
 from periods.errors import PeriodNotOpen, Refused
 from periods.models import BillingPeriod

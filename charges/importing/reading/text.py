@@ -10,8 +10,8 @@ from operator import itemgetter
 from typing import IO, Any
 
 from charges.focus import Header
-from charges.importing.chunk import Chunk
-from charges.importing.plain import Cut, cutter
+from charges.importing.reading.chunk import Chunk
+from charges.importing.reading.plain import Cut, cutter
 from periods.errors import Refused
 
 CHUNK = 2000  # rows, where they are cut one by one

@@ -15,10 +15,10 @@ from charges.correcting.reversing import BILLED, carried_to, reversal_of, with_c
 from charges.correcting.taking_back import in_words, taken_back_with
 from charges.dividing import READ_WITH, SET_ASIDE, divide_decided
 from charges.flags import Late
-from charges.importing.comparing import in_batches
-from charges.importing.places import Place
-from charges.importing.snapshot import Old
-from charges.importing.superseding import DECIDED, PAYER, by_key, carry_payer, decided
+from charges.importing.holding.places import Place
+from charges.importing.holding.snapshot import Old
+from charges.importing.loading.comparing import in_batches
+from charges.importing.loading.superseding import DECIDED, PAYER, by_key, carry_payer, decided
 from charges.models import Charge, FocusImport
 from charges.rewriting import rewrite
 from periods.models import BillingPeriod

@@ -10,8 +10,8 @@ from django.db.models import F, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
 from charges.flags import UnusualChange
-from charges.importing.assessing import CLEAR, NOT_BILLABLE, Assessment
-from charges.importing.rows import Rows
+from charges.importing.checking.rows import Rows
+from charges.importing.judging.assessing import CLEAR, NOT_BILLABLE, Assessment
 from charges.models import Charge, FocusImport, ReviewSettings, Source
 from charges.money import from_billionths
 from charges.rewriting import rewrite

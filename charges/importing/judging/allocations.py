@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from charges.focus import Header
-from charges.importing.chunk import Chunk
-from charges.importing.rows import BadRow, Division, RowReader, Rows
+from charges.importing.checking.rows import BadRow, Division, RowReader, Rows
+from charges.importing.reading.chunk import Chunk
 from charges.importing.writing import instant
 from charges.models import Charge, Source
 

@@ -1,0 +1,1 @@
+"""Rows typed and checked, told apart by digests, and added up."""

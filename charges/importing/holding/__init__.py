@@ -1,0 +1,1 @@
+"""The months that a delivery speaks for, and what they hold already."""

@@ -1,0 +1,1 @@
+"""What rows cost, who pays, and whether somebody must look."""

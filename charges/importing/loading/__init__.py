@@ -1,0 +1,1 @@
+"""What a delivery changes, and how it becomes current in one short transaction."""
