@@ -21,6 +21,7 @@ from charges.importing.reading.unpacking import (
     PARQUET,
     PDF,
     encoding_of,
+    in_utf8,
     kind_of,
     open_binary,
     unpacked,
@@ -86,8 +87,7 @@ def _open(opened: ExitStack, file: _File) -> tuple[Header, Iterator[Chunk]]:
         table = parquet.open_table(source, file.name, size=CHUNK, heavy=HEAVY)
         size = file.path.stat().st_size if is_plain else raw.tell() - begin
         return header_of(table.names, file.name), _numbered(table, size)
-    text = io.TextIOWrapper(binary, encoding=encoding_of(start, file.encoding), newline="")
-    opened.enter_context(text)
+    text = opened.enter_context(in_utf8(binary, encoding_of(start, file.encoding)))
     return read_text(text, file.name, begin=file.begin, position=lambda: raw.tell() - begin)
 
 

@@ -12,8 +12,8 @@ import re2
 from charges.importing.reading.coded import Coded
 
 MOST_COLUMNS = 1000
-MARK = "\ufeff"  # Arrow takes it for no text where it stands first
-Cut = Callable[[str], "list[Coded[str]] | None"]
+MARK = "\ufeff".encode()  # Arrow takes it for no text where it stands first
+Cut = Callable[[bytes], "list[Coded[str]] | None"]
 
 
 def cutter(separator: str, width: int) -> Cut:
@@ -29,15 +29,18 @@ def cutter(separator: str, width: int) -> Cut:
     )
     rows = _rows(separator)
 
-    def cut(lines: str) -> list[Coded[str]] | None:
-        if width > MOST_COLUMNS or lines.startswith(MARK) or not rows.fullmatch(data := lines.encode()):
+    def cut(lines: bytes) -> list[Coded[str]] | None:
+        if width > MOST_COLUMNS or lines.startswith(MARK) or not rows.fullmatch(lines):
             return None
-        reading = csv.ReadOptions(use_threads=False, block_size=len(data) + 1, column_names=names)
+        reading = csv.ReadOptions(use_threads=False, block_size=len(lines) + 1, column_names=names)
         try:
-            table = csv.read_csv(pa.BufferReader(data), reading, parsing, converting, pa.system_memory_pool())
+            table = csv.read_csv(pa.BufferReader(lines), reading, parsing, converting, pa.system_memory_pool())
         except pa.ArrowInvalid:  # a row of more cells, or of fewer
             return None
-        return [_coded(column.chunk(0)) for column in table.columns]
+        try:
+            return [_coded(column.chunk(0)) for column in table.columns]
+        except UnicodeDecodeError:  # which is told by the line, elsewhere
+            return None
 
     return cut
 

@@ -1,21 +1,22 @@
 """CSV text as chunks of rows, in blocks or one by one; what no memory holds is refused."""
 
 import csv
+import io
 import re
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import chain, islice
-from operator import itemgetter
 from typing import IO, Any
 
 from charges.focus import Header
 from charges.importing.reading.chunk import Chunk
 from charges.importing.reading.plain import Cut, cutter
+from charges.importing.reading.unpacking import stream
 from periods.errors import Refused
 
 CHUNK = 2000  # rows, where they are cut one by one
-BLOCK = 1_500_000  # characters that are cut at once
+BLOCK = 1_500_000  # bytes that are cut at once
 MOST_ROWS = 10_000  # of a chunk
 SEPARATORS = ",;\t"
 LONGEST_LINE = 64_000_000  # characters: beyond is no row but an attack, or no text
@@ -25,7 +26,13 @@ STEP = 50_000  # characters: text is weighed by the step, as nearly all lines ar
 MOST_BLANK_LINES = 1000  # above the header
 SEPARATOR_LINE = re.compile(r'"?sep=(?P<separator>[,;\t])"?[\r\n]*', re.IGNORECASE)
 LINE_END = re.compile(r"\r\n|\r|\n")
-LINE = re.compile(r"[^\r\n]*+(?:\r\n|\r|\n)|[^\r\n]++")
+# One line, no part of which goes on in the next, whatever the separator is.
+PLAIN_HEADER = re.compile(
+    rb'(?:\xef\xbb\xbf)?+(?!"?sep=)(?=[^\n]*[a-z]){cell}(?:[,;\t]{cell})++\r?\n'.replace(
+        b"{cell}", rb'(?:[^",;\t\r\n\x00]++|"[^"\r\n\x00]*+"|)'
+    ),
+    re.IGNORECASE,
+)
 
 csv.field_size_limit(LONGEST_LINE)  # FOCUS sets no limit to the length of tags
 
@@ -34,26 +41,39 @@ class Empty(Refused):
     """A file without a header. Beside others that have rows it is no error."""
 
 
-def read_text(text: IO[str], name: str, *, begin: int, position: Callable[[], int]) -> tuple[Header, Iterator[Chunk]]:
-    """The header and the rows from line `begin` on; `position` is that in the file, in bytes."""
-    source = _Lines(text, name)
-    lines = iter(source)
-    leading = list(_up_to_text(lines))
+def read_text(
+    binary: IO[bytes], name: str, *, begin: int, position: Callable[[], int]
+) -> tuple[Header, Iterator[Chunk]]:
+    """The header and the rows from line `begin` on, of UTF-8; `position` is that in the file, in bytes."""
+    head = binary.readline(HEAVY)
+    is_plain = not begin and PLAIN_HEADER.fullmatch(head)  # then no more than that is read as text
+    lines = _Lines(io.StringIO(head.decode(), newline="") if is_plain else _text(head, binary), name)
+    separator, names, last = _names(lines)
+    header, taken = header_of(names, name), _Taken(position)
+    by_row = partial(_row_by_row, name=name, separator=separator, taken=taken)
+    if is_plain:
+        return header, _by_block(binary, cutter(separator, len(names)), by_row, taken, last + 1)
+    skipped = max(0, begin - 1 - last)
+    deque(islice(lines.text, skipped), maxlen=0)
+    return header, by_row(lines.text, last + skipped + 1)
+
+
+def _names(lines: "_Lines") -> tuple[str, list[str], int]:
+    """The separator, the names of the columns, and the line on which they end."""
+    of_file = iter(lines)
+    leading = list(_up_to_text(of_file))
     if not leading:
-        raise Empty(f"{name} is empty.")
+        raise Empty(f"{lines.name} is empty.")
     separator = max(SEPARATORS, key=leading[-1].count)
     if told := SEPARATOR_LINE.fullmatch(leading[-1]):  # as spreadsheets write it above the header
         separator, leading[-1] = told["separator"], "\n"
     # strict: a quote that is never closed would swallow the rest of the file in silence
-    reader = csv.reader(chain(leading, lines), delimiter=separator, strict=True)
+    reader = csv.reader(chain(leading, of_file), delimiter=separator, strict=True)
     try:
         names = next((cells for cells in reader if any(map(str.strip, cells))), [])
     except csv.Error as error:
-        raise Refused(f"{name} is no CSV file: its header cannot be read: {error}.") from error
-    header = header_of(names, name)
-    skipped = max(0, begin - 1 - reader.line_num)
-    deque(islice(text, skipped), maxlen=0)
-    return header, _chunks(source, separator, len(names), _Taken(position), reader.line_num + skipped + 1)
+        raise Refused(f"{lines.name} is no CSV file: its header cannot be read: {error}.") from error
+    return separator, names, reader.line_num
 
 
 def header_of(names: Sequence[str], name: str) -> Header:
@@ -75,27 +95,27 @@ def _up_to_text(lines: Iterator[str]) -> Iterator[str]:
         blank.append("\n")
 
 
+def _text(read: bytes, binary: IO[bytes]) -> IO[str]:
+    """Of what was read of a file, and of the rest of it."""
+    pieces = chain([read], iter(partial(binary.read, STEP), b""))
+    return io.TextIOWrapper(stream(pieces), encoding="utf-8", newline="")
+
+
 class _Lines:
     """Lines of bearable length: a packed file may hold a line, or a row of many lines, that no memory holds."""
 
     def __init__(self, text: IO[str], name: str) -> None:
         self.text, self.name = text, name
-        self.given_back = ""
         self.size = 0  # characters since it was set to 0
 
     def __iter__(self) -> Iterator[str]:
         size = 0
-        for line in chain(self._again(), iter(partial(self.text.readline, LONGEST_LINE), "")):
+        for line in iter(partial(self.text.readline, LONGEST_LINE), ""):
             size += len(line)
             if size >= STEP:
                 self._weigh(size, line)
                 size = 0
             yield line
-
-    def _again(self) -> Iterator[str]:
-        """The lines of what was read too soon, which may end within one."""
-        for line in map(itemgetter(0), LINE.finditer(self.given_back)):
-            yield line if line.endswith(("\r", "\n")) else line + self.text.readline(LONGEST_LINE)
 
     def _weigh(self, size: int, last: str) -> None:
         self.size += size
@@ -118,26 +138,24 @@ class _Taken:
         return self.before - before
 
 
-def _chunks(lines: _Lines, separator: str, width: int, taken: _Taken, line: int) -> Iterator[Chunk]:
-    """By the block while every line is a row; from the first block that is not so, row by row."""
-    line, lines.given_back = yield from _blocks(lines.text, cutter(separator, width), taken, line)
-    yield from _row_by_row(csv.reader(lines, delimiter=separator, strict=True), lines, taken, line)
-
-
-def _blocks(text: IO[str], cut: Cut, taken: _Taken, line: int) -> Generator[Chunk, None, tuple[int, str]]:
-    """Returns the line that it came to, and what it read and did not cut."""
-    while block := text.read(BLOCK) + text.readline(HEAVY):
+def _by_block(
+    binary: IO[bytes], cut: Cut, by_row: Callable[[IO[str], int], Iterator[Chunk]], taken: _Taken, line: int
+) -> Iterator[Chunk]:
+    """While every line is a row; from the first block that is not so, row by row."""
+    while block := binary.read(BLOCK) + binary.readline(HEAVY):
         columns = cut(block)
         if columns is None:
-            return line, block
+            yield from by_row(_text(block, binary), line)
+            return
         del block  # its memory is worth that of the rows
         chunk = Chunk(range(line, line + len(columns[0])), columns=columns, size=taken())
         yield from chunk.parts(MOST_ROWS)
         line += len(chunk)
-    return line, ""
 
 
-def _row_by_row(reader: Any, lines: _Lines, taken: _Taken, first: int) -> Iterator[Chunk]:
+def _row_by_row(text: IO[str], first: int, *, name: str, separator: str, taken: _Taken) -> Iterator[Chunk]:
+    lines = _Lines(text, name)
+    reader = csv.reader(lines, delimiter=separator, strict=True)
     before = 0
     try:
         while rows := _some(reader, lines):
@@ -149,7 +167,7 @@ def _row_by_row(reader: Any, lines: _Lines, taken: _Taken, first: int) -> Iterat
                 yield Chunk(at, rows, size=taken())
             before = reader.line_num
     except csv.Error as error:
-        raise Refused(f"{lines.name} is no CSV file: line {first - 1 + reader.line_num}: {error}.") from error
+        raise Refused(f"{name} is no CSV file: line {first - 1 + reader.line_num}: {error}.") from error
 
 
 def _some(reader: Any, lines: _Lines) -> list[list[str]]:

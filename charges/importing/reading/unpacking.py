@@ -5,8 +5,9 @@ import io
 import lzma
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -16,6 +17,7 @@ OLD_OFFICE, PDF = b"\xd0\xcf\x11\xe0", b"%PDF"
 SKIPPED_FRAME = b"\x2a\x4d\x18"  # after a first byte of 0x50 to 0x5f; some packers of Zstandard begin with one
 MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 BLANKS = b"\x00\t\n\r \xef\xbb\xbf\xfe\xff"  # marks, and the halves of blanks in UTF-16
+PIECE = 1 << 16  # bytes or characters that are unpacked at once
 DAMAGED = (EOFError, gzip.BadGzipFile, zlib.error, zipfile.BadZipFile, lzma.LZMAError, NotImplementedError)
 
 
@@ -72,13 +74,24 @@ def encoding_of(start: bytes, declared: str) -> str:
 
 
 @contextmanager
+def in_utf8(binary: Any, encoding: str) -> Iterator[Any]:
+    """The same text as UTF-8, with its mark if it had one."""
+    if encoding in ("utf-8", "utf-8-sig"):
+        yield binary
+        return
+    with io.TextIOWrapper(binary, encoding=encoding, newline="") as text:
+        yield stream(map(str.encode, iter(partial(text.read, PIECE), "")))
+
+
+@contextmanager
 def _unpacked(binary: Any) -> Iterator[Any]:
     start = binary.peek(4)[:4]
     if start.startswith(GZIP):
         with gzip.GzipFile(fileobj=binary) as inner:
             yield inner
     elif start == ZSTANDARD or (start[1:] == SKIPPED_FRAME and start[0] >> 4 == 5):  # noqa: PLR2004
-        with io.BufferedReader(_zstandard(binary)) as inner:
+        frames = _zstandard(binary)  # closes the file when it goes
+        with stream(_whole(frames)) as inner:
             yield inner
     else:
         yield binary
@@ -87,21 +100,32 @@ def _unpacked(binary: Any) -> Iterator[Any]:
 def _zstandard(binary: Any) -> Any:
     import pyarrow as pa  # noqa: PLC0415 - a quarter of a second that other files need not wait
 
-    class Frames(io.RawIOBase):
-        """Arrow's reader where Python's is wanted; damaged frames are told like those of gzip."""
+    return pa.CompressedInputStream(pa.PythonFile(binary, mode="r"), "zstd")
 
-        def __init__(self) -> None:
-            self.stream = pa.CompressedInputStream(pa.PythonFile(binary, mode="r"), "zstd")
 
-        def readable(self) -> bool:
-            return True
+def _whole(frames: Any) -> Iterator[bytes]:
+    """Damaged frames are told like those of gzip."""
+    try:
+        yield from iter(partial(frames.read, PIECE), b"")
+    except OSError as error:
+        raise EOFError(str(error)) from error
 
-        def readinto(self, buffer: Any) -> int:
-            try:
-                data = self.stream.read(len(buffer))
-            except OSError as error:
-                raise EOFError(str(error)) from error
-            buffer[: len(data)] = data
-            return len(data)
 
-    return Frames()
+def stream(pieces: Iterable[bytes]) -> IO[bytes]:
+    """A file of these bytes."""
+    return io.BufferedReader(_Pieces(pieces), PIECE)
+
+
+class _Pieces(io.RawIOBase):
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        self.pieces = filter(None, pieces)
+        self.rest = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        self.rest = self.rest or memoryview(next(self.pieces, b""))
+        size = min(len(buffer), len(self.rest))
+        buffer[:size], self.rest = self.rest[:size], self.rest[size:]
+        return size
