@@ -122,7 +122,8 @@ def _cells(names: Sequence[str], columns: Mapping[str, Sequence[Any]]) -> Sequen
         values = columns[name].values  # type: ignore[attr-defined]
         twin = next((other for other in texts if columns[other].values == values), None)  # type: ignore[attr-defined]
         texts[name] = texts[twin] if twin else _texts(name, values)
-    return Coded(list(map("\t".join, zip(*texts.values(), strict=True))), first.codes)
+    told = [*texts.values()]
+    return Coded(told[0] if len(told) == 1 else [*map("\t".join, zip(*told, strict=True))], first.codes)
 
 
 def _texts(name: str, values: Sequence[Any]) -> Sequence[str]:

@@ -7,6 +7,7 @@ from django.db.models import Sum
 from hypothesis import given
 from hypothesis import strategies as st
 
+from charges.importing.checking.billionths import whole_billionths
 from charges.models import Charge
 from charges.money import divide, from_billionths, minor_unit, parse_amount, round_to_currency, to_billionths
 from tests.make import make_charge
@@ -86,3 +87,16 @@ def test_sum_in_the_database_is_exact_where_a_float_is_not() -> None:
 def test_ten_decimals_are_never_stored_silently() -> None:
     with pytest.raises(ValueError, match="nine decimals"):
         make_charge(due_amount="0.0000000001")
+
+
+plain_amounts = st.from_regex(r"-?[0-9]{1,9}(\.[0-9]{1,9})?", fullmatch=True).filter(str.isascii)
+
+
+@given(st.lists(plain_amounts, min_size=1, max_size=20))
+def test_plain_amounts_are_read_together_as_each_by_itself(texts):
+    assert whole_billionths(texts) == [to_billionths(parse_amount(text)) for text in texts]
+
+
+@pytest.mark.parametrize("text", ["", " 1", "1.", ".5", "+1", "1e3", "NULL", "1234567890", "0.1234567890", "1\n2", "٣"])
+def test_where_one_is_not_plain_none_is_read_so(text):
+    assert whole_billionths(["1", text]) is None

@@ -17,6 +17,7 @@ from typing import Any, cast
 
 from charges.focus import COSTS, NULLABLE, NULLS, TEXTS, Header, canonical
 from charges.focus.values import ALLOWED, account
+from charges.importing.checking.billionths import whole_billionths
 from charges.importing.checking.digests import Columns, Digests, unless_usual, without_nulls
 from charges.importing.checking.errors import BadRow
 from charges.importing.checking.memo import Memo
@@ -29,8 +30,6 @@ from charges.pricing import Costs, amount_due
 
 LONGEST_ACCOUNT = 500  # characters: it is part of a key
 CURRENCY = re.compile(r"[A-Z]{3}")
-PLAIN = re.compile(r"(?:-?[0-9]{1,9}+(?:\.[0-9]{1,9}+)?+\n)*+")  # whole billionths, as nearly all amounts are
-BILLION = Decimal(1_000_000_000)
 
 
 class Division(Enum):
@@ -232,9 +231,8 @@ class RowReader:
         return amounts
 
     def _amounts(self, name: str, column: Coded[str]) -> Coded[int | None]:
-        text = "\n".join(column.values) + "\n"
-        if text.count("\n") == len(column.values) and PLAIN.fullmatch(text):  # a cell may hold line ends itself
-            return Coded([*map(int, map(BILLION.__mul__, map(Decimal, column.values)))], column.codes)
+        if whole := whole_billionths(column.values):
+            return Coded(whole, column.codes)
         try:
             return column.map(self.amount.__getitem__)
         except ValueError as error:

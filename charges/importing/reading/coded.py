@@ -53,7 +53,7 @@ class Coded(Sequence[V], Generic[V]):
         return len(self.codes)
 
     def __iter__(self) -> Iterator[V]:
-        return map(self.values.__getitem__, self.codes)
+        return iter(self.values) if isinstance(self.codes, range) else map(self.values.__getitem__, self.codes)
 
     def __contains__(self, value: object) -> bool:
         return value in self.values
