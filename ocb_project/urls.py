@@ -7,6 +7,8 @@ from ocb_project.access_pages import access_csv, access_page
 from ocb_project.template_pages import template_preview, templates_page
 from ocb_project.webhooks import webhook_urls
 
+admin.autodiscover()
+
 urlpatterns = [
     path("admin/access/", access_page, name="access"),
     path("admin/access.csv", access_csv, name="access_csv"),

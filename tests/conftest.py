@@ -9,6 +9,7 @@ from django.conf import LazySettings
 from django.contrib.auth.models import Group, User
 from django.db import connection
 
+from ocb_project import urls  # noqa: F401 - loads the admin's pages, which tests ask for
 from statements import guards
 
 SHARED = Path(__file__).resolve().parent.parent.parent / "shared" / "data"

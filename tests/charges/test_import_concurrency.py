@@ -14,7 +14,7 @@ from django.db.models import Count, Sum
 
 from charges import review
 from charges.importing import import_files
-from charges.importing.reading.text import BLOCK
+from charges.importing.reading import text
 from charges.models import Charge, FocusImport, FundingAccount, PrincipalInvestigator, Project, Source
 from tests.charges.focus_files import focus_row, write_focus
 from tests.charges.processes import start_import
@@ -87,12 +87,13 @@ def test_two_accounts_of_a_source_at_once_are_never_half(tmp_path: Path, setting
     assert in_effect() == {"aws": (2 * ROWS, 3 * ROWS)}
 
 
-def test_a_decision_made_while_a_file_is_read_survives_it(tmp_path: Path) -> None:
+def test_a_decision_made_while_a_file_is_read_survives_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between two chunks, by somebody else: nothing is locked, and what they decide holds for the new rows."""
     decided = {
         name: focus_row(ResourceId=name, BillingPeriodStart="2025-02-01") for name in ("approved", "excluded", "left")
     }
-    crowd = [focus_row(ResourceId="i" * 400, SkuId=str(n), EffectiveCost="0") for n in range(BLOCK // 400)]
+    monkeypatch.setattr(text, "BLOCK", 100_000)
+    crowd = [focus_row(ResourceId="i" * 400, SkuId=str(n), EffectiveCost="0") for n in range(text.BLOCK // 400)]
     import_files([write_focus(tmp_path / "old.csv", *decided.values())], source_name="aws", period="2025-01")
     Source.objects.update(approval_threshold=1)
     restated = [row | {"EffectiveCost": "80.50"} for row in decided.values()]

@@ -20,7 +20,7 @@ import pytest
 from django.conf import LazySettings
 
 from charges.importing import import_files
-from charges.importing.reading.text import BLOCK
+from charges.importing.reading import text
 from tests.charges.focus_files import focus_row, write_focus
 from tests.charges.processes import start_import
 
@@ -106,7 +106,10 @@ def zipped(members: dict[str, bytes]) -> bytes:
     ],
 )
 @pytest.mark.django_db
-def test_the_share_is_reckoned_in_any_container(large: Path, name: str, pack: Callable[[bytes], bytes]) -> None:
+def test_the_share_is_reckoned_in_any_container(
+    large: Path, monkeypatch: pytest.MonkeyPatch, name: str, pack: Callable[[bytes], bytes]
+) -> None:
+    monkeypatch.setattr(text, "BLOCK", 500_000)
     path = large.with_name(name)
     path.write_bytes(pack(large.read_bytes()))
     told: list[tuple[int, float]] = []
@@ -117,7 +120,7 @@ def test_the_share_is_reckoned_in_any_container(large: Path, name: str, pack: Ca
     assert sorted(set(rows)) == list(rows)
     assert rows[-1] == ROWS
     assert max(later - row for row, later in zip((0, *rows), rows, strict=False)) < ROWS / 2
-    ahead = BLOCK / path.stat().st_size  # which unpacking may read at once, as packed
+    ahead = text.BLOCK / path.stat().st_size  # which unpacking may read at once, as packed
     assert all(-0.08 < share - n / ROWS < 0.08 + ahead for n, share in zip(rows, shares, strict=True))
     assert shares == tuple(sorted(shares))
     assert shares[-1] <= 1
@@ -125,8 +128,8 @@ def test_the_share_is_reckoned_in_any_container(large: Path, name: str, pack: Ca
 
 @pytest.mark.django_db
 def test_files_of_a_delivery_share_one_bar(large: Path) -> None:
-    for name, text in in_two_parts(large.read_bytes()).items():
-        large.with_name(name).write_bytes(text)
+    for name, part in in_two_parts(large.read_bytes()).items():
+        large.with_name(name).write_bytes(part)
     large.unlink()
     told: list[tuple[int, float]] = []
 

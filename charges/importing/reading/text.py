@@ -16,7 +16,7 @@ from charges.importing.reading.unpacking import stream
 from periods.errors import Refused
 
 CHUNK = 2000  # rows, where they are cut one by one
-BLOCK = 1_500_000  # bytes that are cut at once
+BLOCK = 4_000_000  # bytes that are cut at once
 MOST_ROWS = 10_000  # of a chunk
 SEPARATORS = ",;\t"
 LONGEST_LINE = 64_000_000  # characters: beyond is no row but an attack, or no text
