@@ -33,13 +33,13 @@ def amount_due(costs: Costs, *, basis: str, is_commitment_purchase: bool) -> int
     return 0 if is_commitment_purchase and costs.billed is not None else costs.billed
 
 
-def is_prepaid(costs: Costs, due: int, *, basis: str, category: str, commitment_status: str) -> bool:
+def is_prepaid(*, is_due: bool, is_billed: bool, basis: str, category: str, commitment_status: str) -> bool:
     """Paid for elsewhere: the purchase itself on the effective basis, the usage it covers on the billed basis."""
-    if due:
+    if is_due:
         return False
     if basis == "billed_cost":
         return commitment_status == "Used"
-    return category == "Purchase" and bool(costs.billed)
+    return category == "Purchase" and is_billed
 
 
 def has_odd_purchase_costs(costs: Costs, *, basis: str, category: str, commitment_id: str) -> bool:
@@ -64,6 +64,11 @@ def price(costs: Costs, due: int, *, category: str, commitment_id: str, is_own_s
     else:
         contracted = list_price if funder else due
     return Price(list_price, contracted, due, has_list)
+
+
+def is_as_delivered(list_cost: int | None, contract_cost: int | None, due: int) -> bool:
+    """Whether list and contract price are what was delivered, unless it is a credit, of a commitment, or an own service."""
+    return list_cost is not None and contract_cost is not None and 0 <= due <= contract_cost <= list_cost
 
 
 def _is_list_known(list_cost: int | None, due: int) -> bool:

@@ -215,7 +215,7 @@ class Staging:
         if len(place.holding):
             place.identities.extend(rows.identities)
             place.abouts.extend(assessment.abouts(rows))
-            place.dues.extend(price.due for price in assessment.prices)
+            place.dues.extend(assessment.prices.due)
         place.flagged += assessment.held
         _count_deltas(rows, assessment, place)
         if place.watch and place.watch.usual:
@@ -273,9 +273,9 @@ def _count_deltas(rows: Rows, assessment: Assessment, place: Place) -> None:
     codes = assessment.found.map(attrgetter("project_code")).distinct()
     keys = together(rows.currencies, codes, assessment.statuses)
     lists, dues = [0] * len(keys.values), [0] * len(keys.values)
-    for code, price in zip(keys.codes, assessment.prices, strict=True):
-        lists[code] += price.list
-        dues[code] += price.due
+    for code, listed, due in zip(keys.codes, assessment.prices.list, assessment.prices.due, strict=True):
+        lists[code] += listed
+        dues[code] += due
     for (currency, project, status), n, listed, due in zip(keys.values, keys.counts(), lists, dues, strict=True):
         if status != NOT_BILLABLE:
             delta = place.deltas[currency, project]

@@ -106,9 +106,11 @@ def _copy(columns: Mapping[str, Sequence[Any]], fixed: Mapping[str, Any]) -> Non
 
 def _together(columns: Mapping[str, Sequence[Any]]) -> list[list[str]]:
     """The names of columns that vary together: what these say is written once, however many rows say it."""
-    groups: dict[int, list[str]] = {}
+    groups: dict[Any, list[str]] = {}
     for name, column in columns.items():
-        groups.setdefault(id(column.codes if isinstance(column, Coded) else column), []).append(name)
+        codes = column.codes if isinstance(column, Coded) else column
+        is_each = isinstance(column, Coded) and isinstance(codes, range)  # as in all amounts: these are equal
+        groups.setdefault(codes if is_each else id(codes), []).append(name)
     return list(groups.values())
 
 

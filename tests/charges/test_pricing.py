@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charges.money import BILLION, from_billionths, to_billionths
-from charges.pricing import Costs, amount_due, has_odd_purchase_costs, is_prepaid, price
+from charges.money import from_billionths, to_billionths
+from charges.pricing import Costs, Price, amount_due, has_odd_purchase_costs, is_as_delivered, is_prepaid, price
+
+small = st.one_of(st.none(), st.integers(-4, 4))
 
 
 def costs(billed: object = None, effective: object = None, list: object = None, contracted: object = None) -> Costs:  # noqa: A002
@@ -96,12 +98,23 @@ def test_a_row_and_its_refund_cancel_in_every_figure(list_cost: Decimal, contrac
 
 
 def test_the_prepaid_purchase_and_the_usage_it_covers_are_not_billed_twice() -> None:
-    purchase, covered = costs(billed=1000, effective=0), costs(billed=0, effective=8)
+    def of(basis: str, category: str, status: str, *, is_due: bool, is_billed: bool) -> bool:
+        return is_prepaid(is_due=is_due, is_billed=is_billed, basis=basis, category=category, commitment_status=status)
 
-    assert is_prepaid(purchase, 0, basis="effective_cost", category="Purchase", commitment_status="")
-    assert not is_prepaid(covered, 8 * BILLION, basis="effective_cost", category="Usage", commitment_status="Used")
-    assert is_prepaid(covered, 0, basis="billed_cost", category="Usage", commitment_status="Used")
-    assert not is_prepaid(purchase, 1000 * BILLION, basis="billed_cost", category="Purchase", commitment_status="")
+    assert of("effective_cost", "Purchase", "", is_due=False, is_billed=True)
+    assert not of("effective_cost", "Purchase", "", is_due=False, is_billed=False)
+    assert not of("effective_cost", "Usage", "Used", is_due=True, is_billed=False)
+    assert of("billed_cost", "Usage", "Used", is_due=False, is_billed=False)
+    assert not of("billed_cost", "Purchase", "", is_due=True, is_billed=True)
+
+
+@given(small, small, small, st.sampled_from(["", "Provost"]))
+def test_what_is_said_to_be_as_delivered_is_priced_so(list_cost, contracted, due, funder) -> None:
+    row = Costs(list=list_cost, contracted=contracted)
+    found = price(row, due or 0, category="Usage", commitment_id="", is_own_service=False, funder=funder)
+
+    if is_as_delivered(list_cost, contracted, due or 0):
+        assert found == Price(list_cost, contracted, due or 0, has_list=True)
 
 
 @pytest.mark.parametrize(("effective", "is_odd"), [(None, True), (0, False), (5, True)])

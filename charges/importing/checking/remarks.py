@@ -75,10 +75,11 @@ class Remarks:
     def _look_at_usage(self, rows: Rows) -> None:
         if self.usage_effective or "EffectiveCost" not in rows.amounts:
             return
-        for category, costs in zip(rows.text("charge_category"), rows.costs, strict=True):
+        columns = rows.text("charge_category"), rows.amount("BilledCost"), rows.amount("EffectiveCost")
+        for category, billed, effective in zip(*columns, strict=True):
             if category in ("Usage", ""):
-                self.usage_billed += abs(costs.billed or 0)
-                self.usage_effective += abs(costs.effective or 0)
+                self.usage_billed += abs(billed or 0)
+                self.usage_effective += abs(effective or 0)
 
 
 def _names_the_last_day(pair: tuple[str, str]) -> bool:

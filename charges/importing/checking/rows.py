@@ -48,7 +48,6 @@ class Rows:
     places: Sequence[int]  # in the chunk that they were read from
     months: Coded[str]
     currencies: Coded[str]
-    costs: Coded[Costs]
     due: Coded[int]  # billionths
     days: Coded[date | None]
     last_days: Coded[date | None]
@@ -72,6 +71,14 @@ class Rows:
     def text(self, field: str) -> Coded[str]:
         """Empty texts where the file has no such column."""
         return self.texts.get(field) or Coded.same("", len(self))
+
+    def amount(self, column: str) -> Coded[int | None]:
+        """Billionths; null where the file has no such column."""
+        return self.amounts.get(column) or Coded.same(None, len(self))
+
+    @property
+    def costs(self) -> Coded[Costs]:
+        return _costs(self.amounts, len(self))
 
     def cells(self, at: int) -> list[str]:
         """As the file has them."""
@@ -172,15 +179,13 @@ class RowReader:
         ends = self._optional_moments("ChargePeriodEnd", columns)
         texts = self._by_field(columns)
         self._check_references(texts)
-        costs = _costs(amounts, rows)
         identities, contents = self.digests.of(columns)
         return Rows(
             lines=chunk.lines,
             places=range(rows),
             months=self._months(columns[self.header.positions["BillingPeriodStart"]]),
             currencies=self._currencies(texts, rows),
-            costs=costs,
-            due=self._due(amounts, costs, texts),
+            due=self._due(amounts, texts, rows),
             days=begins.map(attrgetter("day")),
             last_days=ends.map(attrgetter("last_day")),
             starts=begins.map(attrgetter("stored")),
@@ -268,9 +273,7 @@ class RowReader:
             raise BadRow("BillingCurrency", currency, "BillingCurrency is no ISO 4217 code.")
         return currency
 
-    def _due(
-        self, amounts: dict[str, Coded[int | None]], costs: Coded[Costs], texts: dict[str, Coded[str]]
-    ) -> Coded[int]:
+    def _due(self, amounts: dict[str, Coded[int | None]], texts: dict[str, Coded[str]], rows: int) -> Coded[int]:
         basis = self.source.basis
         column = "BilledCost" if basis == "billed_cost" else "EffectiveCost"
         if column in amounts and None not in amounts[column]:
@@ -279,7 +282,7 @@ class RowReader:
         commitments = texts.get("commitment_discount_id") or repeat("")
         due = Coded.each(
             amount_due(cost, basis=basis, is_commitment_purchase=category == "Purchase" and bool(commitment))
-            for cost, category, commitment in zip(costs, categories, commitments)  # noqa: B905 - some have no end
+            for cost, category, commitment in zip(_costs(amounts, rows), categories, commitments)  # noqa: B905 - some have no end
         )
         if None in due:
             raise BadRow(column, "", "There is no amount due: the cost columns are empty.")

@@ -144,7 +144,7 @@ def may_be_divided(row: Rows, source: Source) -> bool:
 
 
 def _amounts(rows: Rows) -> Iterator[Amounts]:
-    return zip(rows.due, (costs.list or 0 for costs in rows.costs), strict=True)
+    return zip(rows.due, (listed or 0 for listed in rows.amount("ListCost")), strict=True)
 
 
 def _weighed(rows: Rows) -> Iterator[Row]:

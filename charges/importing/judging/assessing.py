@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from operator import attrgetter, itemgetter
+from operator import attrgetter
 from typing import Any
 
 from charges import pricing
@@ -17,10 +17,10 @@ from charges.flags import MISSING, Divided, Facts, Late, Reviewer
 from charges.importing.checking.memo import Memo
 from charges.importing.checking.rows import Division, Rows
 from charges.importing.judging.directory import Directory, Found
+from charges.importing.judging.prices import Prices, priced
 from charges.importing.judging.refunding import Refunds
 from charges.importing.reading.coded import Coded, together
 from charges.models import Charge, Source
-from charges.pricing import Price
 from charges.sharing import is_shared_category
 
 Status, Shared = Charge.ReviewStatus, Source.SharedCosts
@@ -50,7 +50,7 @@ class Assessment:
 
     payers: Coded[Payer]
     found: Coded[Found]
-    prices: Coded[Price]
+    prices: Prices
     flags: Coded[Flags]
     statuses: Coded[str]
 
@@ -66,9 +66,9 @@ class Assessment:
             "billing_currency": rows.currencies,
             "charge_period_start": rows.starts,
             "charge_period_end": rows.ends,
-            "list_amount": self.prices.map(attrgetter("list")),
-            "contracted_amount": self.prices.map(attrgetter("contracted")),
-            "due_amount": self.prices.map(attrgetter("due")),
+            "list_amount": self.prices.list,
+            "contracted_amount": self.prices.contracted,
+            "due_amount": self.prices.due,
             "flags": self.flags.map(lambda flags: json.dumps(flags) if flags else "{}"),
             "review_status": self.statuses,
         }  # fmt: skip
@@ -87,10 +87,10 @@ class Assessment:
         held = self.statuses.count(HELD)
         if DIVIDED not in self.statuses:
             return held
-        columns = zip(self.statuses, self.flags, self.found, self.prices, strict=True)
+        columns = zip(self.statuses, self.flags, self.found, self.prices.due, strict=True)
         return held + sum(
-            bool(flags) or (found.is_left_open and price.due != 0)
-            for status, flags, found, price in columns
+            bool(flags) or (found.is_left_open and due != 0)
+            for status, flags, found, due in columns
             if status == DIVIDED
         )
 
@@ -137,7 +137,7 @@ class Assessor:
         borne = self.refunds.follow(rows, payers, found, month)
         payers = payers.replaced({at: payer for at, (payer, _) in borne.items()})
         found = found.replaced({at: place for at, (_, place) in borne.items()})
-        prices = self._prices(rows, payers)
+        prices = priced(rows, payers.map(attrgetter("funder")), is_own_service=self.source.is_own_service)
         odd, prepaid = self._odd_purchases(rows), self._prepaid(rows)
         flags = self._flags(rows, payers, found, prices, odd, prepaid=prepaid, month=month, currency=currency)
         statuses = together(flags, prepaid).map(lambda said: HELD if said[0] else NOT_BILLABLE if said[1] else CLEAR)
@@ -189,23 +189,12 @@ class Assessor:
         said = together(payers, rows.text("service_name"), rows.days.distinct(), rows.last_days.distinct())
         return said.map(lambda row: find[row[0], row[1], month, row[2], row[3]])
 
-    def _prices(self, rows: Rows, payers: Coded[Payer]) -> Coded[Price]:
-        own, price = self.source.is_own_service, pricing.price
-        categories, commitments = rows.text("charge_category"), rows.text("commitment_discount_id")
-        funders = payers.map(attrgetter("funder"))
-        return Coded.each(
-            price(costs, due, category=category, commitment_id=commitment, is_own_service=own, funder=funder)
-            for costs, due, category, commitment, funder in zip(
-                rows.costs, rows.due, categories, commitments, funders, strict=True
-            )
-        )
-
     def _flags(
         self,
         rows: Rows,
         payers: Coded[Payer],
         found: Coded[Found],
-        prices: Coded[Price],
+        prices: Prices,
         odd: Coded[bool],
         *,
         prepaid: Coded[bool],
@@ -213,7 +202,6 @@ class Assessor:
         currency: str,
     ) -> Coded[Flags]:
         """Nothing is odd about what is paid for elsewhere, but a purchase that should be and is not."""
-        has_list_column = "ListCost" in rows.amounts
         said = together(
             prepaid,
             payers,
@@ -224,7 +212,7 @@ class Assessor:
             rows.currencies,
             Coded.same(currency, len(rows)),
             rows.text("charge_category"),
-            Coded.of(price.has_list or not has_list_column for price in prices),
+            prices.has_list if "ListCost" in rows.amounts else Coded.same(True, len(rows)),
             odd,
             self._names(rows),
             self._old_days(rows, month),
@@ -251,10 +239,17 @@ class Assessor:
             return Coded.same(True, len(rows))
         if all(rows.due.values):
             return Coded.same(False, len(rows))
-        basis = rows.basis
-        said = together(rows.costs, rows.due, rows.text("charge_category"), rows.text("commitment_discount_status"))
+        basis, billed = rows.basis, rows.amount("BilledCost")
+        said = together(
+            Coded.of(map(bool, rows.due)),
+            billed.map(bool).distinct(),
+            rows.text("charge_category"),
+            rows.text("commitment_discount_status"),
+        )
         return said.map(
-            lambda row: pricing.is_prepaid(row[0], row[1], basis=basis, category=row[2], commitment_status=row[3])
+            lambda row: pricing.is_prepaid(
+                is_due=row[0], is_billed=row[1], basis=basis, category=row[2], commitment_status=row[3]
+            )
         ).distinct()
 
     def _names(self, rows: Rows) -> Coded[tuple[str, str, str]]:
@@ -291,10 +286,9 @@ def _divided(flags: Coded[Flags], statuses: Coded[str], is_shared: Coded[bool]) 
 
 
 def _cost_columns(rows: Rows) -> dict[str, Coded[int | None]]:
-    """From the four together, so that they are written together."""
-    return {
-        field: rows.costs.map(itemgetter(at)) for at, (name, field) in enumerate(COSTS.items()) if name in rows.amounts
-    }
+    """A value a row, as all amounts of charges, so that they are written together."""
+    each = {id(amounts): Coded.each(amounts) for amounts in rows.amounts.values()}
+    return {field: each[id(rows.amounts[name])] for name, field in COSTS.items() if name in rows.amounts}
 
 
 def _payer_columns(payers: Coded[Payer], found: Coded[Found]) -> dict[str, Coded[Any]]:

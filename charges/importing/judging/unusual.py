@@ -57,16 +57,16 @@ class Watch:
 
     def count(self, rows: Rows, assessment: Assessment) -> None:
         found = zip(
-            assessment.found, rows.text("service_name"), rows.currencies, assessment.prices, assessment.statuses,
+            assessment.found, rows.text("service_name"), rows.currencies, assessment.prices.due, assessment.statuses,
             strict=True,
         )  # fmt: skip
-        for place, service, currency, price, status in found:
+        for place, service, currency, due, status in found:
             key = (place.project_code, service)
             if key in self.usual and currency == self.currency and status != NOT_BILLABLE:
                 new = self.new.setdefault(key, New())
                 new.rows += 1
                 new.clear += status == CLEAR
-                new.due += price.due
+                new.due += due
 
     def unusual(self, period: BillingPeriod | None, gone: Iterable[QuerySet[Charge]]) -> Flags:
         """The flag of each service that is too dear once the delivery is loaded, and charges that are `gone` are not."""
