@@ -16,8 +16,8 @@ def sqlite_import(file: Path, database: Path) -> Usage | None:
     return run([program, str(database)], stdin=f".import --csv {file} floor\n")
 
 
-def psql_copy(file: Path, server: Server) -> Usage | None:
-    """The copy command of psql, with the server's part."""
+def psql_copy(file: Path, url: str, server: Server) -> Usage | None:
+    """The copy command of psql, with the server's part; None where it is not installed."""
     program = shutil.which("psql")
     if program is None:
         return None
@@ -25,5 +25,5 @@ def psql_copy(file: Path, server: Server) -> Usage | None:
         columns = ", ".join(f'"{name}" text' for name in next(csv.reader(opened)))
     commands = f"CREATE TABLE floor ({columns});\n\\copy floor FROM '{file}' (FORMAT csv, HEADER)\n"
     before = server.cpu()
-    client = run([program, "--quiet", "--set=ON_ERROR_STOP=1", server.url], stdin=commands)
+    client = run([program, "--quiet", "--set=ON_ERROR_STOP=1", url], stdin=commands)
     return Usage(client.cpu + server.cpu() - before, client.peak)

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psycopg
+
 OWNER = "postgres"
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -22,6 +24,14 @@ class Server:
     def cpu(self) -> float:
         """CPU seconds of the server and of all processes that it ever had."""
         return sum(map(_used, _family(self.pid)))
+
+    @contextmanager
+    def database(self) -> Iterator[str]:
+        """The address of an empty one, which ends after use."""
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute("CREATE DATABASE round")
+            yield f"{self.url.rpartition('/')[0]}/round"
+            connection.execute("DROP DATABASE round WITH (FORCE)")
 
 
 @contextmanager
