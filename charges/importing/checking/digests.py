@@ -32,7 +32,7 @@ class Digests:
         at = header.positions
         # The same text under other settings is another charge: part of what a row is compared by.
         self.read_otherwise = xxh3_64_intdigest(unless_usual(source)) if unless_usual(source) else 0
-        self.seeds = [*map(xxh3_64_intdigest, _encoded(header.labels))]
+        self.weights = [xxh3_64_intdigest(label) | 1 for label in _encoded(header.labels)]
         self.instant = Memo(_instant)
         self.spelt = {at[name]: self.instant for name in INSTANTS if name in at}
         if "BillingAccountId" in at:
@@ -46,25 +46,26 @@ class Digests:
     def of(self, columns: Columns) -> tuple[Sequence[int], Sequence[int]]:
         """Of what each row is about, and of all that it says.
 
-        A row's digest is the sum of those of its cells, so that neither the order of columns nor an empty one matters.
+        A row's digest is the sum of those of its cells, each times the weight of its column, so that neither the order
+        of columns nor an empty one matters, and columns that say the same are hashed once.
         """
         rows = len(columns[0])
-        identities = _sums([self._of_column(at, columns[at]) for at in self.header.identity], 0, rows)
-        of_amounts = [self._of_column(at, columns[at]) for at in self.header.amounts]
-        contents = _sums(of_amounts, self.read_otherwise, rows)
-        return _integers(identities), _integers(_sum(identities, contents))
+        identities = self._sum(self.header.identity, columns, 0, rows)
+        contents = self._sum(self.header.amounts, columns, self.read_otherwise, rows)
+        return _integers(identities), _integers(_call("add", identities, contents))
 
-    def _of_column(self, at: int, column: Coded[str]) -> Coded[int]:
-        """Of each value with the name of its column; nothing says nothing."""
+    def _sum(self, places: Iterable[int], columns: Columns, start: int, rows: int) -> Any:
+        """Of each row, modulo 2 to the 64th."""
+        weighed: dict[int, tuple[Coded[str], int]] = {}
+        for at in places:
+            column = self._as_told(at, columns[at])
+            weighed[id(column)] = column, weighed.get(id(column), (column, 0))[1] + self.weights[at]
+        return _total([(_hashed(column), weight) for column, weight in weighed.values()], start, rows)
+
+    def _as_told(self, at: int, column: Coded[str]) -> Coded[str]:
         if at in self.spelt:
-            column = column.map(self.spelt[at].__getitem__)
-        elif at in self.nullable:
-            column = without_nulls(column)
-        if "\x00" in "".join(column.values):
-            raise BadRow("", "", "The row holds a NUL character.")
-        digests = map(xxh3_64_intdigest, _encoded(column.values), repeat(self.seeds[at]))
-        said = zip(column.values, digests, strict=True)
-        return Coded([digest if text else 0 for text, digest in said], column.codes)
+            return column.map(self.spelt[at].__getitem__)
+        return without_nulls(column) if at in self.nullable else column
 
     def of_raw(self, cells: Sequence[str]) -> int:
         """Tells a bad row when it comes again, whatever empty columns and forms of time the file has by then."""
@@ -99,22 +100,32 @@ def unless_usual(source: Source) -> bytes:
     return b"" if is_usual else f"\x1e{source.basis}{source.has_inclusive_ends:d}".encode()
 
 
-def _sums(columns: Sequence[Coded[int]], start: int, rows: int) -> Any:
-    """Of each row, modulo 2 to the 64th."""
+def _hashed(column: Coded[str]) -> Coded[int]:
+    """Nothing says nothing."""
+    if "\x00" in "".join(column.values):
+        raise BadRow("", "", "The row holds a NUL character.")
+    hashes = map(xxh3_64_intdigest, _encoded(column.values))
+    return Coded([number if text else 0 for text, number in zip(column.values, hashes, strict=True)], column.codes)
+
+
+def _total(columns: Sequence[tuple[Coded[int], int]], start: int, rows: int) -> Any:
+    """Of each row, what its columns come to, each times its weight; an overflow begins anew, as wanted."""
     import pyarrow as pa  # noqa: PLC0415 - a quarter of a second that other commands need not wait
 
-    start += sum(column.values[0] for column in columns if len(column.values) == 1)
-    [signed] = _signed([start % 2**64])
-    total = pa.repeat(pa.scalar(signed, pa.int64()), rows)
-    for column in columns:
+    start += sum(column.values[0] * weight for column, weight in columns if len(column.values) == 1)
+    total = pa.repeat(_scalar(start), rows)
+    for column, weight in columns:
         if len(column.values) > 1:
-            digests = _array(_signed(column.values), pa.int64())
-            total = _sum(total, _call("take", digests, _array(column.codes, pa.int32())))
+            hashes = _call("take", _array(_signed(column.values), pa.int64()), _array(column.codes, pa.int32()))
+            total = _call("add", total, _call("multiply", hashes, _scalar(weight)))
     return total
 
 
-def _sum(one: Any, other: Any) -> Any:
-    return _call("add", one, other)  # an overflow begins anew, as wanted
+def _scalar(number: int) -> Any:
+    import pyarrow as pa  # noqa: PLC0415
+
+    [signed] = _signed([number % 2**64])
+    return pa.scalar(signed, pa.int64())
 
 
 def _call(function: str, *arguments: Any) -> Any:

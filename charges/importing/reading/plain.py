@@ -38,11 +38,23 @@ def cutter(separator: str, width: int) -> Cut:
         except pa.ArrowInvalid:  # a row of more cells, or of fewer
             return None
         try:
-            return [_coded(column.chunk(0)) for column in table.columns]
+            return _columns([column.chunk(0) for column in table.columns])
         except UnicodeDecodeError:  # which is told by the line, elsewhere
             return None
 
     return cut
+
+
+def _columns(arrays: list[Any]) -> list[Coded[str]]:
+    """Columns that say the same, as costs often do, are one: what follows from its values is worked out once."""
+    columns: list[Coded[str]] = []
+    seen: dict[tuple[int, int], list[tuple[Any, Coded[str]]]] = {}
+    for array in arrays:
+        alike = seen.setdefault((len(array.dictionary), array.dictionary.nbytes), [])
+        column = next((column for other, column in alike if other.equals(array)), None) or _coded(array)
+        alike.append((array, column))
+        columns.append(column)
+    return columns
 
 
 def _coded(column: Any) -> Coded[str]:
