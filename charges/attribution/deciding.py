@@ -18,6 +18,7 @@ from charges.focus.tags import all_tags
 from charges.models import AttributionRule, Charge, Source
 
 Step = Charge.FundStep
+NO_LETTER = re.compile(r"[\W_]")
 
 # The longest value that is used; a longer one is no value, never a cut one.
 TAG_LENGTHS = {
@@ -109,7 +110,7 @@ class Attributor:
 
 def read_tags(text: str) -> dict[str, str]:
     """The tags that we know, by our names. Unprefixed keys win."""
-    raw, known = all_tags(text), _known_tags()
+    raw, known = all_tags(text), _known_tags(tuple(settings.REFERENCE_TAGS))
     found: dict[str, str] = {}
     for key in sorted(raw, key=lambda key: (":" in key, "/" in key)):
         name = known.get(_normalise(re.split("[:/]", key)[-1]))
@@ -178,9 +179,9 @@ def _apply(rule: AttributionRule, payer: Payer) -> Payer:
     return replace(payer, **changes) if changes else payer
 
 
-def _known_tags() -> dict[str, str]:
-    names = [*TAG_LENGTHS, *settings.REFERENCE_TAGS]
-    return {_normalise(name): name for name in names}
+@lru_cache(maxsize=1)
+def _known_tags(references: tuple[str, ...]) -> dict[str, str]:
+    return {_normalise(name): name for name in (*TAG_LENGTHS, *references)}
 
 
 def _has_tag(wanted: str, text: str) -> bool:
@@ -191,7 +192,7 @@ def _has_tag(wanted: str, text: str) -> bool:
 
 
 def _normalise(key: str) -> str:
-    return re.sub(r"[\W_]", "", key.casefold())
+    return NO_LETTER.sub("", key.casefold())
 
 
 def _text(value: Any) -> str:

@@ -23,7 +23,9 @@ class Server:
 
     def cpu(self) -> float:
         """CPU seconds of the server and of all processes that it ever had."""
-        return sum(map(_used, _family(self.pid)))
+        family = _family(self.pid)
+        used = [_used(pid) for pid in reversed(family)]  # a process that ends counts for the first of them from then on
+        return sum(used) if family == _family(self.pid) else self.cpu()
 
     @contextmanager
     def database(self) -> Iterator[str]:

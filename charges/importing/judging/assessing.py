@@ -206,7 +206,7 @@ class Assessor:
             prepaid,
             payers,
             found,
-            Coded.of(map(bool, rows.due)),
+            _is_due(rows),
             Coded.same(month, len(rows)),
             rows.months,
             rows.currencies,
@@ -241,7 +241,7 @@ class Assessor:
             return Coded.same(False, len(rows))
         basis, billed = rows.basis, rows.amount("BilledCost")
         said = together(
-            Coded.of(map(bool, rows.due)),
+            _is_due(rows),
             billed.map(bool).distinct(),
             rows.text("charge_category"),
             rows.text("commitment_discount_status"),
@@ -261,6 +261,10 @@ class Assessor:
     def _old_days(self, rows: Rows, month: str) -> Coded[date | None]:
         oldest = self.reviewer.settings.oldest_day(month)
         return rows.days.map(lambda day: day if day and oldest and day < oldest else None).distinct()
+
+
+def _is_due(rows: Rows) -> Coded[bool]:
+    return Coded.same(True, len(rows)) if all(rows.due.values) else Coded.of(map(bool, rows.due))
 
 
 def _held(flags: Coded[Flags], statuses: Coded[str], reason: Flags) -> tuple[Coded[Flags], Coded[str]]:

@@ -19,11 +19,15 @@ class Prices:
 
 def priced(rows: Rows, funders: Coded[str], *, is_own_service: bool) -> Prices:
     """By `charges.pricing.price`."""
-    lists, contracts = [*rows.amount("ListCost")], [*rows.amount("ContractedCost")]
-    has_list = [True] * len(rows)
+    lists, contracts, has_list = (
+        [*rows.amount("ListCost")],
+        [*rows.amount("ContractedCost")],
+        Coded.same(True, len(rows)),
+    )
     categories, commitments = rows.text("charge_category"), rows.text("commitment_discount_id")
     special = together(categories, commitments).map(lambda said: said[0] == "Credit" or bool(said[1]))
     plain = map(is_as_delivered, lists, contracts, rows.due)
+    unlisted = {}
     for at, (is_plain, is_special) in enumerate(zip(plain, special, strict=True)):
         if is_plain and not is_special and not is_own_service:
             continue
@@ -35,5 +39,7 @@ def priced(rows: Rows, funders: Coded[str], *, is_own_service: bool) -> Prices:
             is_own_service=is_own_service,
             funder=funders[at],
         )
-        lists[at], contracts[at], has_list[at] = one.list, one.contracted, one.has_list
-    return Prices(Coded.each(lists), Coded.each(contracts), rows.due, Coded.of(has_list))  # type: ignore[arg-type]
+        lists[at], contracts[at] = one.list, one.contracted
+        if not one.has_list:
+            unlisted[at] = False
+    return Prices(Coded.each(lists), Coded.each(contracts), rows.due, has_list.replaced(unlisted))  # type: ignore[arg-type]
