@@ -85,3 +85,8 @@ def test_columns_say_the_same_if_each_row_does():
     assert column.says_the_same(Coded.of("abab"))
     assert not column.says_the_same(Coded.of("abba"))
     assert not column.says_the_same(Coded.of("acac"))
+
+
+@given(columns, st.sampled_from("abc"))
+def test_places_are_the_rows_of_what_is_meant(rows, wanted):
+    assert Coded.of(rows).places(wanted.__eq__) == [at for at, value in enumerate(rows) if value == wanted]

@@ -1,6 +1,6 @@
 """The rows of a file, checked and typed, column by column. What cannot be used is told apart row by row.
 
-Of each column, each value once. A block with a bad row is halved until the row stands alone.
+Of each column, each value once.
 """
 
 import re
@@ -22,6 +22,7 @@ from charges.importing.checking.digests import Columns, Digests, unless_usual, w
 from charges.importing.checking.errors import BadRow
 from charges.importing.checking.memo import Memo
 from charges.importing.checking.moments import Moment, inclusive_end, moment
+from charges.importing.checking.sifting import all_but, bad_rows
 from charges.importing.reading.chunk import Chunk
 from charges.importing.reading.coded import Coded, Selection, together
 from charges.models import Source
@@ -120,25 +121,12 @@ class RowReader:
         try:
             yield self.read(chunk)
         except BadRow:
-            bad = dict(self._bad(chunk, 0))
+            bad = dict(sorted(bad_rows(chunk, range(len(chunk)), self._typed)))
             # Good rows are read once more, as one block: what follows costs by the block.
             if len(bad) < len(chunk):
-                yield self.read(chunk.where([at not in bad for at in range(len(chunk))]))
+                yield self.read(chunk.where(all_but(bad, len(chunk))))
             for at, why in bad.items():
                 quarantine(why, chunk.lines[at], chunk.row(at))
-
-    def _bad(self, chunk: Chunk, first: int) -> Iterator[tuple[int, BadRow]]:
-        """The bad rows of a chunk, by their place, the first being at `first`."""
-        try:
-            self._typed(chunk)
-        except BadRow as bad:
-            if len(chunk) == 1:
-                bad.__cause__ = bad.__context__ = None  # they would keep all parts of the chunk
-                yield first, bad.with_traceback(None)
-                return
-            half = len(chunk) // 2
-            yield from self._bad(chunk.part(slice(None, half)), first)
-            yield from self._bad(chunk.part(slice(half, None)), first + half)
 
     def read(self, chunk: Chunk) -> Rows:
         """Raises BadRow, which tells of a row only where the chunk has but one."""
@@ -215,7 +203,8 @@ class RowReader:
     def _months(self, column: Coded[str]) -> Coded[str]:
         months = self._moments("BillingPeriodStart", column).map(attrgetter("month"))
         if "" in months:
-            raise BadRow("BillingPeriodStart", "", "BillingPeriodStart is empty: the month is unknown.")
+            sentence = "BillingPeriodStart is empty: the month is unknown."
+            raise BadRow("BillingPeriodStart", "", sentence, months.places(lambda month: not month))
         return months
 
     def _check_references(self, texts: dict[str, Coded[str]]) -> None:
@@ -241,7 +230,7 @@ class RowReader:
         try:
             return column.map(self.amount.__getitem__)
         except ValueError as error:
-            raise BadRow(name, column[0], f"{name} is {error}.") from error
+            raise BadRow(name, column[0], f"{name} is {error}.", _failing(column, self.amount)) from error
 
     def _text(self, field: str, column: Coded[str]) -> Coded[str]:
         """Null tokens are null only where FOCUS allows it: elsewhere they are somebody's name."""
@@ -260,7 +249,7 @@ class RowReader:
             return column.map(moment.__getitem__)
         except ValueError as error:
             sentence = f"{name} is no date: write it as 2025-01-31 or 2025-01-31T00:00:00Z."
-            raise BadRow(name, column[0], sentence) from error
+            raise BadRow(name, column[0], sentence, _failing(column, moment)) from error
 
     def _currencies(self, texts: dict[str, Coded[str]], rows: int) -> Coded[str]:
         if "billing_currency" not in texts:
@@ -295,6 +284,19 @@ class RowReader:
         of_account = self.header.positions.get("BillingAccountId")
         if of_account is not None and max(map(len, chunk.columns[of_account].values)) > LONGEST_ACCOUNT:
             raise BadRow("BillingAccountId", "", f"BillingAccountId is longer than {LONGEST_ACCOUNT} characters.")
+
+
+def _failing(column: Coded[str], read: Mapping[str, Any]) -> list[int]:
+    """The rows whose text raises ValueError."""
+
+    def fails(text: str) -> bool:
+        try:
+            read[text]
+        except ValueError:
+            return True
+        return False
+
+    return column.places(fails)
 
 
 def exactly(written: Coded[str]) -> Iterable[Decimal]:

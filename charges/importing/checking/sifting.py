@@ -1,0 +1,37 @@
+"""Finds the bad rows among many: all with a value that cannot be used; where it is no single value, by halves."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import compress
+from typing import Any
+
+from charges.importing.checking.errors import BadRow
+from charges.importing.reading.chunk import Chunk
+
+
+def bad_rows(chunk: Chunk, places: Sequence[int], read: Callable[[Chunk], Any]) -> Iterator[tuple[int, BadRow]]:
+    """Each by its place, those of the chunk's rows being `places`; `read` raises BadRow where any is bad."""
+    try:
+        read(chunk)
+    except BadRow as bad:
+        if len(chunk) == 1:
+            bad.__cause__ = bad.__context__ = None  # they would keep all parts of the chunk
+            yield places[0], bad.with_traceback(None)
+            return
+        for part in _parts(chunk, bad.rows):
+            yield from bad_rows(chunk.part(part), places[part], read)
+        if bad.rows and len(bad.rows) < len(chunk):
+            others = all_but(bad.rows, len(chunk))
+            yield from bad_rows(chunk.where(others), [*compress(places, others)], read)
+
+
+def all_but(rows: Iterable[int], count: int) -> list[bool]:
+    wanted = [True] * count
+    for at in rows:
+        wanted[at] = False
+    return wanted
+
+
+def _parts(chunk: Chunk, bad: Sequence[int]) -> list[slice]:
+    """Each bad row by itself; halves, where it is not known which are."""
+    half = len(chunk) // 2
+    return [slice(at, at + 1) for at in bad] or [slice(None, half), slice(half, None)]
