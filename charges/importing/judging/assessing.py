@@ -98,7 +98,8 @@ class Assessment:
     def flag_counts(self) -> Counter[str]:
         counts: Counter[str] = Counter()
         for flags, rows in zip(self.flags.values, self.flags.counts(), strict=True):
-            counts.update(dict.fromkeys(flags, rows))
+            if flags:
+                counts.update(dict.fromkeys(flags, rows))
         return counts
 
     @property
