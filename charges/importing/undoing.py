@@ -84,7 +84,9 @@ def throw_away(focus_import: FocusImport, reason: str) -> None:
     if focus_import.state == FocusImport.State.STAGED:
         release(focus_import)
         with transaction.atomic():
-            _discard(focus_import, reason=reason)
+            again = FocusImport.objects.select_for_update().get(pk=focus_import.pk)
+            if again.state == FocusImport.State.STAGED:  # another run may clear up the same
+                _discard(again, reason=reason)
 
 
 def _forget_months(months: set[int]) -> None:

@@ -26,7 +26,7 @@ def bench(*, rows: int, full: bool, statements: int) -> Iterator[Figure]:
 
 
 class Importing:
-    """Each figure is the least of some rounds, in which all take their turn: other work on the machine only adds."""
+    """Each figure is the least of some rounds in which all take their turn, as other work only adds; memory is the most."""
 
     def __init__(self, folder: Path, rows: int, server: Server | None) -> None:
         self.folder, self.rows, self.server = folder, rows, server
@@ -38,7 +38,7 @@ class Importing:
     def figures(self, *, full: bool) -> Iterator[Figure]:
         rounds = [dict(self._round(self.folder / str(number))) for number in range(ROUNDS)]
         least = {name: self._least([found[name] for found in rounds]) for name in rounds[0]}
-        csv, sqlite, postgresql = least["csv"], least["sqlite"], least.get("postgresql")
+        csv, sqlite, served = least["csv"], least["sqlite"], least.get("postgresql")
         yield Figure("csv module alone", self.rows, csv.cpu)
         goal = f"≤ {CSV_TIMES} × csv ({sqlite.cpu / csv.cpu:.1f})"
         yield self._timed("import into SQLite", sqlite, goal, sqlite.cpu <= CSV_TIMES * csv.cpu)
@@ -47,12 +47,12 @@ class Importing:
         yield self._timed("the same again, 1 % changed", again, "no slower than the first", again.cpu <= sqlite.cpu)
         yield from self._stock(sqlite)
         yield self._floor("sqlite3 .import", least.get(".import"), sqlite)
-        if postgresql is None:
+        if served is None:
             yield Figure("PostgreSQL: not installed here", self.rows, None)
         else:
-            goal = f"no slower than SQLite ({postgresql.cpu / sqlite.cpu:.2f})"
-            yield self._timed("import into PostgreSQL, with its server", postgresql, goal, postgresql.cpu <= sqlite.cpu)
-            yield self._floor("psql \\copy, with its server", least.get("\\copy"), postgresql)
+            goal = f"no slower than SQLite ({served.cpu / sqlite.cpu:.2f})"
+            yield self._timed("import into PostgreSQL, with its server", served, goal, served.cpu <= sqlite.cpu)
+            yield self._floor("psql \\copy, with its server", least.get("\\copy"), served)
         if full:
             yield from self._million(sqlite)
 

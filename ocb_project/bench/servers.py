@@ -32,8 +32,10 @@ class Server:
         """The address of an empty one, which ends after use."""
         with psycopg.connect(self.url, autocommit=True) as connection:
             connection.execute("CREATE DATABASE round")
-            yield f"{self.url.rpartition('/')[0]}/round"
-            connection.execute("DROP DATABASE round WITH (FORCE)")
+            try:
+                yield f"{self.url.rpartition('/')[0]}/round"
+            finally:
+                connection.execute("DROP DATABASE round WITH (FORCE)")
 
 
 @contextmanager

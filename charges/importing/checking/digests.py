@@ -56,11 +56,12 @@ class Digests:
 
     def _sum(self, places: Iterable[int], columns: Columns, start: int, rows: int) -> Any:
         """Of each row, modulo 2 to the 64th."""
-        weighed: dict[int, tuple[Coded[str], int]] = {}
-        for at in places:
-            column = self._as_told(at, columns[at])
-            weighed[id(column)] = column, weighed.get(id(column), (column, 0))[1] + self.weights[at]
-        return _total([(_hashed(column), weight) for column, weight in weighed.values()], start, rows)
+        told = {at: self._as_told(at, columns[at]) for at in places}
+        different = {id(column): column for column in told.values()}
+        weights = dict.fromkeys(different, 0)
+        for at, column in told.items():
+            weights[id(column)] += self.weights[at]
+        return _total([(_hashed(column), weights[key]) for key, column in different.items()], start, rows)
 
     def _as_told(self, at: int, column: Coded[str]) -> Coded[str]:
         if at in self.spelt:
@@ -103,7 +104,7 @@ def unless_usual(source: Source) -> bytes:
 def _hashed(column: Coded[str]) -> Coded[int]:
     """Nothing says nothing."""
     if "\x00" in "".join(column.values):
-        raise BadRow("", "", "The row holds a NUL character.")
+        raise BadRow("", "", "The row holds a NUL character.", column.places(lambda text: "\x00" in text))
     hashes = map(xxh3_64_intdigest, _encoded(column.values))
     return Coded([number if text else 0 for text, number in zip(column.values, hashes, strict=True)], column.codes)
 

@@ -129,7 +129,7 @@ class RowReader:
                 quarantine(why, chunk.lines[at], chunk.row(at))
 
     def read(self, chunk: Chunk) -> Rows:
-        """Raises BadRow, which tells of a row only where the chunk has but one."""
+        """Raises BadRow for the first fault that is found."""
         rows, columns = self._typed(chunk), chunk.columns
         for name, index in self.header.never_null.items():
             self.nulls[name] += sum(map(columns[index].count, ("", "NULL")))
@@ -204,13 +204,14 @@ class RowReader:
         months = self._moments("BillingPeriodStart", column).map(attrgetter("month"))
         if "" in months:
             sentence = "BillingPeriodStart is empty: the month is unknown."
-            raise BadRow("BillingPeriodStart", "", sentence, months.places(lambda month: not month))
+            raise BadRow("BillingPeriodStart", "", sentence, months.places("".__eq__))
         return months
 
     def _check_references(self, texts: dict[str, Coded[str]]) -> None:
-        if "" in texts.get("reference", ()):
-            column = self.source.reference_column
-            raise BadRow(column, "", f"{column} is empty: the row cannot be told from others.")
+        references = texts.get("reference")
+        if references and "" in references:
+            sentence = f"{self.source.reference_column} is empty: the row cannot be told from others."
+            raise BadRow(self.source.reference_column, "", sentence, references.places("".__eq__))
 
     def _texts(self, name: str, columns: Columns) -> Coded[str]:
         index = self.header.positions.get(name)
@@ -254,12 +255,17 @@ class RowReader:
     def _currencies(self, texts: dict[str, Coded[str]], rows: int) -> Coded[str]:
         if "billing_currency" not in texts:
             return Coded.same(self.currency, rows)
-        return texts["billing_currency"].map(self.code.__getitem__)
+        column = texts["billing_currency"]
+        try:
+            return column.map(self.code.__getitem__)
+        except ValueError as error:
+            sentence = "BillingCurrency is no ISO 4217 code."
+            raise BadRow("BillingCurrency", str(error), sentence, _failing(column, self.code)) from error
 
     def _currency(self, text: str) -> str:
         currency = text.strip().upper() or self.currency
         if not CURRENCY.fullmatch(currency):
-            raise BadRow("BillingCurrency", currency, "BillingCurrency is no ISO 4217 code.")
+            raise ValueError(currency)
         return currency
 
     def _due(self, amounts: dict[str, Coded[int | None]], texts: dict[str, Coded[str]], rows: int) -> Coded[int]:
@@ -274,16 +280,20 @@ class RowReader:
             for cost, category, commitment in zip(_costs(amounts, rows), categories, commitments)  # noqa: B905 - some have no end
         )
         if None in due:
-            raise BadRow(column, "", "There is no amount due: the cost columns are empty.")
+            sentence = "There is no amount due: the cost columns are empty."
+            raise BadRow(column, "", sentence, due.places(lambda amount: amount is None))
         return cast(Coded[int], due)
 
     def _check_shape(self, chunk: Chunk) -> None:
         width = len(self.header.names)
         if chunk.widths != {width}:
-            raise BadRow("", "", f"The row has {len(chunk.row(0))} cells, the header {width}.")
-        of_account = self.header.positions.get("BillingAccountId")
-        if of_account is not None and max(map(len, chunk.columns[of_account].values)) > LONGEST_ACCOUNT:
-            raise BadRow("BillingAccountId", "", f"BillingAccountId is longer than {LONGEST_ACCOUNT} characters.")
+            others = [at for at, cells in enumerate(chunk.rows) if len(cells) != width]
+            raise BadRow("", "", f"The row has {len(chunk.row(others[0]))} cells, the header {width}.", others)
+        at = self.header.positions.get("BillingAccountId")
+        if at is not None and max(map(len, chunk.columns[at].values)) > LONGEST_ACCOUNT:
+            longer = chunk.columns[at].places(lambda text: len(text) > LONGEST_ACCOUNT)
+            sentence = f"BillingAccountId is longer than {LONGEST_ACCOUNT} characters."
+            raise BadRow("BillingAccountId", "", sentence, longer)
 
 
 def _failing(column: Coded[str], read: Mapping[str, Any]) -> list[int]:

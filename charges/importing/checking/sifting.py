@@ -1,4 +1,4 @@
-"""Finds the bad rows among many: all with a value that cannot be used; where it is no single value, by halves."""
+"""Finds the bad rows among many: those that are told with the first fault are looked at one by one, then all others."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import compress
@@ -17,10 +17,10 @@ def bad_rows(chunk: Chunk, places: Sequence[int], read: Callable[[Chunk], Any]) 
             bad.__cause__ = bad.__context__ = None  # they would keep all parts of the chunk
             yield places[0], bad.with_traceback(None)
             return
-        for part in _parts(chunk, bad.rows):
-            yield from bad_rows(chunk.part(part), places[part], read)
-        if bad.rows and len(bad.rows) < len(chunk):
-            others = all_but(bad.rows, len(chunk))
+        for at in bad.rows:
+            yield from bad_rows(chunk.part(slice(at, at + 1)), places[at : at + 1], read)
+        others = all_but(bad.rows, len(chunk))
+        if any(others):
             yield from bad_rows(chunk.where(others), [*compress(places, others)], read)
 
 
@@ -29,9 +29,3 @@ def all_but(rows: Iterable[int], count: int) -> list[bool]:
     for at in rows:
         wanted[at] = False
     return wanted
-
-
-def _parts(chunk: Chunk, bad: Sequence[int]) -> list[slice]:
-    """Each bad row by itself; halves, where it is not known which are."""
-    half = len(chunk) // 2
-    return [slice(at, at + 1) for at in bad] or [slice(None, half), slice(half, None)]

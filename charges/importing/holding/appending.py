@@ -63,7 +63,7 @@ class Ledger:
         }
 
     def _bad(self, reference: str, sentence: str) -> BadRow:
-        return BadRow(self.source.reference_column, reference, f"{self.source.reference_column} {sentence}")
+        return BadRow(self.source.reference_column, reference, f"{self.source.reference_column} {sentence}", ())
 
 
 def _agree(known: tuple[int | None, ...], rows: Rows, at: int) -> bool:

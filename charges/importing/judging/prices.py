@@ -19,17 +19,13 @@ class Prices:
 
 def priced(rows: Rows, funders: Coded[str], *, is_own_service: bool) -> Prices:
     """By `charges.pricing.price`."""
-    lists, contracts, has_list = (
-        [*rows.amount("ListCost")],
-        [*rows.amount("ContractedCost")],
-        Coded.same(True, len(rows)),
-    )
+    lists, contracts = [*rows.amount("ListCost")], [*rows.amount("ContractedCost")]
     categories, commitments = rows.text("charge_category"), rows.text("commitment_discount_id")
-    special = together(categories, commitments).map(lambda said: said[0] == "Credit" or bool(said[1]))
+    special = together(categories, commitments).map(lambda said: is_own_service or said[0] == "Credit" or bool(said[1]))
     plain = map(is_as_delivered, lists, contracts, rows.due)
     unlisted = {}
     for at, (is_plain, is_special) in enumerate(zip(plain, special, strict=True)):
-        if is_plain and not is_special and not is_own_service:
+        if is_plain and not is_special:
             continue
         one = price(
             Costs(list=lists[at], contracted=contracts[at]),
@@ -42,4 +38,5 @@ def priced(rows: Rows, funders: Coded[str], *, is_own_service: bool) -> Prices:
         lists[at], contracts[at] = one.list, one.contracted
         if not one.has_list:
             unlisted[at] = False
-    return Prices(Coded.each(lists), Coded.each(contracts), rows.due, has_list.replaced(unlisted))  # type: ignore[arg-type]
+    has_list = Coded.same(True, len(rows)).replaced(unlisted).distinct()
+    return Prices(Coded.each(lists), Coded.each(contracts), rows.due, has_list)  # type: ignore[arg-type]

@@ -12,20 +12,23 @@ from typing import IO, Any
 from charges.focus import Header
 from charges.importing.reading.chunk import Chunk
 from charges.importing.reading.plain import Cut, cutter
-from charges.importing.reading.unpacking import stream
+from charges.importing.reading.unpacking import PIECE, stream
 from periods.errors import Refused
 
 CHUNK = 2000  # rows, where they are cut one by one
-BLOCK = 4_000_000  # bytes that are cut at once
+BLOCK = 4_000_000  # bytes that are cut at once, at most
+CELLS = 230_000  # of a block, or nearly so
+FIRST = 200_000  # bytes: how large a cell is on the average, they show
 MOST_ROWS = 10_000  # of a chunk
 SEPARATORS = ",;\t"
 LONGEST_LINE = 64_000_000  # characters: beyond is no row but an attack, or no text
 MOST_CELLS = 1_000_000  # of a line; a cell takes up to a hundred times the memory of its separator
-HEAVY = 8_000_000  # characters: a chunk of more ends, however few rows it has, and so has no more cells than that
+HEAVY = 8_000_000  # characters, or bytes: a chunk of more ends, however few rows it has, and so has no more cells
 STEP = 50_000  # characters: text is weighed by the step, as nearly all lines are light
 MOST_BLANK_LINES = 1000  # above the header
 SEPARATOR_LINE = re.compile(r'"?sep=(?P<separator>[,;\t])"?[\r\n]*', re.IGNORECASE)
 LINE_END = re.compile(r"\r\n|\r|\n")
+ABOVE_HEADER = re.compile(rb'(?:\xef\xbb\xbf)?[ \t]{0,1000}(?:"?sep=[,;\t]"?)?\r?\n', re.IGNORECASE)
 # One line, no part of which goes on in the next, whatever the separator is.
 PLAIN_HEADER = re.compile(
     rb'(?:\xef\xbb\xbf)?+(?!"?sep=)(?=[^\n]*[a-z]){cell}(?:[,;\t]{cell})++\r?\n'.replace(
@@ -45,17 +48,25 @@ def read_text(
     binary: IO[bytes], name: str, *, begin: int, position: Callable[[], int]
 ) -> tuple[Header, Iterator[Chunk]]:
     """The header and the rows from line `begin` on, of UTF-8; `position` is that in the file, in bytes."""
-    head = binary.readline(HEAVY)
-    is_plain = not begin and PLAIN_HEADER.fullmatch(head)  # then no more than that is read as text
-    lines = _Lines(io.StringIO(head.decode(), newline="") if is_plain else _text(head, binary), name)
-    separator, names, last = _names(lines)
+    head = [] if begin else list(_up_to_header(binary))
+    is_plain = bool(head) and PLAIN_HEADER.fullmatch(head[-1]) is not None  # then no more than that is read as text
+    text = io.StringIO(b"".join(head).decode(), newline="") if is_plain else _text(b"".join(head), binary)
+    separator, names, last = _names(_Lines(text, name))
     header, taken = header_of(names, name), _Taken(position)
     by_row = partial(_row_by_row, name=name, separator=separator, taken=taken)
     if is_plain:
         return header, _by_block(binary, cutter(separator, len(names)), by_row, taken, last + 1)
     skipped = max(0, begin - 1 - last)
-    deque(islice(lines.text, skipped), maxlen=0)
-    return header, by_row(lines.text, last + skipped + 1)
+    deque(islice(text, skipped), maxlen=0)
+    return header, by_row(text, last + skipped + 1)
+
+
+def _up_to_header(binary: IO[bytes]) -> Iterator[bytes]:
+    """What spreadsheets and people leave above the header, and the line below."""
+    for line in islice(iter(partial(binary.readline, HEAVY), b""), MOST_BLANK_LINES):
+        yield line
+        if not ABOVE_HEADER.fullmatch(line):
+            return
 
 
 def _names(lines: "_Lines") -> tuple[str, list[str], int]:
@@ -97,7 +108,7 @@ def _up_to_text(lines: Iterator[str]) -> Iterator[str]:
 
 def _text(read: bytes, binary: IO[bytes]) -> IO[str]:
     """Of what was read of a file, and of the rest of it."""
-    pieces = chain([read], iter(partial(binary.read, STEP), b""))
+    pieces = chain([read], iter(partial(binary.read, PIECE), b""))
     return io.TextIOWrapper(stream(pieces), encoding="utf-8", newline="")
 
 
@@ -142,13 +153,15 @@ def _by_block(
     binary: IO[bytes], cut: Cut, by_row: Callable[[IO[str], int], Iterator[Chunk]], taken: _Taken, line: int
 ) -> Iterator[Chunk]:
     """While every line is a row; from the first block that is not so, row by row."""
-    while block := binary.read(BLOCK) + binary.readline(HEAVY):
+    size = min(FIRST, BLOCK)
+    while block := binary.read(size) + binary.readline(HEAVY):
         columns = cut(block)
         if columns is None:
             yield from by_row(_text(block, binary), line)
             return
-        del block  # its memory is worth that of the rows
         chunk = Chunk(range(line, line + len(columns[0])), columns=columns, size=taken())
+        size = min(BLOCK, max(1, CELLS * len(block) // (len(chunk) * len(columns))))
+        del block  # its memory is worth that of the rows
         yield from chunk.parts(MOST_ROWS)
         line += len(chunk)
 

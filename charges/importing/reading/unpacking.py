@@ -75,7 +75,7 @@ def encoding_of(start: bytes, declared: str) -> str:
 
 @contextmanager
 def in_utf8(binary: Any, encoding: str) -> Iterator[Any]:
-    """The same text as UTF-8, with its mark if it had one."""
+    """The same text as UTF-8."""
     if encoding in ("utf-8", "utf-8-sig"):
         yield binary
         return
