@@ -48,17 +48,22 @@ def read_text(
     binary: IO[bytes], name: str, *, begin: int, position: Callable[[], int]
 ) -> tuple[Header, Iterator[Chunk]]:
     """The header and the rows from line `begin` on, of UTF-8; `position` is that in the file, in bytes."""
-    head = [] if begin else list(_up_to_header(binary))
-    is_plain = bool(head) and PLAIN_HEADER.fullmatch(head[-1]) is not None  # then no more than that is read as text
-    text = io.StringIO(b"".join(head).decode(), newline="") if is_plain else _text(b"".join(head), binary)
-    separator, names, last = _names(_Lines(text, name))
-    header, taken = header_of(names, name), _Taken(position)
-    by_row = partial(_row_by_row, name=name, separator=separator, taken=taken)
-    if is_plain:
-        return header, _by_block(binary, cutter(separator, len(names)), by_row, taken, last + 1)
+    taken = _Taken(position)
+    head = [] if begin else [*_up_to_header(binary)]
+    if head and PLAIN_HEADER.fullmatch(head[-1]):
+        return _plainly(binary, b"".join(head), name, taken)
+    text = _text(b"".join(head), binary)
+    header, separator, last = _header(text, name)
     skipped = max(0, begin - 1 - last)
     deque(islice(text, skipped), maxlen=0)
-    return header, by_row(text, last + skipped + 1)
+    return header, _row_by_row(text, last + skipped + 1, name=name, separator=separator, taken=taken)
+
+
+def _plainly(binary: IO[bytes], head: bytes, name: str, taken: "_Taken") -> tuple[Header, Iterator[Chunk]]:
+    """Of a header that ends with its line: no more than that is read as text."""
+    header, separator, last = _header(io.StringIO(head.decode(), newline=""), name)
+    by_row = partial(_row_by_row, name=name, separator=separator, taken=taken)
+    return header, _by_block(binary, cutter(separator, len(header.names)), by_row, taken, last + 1)
 
 
 def _up_to_header(binary: IO[bytes]) -> Iterator[bytes]:
@@ -69,22 +74,22 @@ def _up_to_header(binary: IO[bytes]) -> Iterator[bytes]:
             return
 
 
-def _names(lines: "_Lines") -> tuple[str, list[str], int]:
-    """The separator, the names of the columns, and the line on which they end."""
-    of_file = iter(lines)
-    leading = list(_up_to_text(of_file))
+def _header(text: IO[str], name: str) -> tuple[Header, str, int]:
+    """With the separator, and the line on which the header ends."""
+    lines = iter(_Lines(text, name))
+    leading = list(_up_to_text(lines))
     if not leading:
-        raise Empty(f"{lines.name} is empty.")
+        raise Empty(f"{name} is empty.")
     separator = max(SEPARATORS, key=leading[-1].count)
     if told := SEPARATOR_LINE.fullmatch(leading[-1]):  # as spreadsheets write it above the header
         separator, leading[-1] = told["separator"], "\n"
     # strict: a quote that is never closed would swallow the rest of the file in silence
-    reader = csv.reader(chain(leading, of_file), delimiter=separator, strict=True)
+    reader = csv.reader(chain(leading, lines), delimiter=separator, strict=True)
     try:
         names = next((cells for cells in reader if any(map(str.strip, cells))), [])
     except csv.Error as error:
-        raise Refused(f"{lines.name} is no CSV file: its header cannot be read: {error}.") from error
-    return separator, names, reader.line_num
+        raise Refused(f"{name} is no CSV file: its header cannot be read: {error}.") from error
+    return header_of(names, name), separator, reader.line_num
 
 
 def header_of(names: Sequence[str], name: str) -> Header:
