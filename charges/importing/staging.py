@@ -21,6 +21,7 @@ from charges.importing import writing
 from charges.importing.aside import Aside
 from charges.importing.checking.remarks import Remarks
 from charges.importing.checking.rows import BadRow, Division, RowReader, Rows, counting
+from charges.importing.checking.sifting import all_but
 from charges.importing.checking.totals import ControlTotals
 from charges.importing.holding import appending
 from charges.importing.holding.appending import Ledger
@@ -146,7 +147,7 @@ class Staging:
 
     def _take(self, rows: Rows, reader: RowReader, file: ReceivedFile | None) -> None:
         conflicts = self._conflicts(rows)
-        good = rows.where([at not in conflicts for at in range(len(rows))]) if conflicts else rows
+        good = rows.where(all_but(conflicts, len(rows))) if conflicts else rows
         for month, of_month in good.by(good.months):
             place = self.places[self.target_month or month]
             for part in marked(of_month, self.allocations.judge(of_month)):
@@ -190,7 +191,7 @@ class Staging:
         place.unchanged += len(taken.places)
         place.flagged += taken.held
         if taken.places:
-            rows = rows.where([at not in taken.places for at in range(len(rows))])
+            rows = rows.where(all_but(taken.places, len(rows)))
         if len(rows):
             self.add(rows, place, file)
 

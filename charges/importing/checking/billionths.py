@@ -4,7 +4,6 @@ import re
 from collections.abc import Sequence
 
 PLAIN = re.compile(r"(?:-?[0-9]{1,9}+(?:\.[0-9]{1,9}+)?+\n)*+")
-HALF = 8  # bytes: the lower of the two that Arrow writes a decimal in holds eighteen digits and the sign
 
 
 def whole_billionths(texts: Sequence[str]) -> list[int] | None:
@@ -15,4 +14,5 @@ def whole_billionths(texts: Sequence[str]) -> list[int] | None:
     if lines.count("\n") != len(texts) or not PLAIN.fullmatch(lines):  # a cell may hold line ends itself
         return None
     decimals = pa.array(texts, pa.string()).cast(pa.decimal128(18, 9))
+    # Of the two 64-bit halves of each, the lower holds eighteen digits and the sign.
     return memoryview(decimals.buffers()[1]).cast("q")[::2].tolist()

@@ -71,7 +71,7 @@ def _refunds(rows: Rows, found: Sequence[Found], month: str) -> Iterator[int]:
     if min(rows.due.values) >= 0:
         return
     classes, resources = rows.text("charge_class"), rows.text("resource_id")
-    for at in (at for at, due in enumerate(rows.due) if due < 0):
+    for at in rows.due.places(lambda due: due < 0):
         day = rows.days[at]
         if resources[at] and day:
             has_ended = found[at].expired_on is not None or found[at].fund_step == Step.FALLBACK

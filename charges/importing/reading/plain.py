@@ -35,11 +35,8 @@ def cutter(separator: str, width: int) -> Cut:
         reading = csv.ReadOptions(use_threads=False, block_size=len(lines) + 1, column_names=names)
         try:
             table = csv.read_csv(pa.BufferReader(lines), reading, parsing, converting, pa.system_memory_pool())
-        except pa.ArrowInvalid:  # a row of more cells, or of fewer
-            return None
-        try:
             return _columns([column.chunk(0) for column in table.columns])
-        except UnicodeDecodeError:  # which is told by the line, elsewhere
+        except (pa.ArrowInvalid, UnicodeDecodeError):  # rows of more cells or fewer; no text, which is told elsewhere
             return None
 
     return cut
