@@ -3,6 +3,7 @@
 It knows neither the database nor Django, so that a pool of plain processes can do it.
 """
 
+import atexit
 import gc
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -137,3 +138,7 @@ def _style(css: str, folders: tuple[Path, ...]) -> tuple[CSS, FontConfiguration,
         return CSS(string=css, base_url=BASE, url_fetcher=fetcher, font_config=fonts), fonts, fetcher
     except FatalURLFetchingError as error:
         raise NotRendered(f"The style refers to what it may not use: {error}") from error
+
+
+# WeasyPrint keeps the fonts in a folder of the system's temporary files, and cannot remove it when all else is gone.
+atexit.register(_style.cache_clear)

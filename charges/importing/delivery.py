@@ -14,6 +14,7 @@ from charges.flags import LABELS
 from charges.importing.aside import SHOWN_ISSUES
 from charges.importing.checking.totals import plain
 from charges.importing.garbage import uncollected
+from charges.importing.keeping import Keeping
 from charges.importing.liveness import running
 from charges.importing.loading.comparing import Comparison
 from charges.importing.loading.current import current_deliveries, load
@@ -25,7 +26,6 @@ from charges.importing.receiving import (
     digests,
     filled,
     holds_rows,
-    keep,
     kept_path,
     known_source,
     parts,
@@ -37,6 +37,7 @@ from charges.importing.staging import Staging
 from charges.importing.undoing import clear_dead, throw_away
 from charges.models import FocusImport, ImportIssue, ReceivedFile
 from charges.money import ZERO
+from periods import storage
 from periods.duties import IMPORTING
 from periods.errors import Refused
 from periods.lifecycle import require_permission
@@ -120,7 +121,8 @@ def import_files(
     if not dry_run:
         IMPORTING.require_person(by)
     given, remarks, rows = find_files(paths)
-    hashes = digests(given)
+    keeping = Keeping()
+    hashes = digests(given, storage.digest if dry_run else keeping.sha256)
     source = known_source(source_name, may_create=not dry_run)
     if not dry_run:
         clear_dead(source)
@@ -136,7 +138,7 @@ def import_files(
         staging = Staging(source, None, target_month=period, late_to=late_to, progress=progress)
         staging.expected = rows
         return _dry_run(staging, found, remarks, force=force)
-    kept = keep(hashes)
+    kept = keeping.keep(hashes)
     with ExitStack() as lock:
         with transaction.atomic():  # nobody sees the import before it is locked, or it would pass for a dead one
             focus_import = stage(found, kept, source=source, sha256=digest_of(hashes), period=period, by=by)

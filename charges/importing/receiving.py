@@ -1,8 +1,8 @@
-"""Keeps the files of a delivery as they came."""
+"""Tells the files of a delivery and what they hold, and makes the record that they came."""
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,12 +28,12 @@ def known_source(name: str, *, may_create: bool) -> Source:
     return Source.objects.get_or_create(name=name)[0]
 
 
-def digests(files: Sequence[Path]) -> dict[str, Path]:
+def digests(files: Sequence[Path], sha256_of: Callable[[Path], str] = storage.digest) -> dict[str, Path]:
     """Files by SHA-256. Raises Refused for one with rows that is there twice: it would be billed twice."""
     found: dict[str, Path] = {}
     for file in files:
         try:
-            sha256 = storage.digest(file)
+            sha256 = sha256_of(file)
         except OSError as error:
             raise Refused(f"{file.name} cannot be read: {error.strerror}.") from error
         if sha256 in found and holds_rows(file):
@@ -93,15 +93,6 @@ def filled(found: Sequence[Part]) -> Sequence[Part]:
     return [part for part in found if not is_blank(part.path, part.member)] or found
 
 
-def keep(hashes: Mapping[str, Path]) -> dict[Path, storage.Kept]:
-    """The files, copied before anything is written to the database. Raises Refused for one that still changes."""
-    kept = {path: storage.keep(_bytes(path), folder="received", suffix="") for path in hashes.values()}
-    for sha256, path in hashes.items():
-        if kept[path].sha256 != sha256:
-            raise Refused(f"{path.name} changed while it was read: import it when it is whole.")
-    return kept
-
-
 def stage(
     found: Sequence[Part],
     kept: Mapping[Path, storage.Kept],
@@ -150,12 +141,3 @@ def _is_archive(file: Path) -> bool:
 def holds_rows(file: Path) -> bool:
     """A header alone is a month without usage: nothing to bill, and no fault."""
     return _is_archive(file) or has_rows(file, file.name)
-
-
-def _bytes(path: Path) -> Iterator[bytes]:
-    try:
-        with path.open("rb") as file:
-            while chunk := file.read(1 << 20):
-                yield chunk
-    except OSError as error:
-        raise Refused(f"{path.name} cannot be read: {error.strerror}.") from error

@@ -67,7 +67,7 @@ class Importing:
         if self.server is None:
             return
         with self.server.database() as url:
-            yield "postgresql", self._served(folder / "postgresql", url)
+            yield "postgresql", self._engine(folder / "postgresql", self.file, DATABASE_URL=url)
             if floor := psql_copy(self.file, url, self.server):
                 yield "\\copy", floor
 
@@ -79,18 +79,17 @@ class Importing:
         return self._import(home, file, **environment)
 
     def _import(self, home: Path, file: Path, **environment: str) -> Usage:
-        """Without the start of the command, which a file of one row measures."""
-        start = manage("import_focus", str(self.one), "--source", "one", home=home, **environment)
-        used = manage("import_focus", str(file), "--source", "cloud", home=home, **environment)
+        """Without the start of the command and of its connection, which a file of one row measures."""
+        start = self._loading(self.one, "one", home, **environment)
+        used = self._loading(file, "cloud", home, **environment)
         return Usage(used.cpu - start.cpu, used.peak)
 
-    def _served(self, home: Path, url: str) -> Usage:
-        assert self.server
-        manage("migrate", "--verbosity", "0", home=home, DATABASE_URL=url)
-        start = manage("import_focus", str(self.one), "--source", "one", home=home, DATABASE_URL=url)
-        before = self.server.cpu()
-        used = manage("import_focus", str(self.file), "--source", "cloud", home=home, DATABASE_URL=url)
-        return Usage(used.cpu - start.cpu + self.server.cpu() - before, used.peak)
+    def _loading(self, file: Path, source: str, home: Path, **environment: str) -> Usage:
+        """With the server's part where it is loaded into one."""
+        server = self.server if environment else None
+        before = server.cpu() if server else 0
+        used = manage("import_focus", str(file), "--source", source, home=home, **environment)
+        return Usage(used.cpu + (server.cpu() - before if server else 0), used.peak)
 
     def _stock(self, engine: Usage) -> Iterator[Figure]:
         few = self.folder / "few.csv"

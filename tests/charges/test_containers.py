@@ -2,15 +2,21 @@
 
 import gzip
 import resource
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from decimal import Decimal
+from pathlib import Path
+from threading import Event
 
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
+from charges.importing.keeping import Keeping
 from charges.importing.reading import opening as reading
 from charges.importing.reading import text
-from charges.importing.receiving import digests, keep
+from charges.importing.receiving import digests
 from charges.models import Charge, FocusImport, ImportIssue, Source
 from periods.errors import Refused
 from periods.lifecycle import close_period
@@ -219,25 +225,56 @@ def test_a_mark_wins_over_what_is_declared(tmp_path):
     assert Charge.objects.get().resource_name == "Zürich"
 
 
-def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path):
+def test_a_file_that_is_written_while_it_is_copied_is_refused(tmp_path):
+    file = tmp_path / "a.csv"
+    file.write_text(three() + " " * (1 << 24))
+    with writing(file), pytest.raises(Refused) as refusal:
+        Keeping().sha256(file)
+
+    assert str(refusal.value) == "a.csv changed while it was read: import it when it is whole."
+
+
+@contextmanager
+def writing(file: Path) -> Iterator[None]:
+    """An exporter that has not finished."""
+    is_done = Event()
+
+    def export() -> None:
+        with file.open("a") as opened:
+            while not is_done.is_set():
+                opened.write("1\n")
+                opened.flush()
+
+    with ThreadPoolExecutor() as pool:
+        exporter = pool.submit(export)
+        try:
+            yield
+        finally:
+            is_done.set()
+            exporter.result()
+
+
+def test_a_file_of_a_known_size_that_changes_before_it_is_copied_is_refused(tmp_path):
     (tmp_path / "a.csv").write_text(three())
-    hashes = digests([tmp_path / "a.csv"])
+    load(tmp_path / "a.csv")
+    keeping = Keeping()
+    (tmp_path / "a.csv").write_text(three().replace("AWS", "aws"))
+    hashes = digests([tmp_path / "a.csv"], keeping.sha256)
     (tmp_path / "a.csv").write_text(three() * 2)
 
     with pytest.raises(Refused) as refusal:
-        keep(hashes)
+        keeping.keep(hashes)
 
     assert str(refusal.value) == "a.csv changed while it was read: import it when it is whole."
 
 
 def test_a_full_disk_leaves_no_half_file(tmp_path, home):
     (tmp_path / "large.csv").write_bytes(bytes(3_000_000))
-    hashes = digests([tmp_path / "large.csv"])
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1_500_000, before[1]))
     try:
         with pytest.raises(Refused) as refusal:
-            keep(hashes)
+            Keeping().sha256(tmp_path / "large.csv")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Count, F, Q, QuerySet, Sum
+from django.db.models import Count, Q, QuerySet, Sum
 
 from charges.correcting.reversing import lock_sources
 from charges.importing.checking.totals import ControlTotals
@@ -186,20 +186,28 @@ def _check_totals(staging: Staging, places: list[Place]) -> None:
     """What is held after loading is the file's loaded part, row by row and to the last digit."""
     if staging.source.delivery == Source.Delivery.APPEND:
         added = Charge.objects.filter(loaded_by=staging.focus_import).exclude(kind__in=COPIED)
-        _compare(_sums([added]), staging.added_totals, sum(place.added for place in places))
+        _compare([added], staging.added_totals, sum(place.added for place in places))
     else:
         held = [_held(staging, place) for place in [*places, *staging.places.settled]]
-        _compare(_sums(held), staging.totals, staging.loaded)
+        _compare(held, staging.totals, staging.loaded)
 
 
-def _compare(found: dict[str, dict[str, Any]], expected: ControlTotals, rows: int) -> None:
-    if sum(sums["n"] for sums in found.values()) != rows:
+def _compare(held: Iterable[QuerySet[Charge]], expected: ControlTotals, rows: int) -> None:
+    """One look at each row: databases that know nothing of new rows yet would sort them all to group by currency."""
+    totals = {
+        (currency, column): total for currency, of in expected.by_currency.items() for column, total in of.items()
+    }
+    sums = {
+        f"sum_{at}": Sum(COLUMNS[column], filter=Q(billing_currency=currency))
+        for at, (currency, column) in enumerate(totals)
+    }
+    found = [charges.order_by().aggregate(rows=Count("pk"), **sums) for charges in held]
+    if sum(one["rows"] for one in found) != rows:
         raise TotalsDiffer("The number of charges differs from the rows of the delivery; nothing was loaded.")
-    for currency, totals in expected.by_currency.items():
-        for column, total in totals.items():
-            held = found.get(currency, {}).get(COLUMNS[column], ZERO)
-            if held != total.stored:
-                raise TotalsDiffer(f"{column} adds up to {held} {currency}, the delivery to {total.stored}.")
+    for name, ((currency, column), total) in zip(sums, totals.items(), strict=True):
+        in_database = sum((one[name] or ZERO for one in found), ZERO)
+        if in_database != total.stored:
+            raise TotalsDiffer(f"{column} adds up to {in_database} {currency}, the delivery to {total.stored}.")
 
 
 def _held(staging: Staging, place: Place) -> QuerySet[Charge]:
@@ -207,18 +215,6 @@ def _held(staging: Staging, place: Place) -> QuerySet[Charge]:
     month = BillingPeriod.objects.get(month=place.month)
     held = in_effect(loaded_of(staging.source, staging.focus_import), staging.source, place.month, month.pk)
     return held.filter(billing_account_id__in=list(place.accounts))
-
-
-def _sums(parts: Iterable[QuerySet[Charge]]) -> dict[str, dict[str, Any]]:
-    """Rows and cost columns by currency."""
-    found: dict[str, dict[str, Any]] = {}
-    columns = {field: Sum(field) for field in COLUMNS.values()}
-    for charges in parts:
-        for row in charges.order_by().values(currency=F("billing_currency")).annotate(n=Count("pk"), **columns):
-            sums = found.setdefault(row["currency"], {})
-            for name in ("n", *columns):
-                sums[name] = sums.get(name, 0) + (row[name] or 0)  # type: ignore[literal-required]
-    return found
 
 
 def _save_counts(comparison: Comparison) -> None:

@@ -1,0 +1,59 @@
+"""Copies the files of a delivery into the store, and hashes what it copies: each is read once.
+
+A file that was here before comes again every night: one of a size that is kept already is hashed first, and copied only
+if its bytes are others.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from charges.models import ReceivedFile
+from periods import storage
+from periods.errors import Refused
+
+
+class Keeping:
+    def __init__(self) -> None:
+        self._kept: dict[Path, storage.Kept] = {}
+
+    def sha256(self, path: Path) -> str:
+        """Of the file's bytes, which are kept by then if they can be no earlier ones. Raises OSError, Refused."""
+        if ReceivedFile.objects.filter(size=path.stat().st_size).exists():
+            return storage.digest(path)
+        self._kept[path] = _copied(path)
+        return self._kept[path].sha256
+
+    def keep(self, hashes: Mapping[str, Path]) -> dict[Path, storage.Kept]:
+        """All of them, before anything is written to the database. Raises Refused for one that still changes."""
+        kept = {path: self._kept.get(path) or _copied(path) for path in hashes.values()}
+        for sha256, path in hashes.items():
+            if kept[path].sha256 != sha256:
+                raise _changing(path)
+        return kept
+
+
+def _copied(path: Path) -> storage.Kept:
+    return storage.keep(_bytes(path), folder="received", suffix="")
+
+
+def _bytes(path: Path) -> Iterator[bytes]:
+    """Raises Refused where the file is not afterwards what it was before: somebody is still writing it."""
+    try:
+        with path.open("rb") as file:
+            before = _state(file.fileno())
+            while chunk := file.read(1 << 20):
+                yield chunk
+            if _state(file.fileno()) != before:
+                raise _changing(path)
+    except OSError as error:
+        raise Refused(f"{path.name} cannot be read: {error.strerror}.") from error
+
+
+def _state(descriptor: int) -> tuple[int, int]:
+    found = os.fstat(descriptor)
+    return found.st_size, found.st_mtime_ns
+
+
+def _changing(path: Path) -> Refused:
+    return Refused(f"{path.name} changed while it was read: import it when it is whole.")
