@@ -1,13 +1,14 @@
 """Copies the files of a delivery into the store, and hashes what it copies: each is read once.
 
 A file that was here before comes again every night: one of a size that is kept already is hashed first, and copied only
-if its bytes are others.
+if its bytes are others. So is an archive, as one that nobody should unpack is refused before it is kept.
 """
 
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from charges.importing.reading.archives import is_archive
 from charges.models import ReceivedFile
 from periods import storage
 from periods.errors import Refused
@@ -18,8 +19,8 @@ class Keeping:
         self._kept: dict[Path, storage.Kept] = {}
 
     def sha256(self, path: Path) -> str:
-        """Of the file's bytes, which are kept by then if they can be no earlier ones. Raises OSError, Refused."""
-        if ReceivedFile.objects.filter(size=path.stat().st_size).exists():
+        """Of the file's bytes, which may be kept by then. Raises OSError, Refused."""
+        if is_archive(path) or ReceivedFile.objects.filter(size=path.stat().st_size).exists():
             return storage.digest(path)
         self._kept[path] = _copied(path)
         return self._kept[path].sha256

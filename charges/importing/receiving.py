@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from charges.importing.reading.archives import is_billing_file, members
+from charges.importing.reading.archives import is_archive, is_billing_file, members
 from charges.importing.reading.opening import digest, has_rows
-from charges.importing.reading.unpacking import EMPTY_ZIP, ZIP, is_blank, kind_of
+from charges.importing.reading.unpacking import is_blank
 from charges.models import FocusImport, ReceivedFile, Source
 from periods import audit, storage
 from periods.errors import Refused
@@ -61,7 +61,7 @@ def parts(files: Sequence[Path]) -> tuple[list[Part], list[str]]:
     remarks = []
     for file in files:
         name = _printable(file.name)
-        if _is_archive(file):
+        if is_archive(file):
             wanted, others = members(file, name)
             sizes |= {Part(file, f"{name}/{entry.filename}", entry.filename): entry.file_size for entry in wanted}
             remarks += [f"{name}/{other} is {_why_left_out(other)}: left out." for other in others]
@@ -134,10 +134,6 @@ def _printable(name: str) -> str:
     return name.encode("utf-8", "replace").decode()
 
 
-def _is_archive(file: Path) -> bool:
-    return kind_of(file) in (ZIP, EMPTY_ZIP)
-
-
 def holds_rows(file: Path) -> bool:
     """A header alone is a month without usage: nothing to bill, and no fault."""
-    return _is_archive(file) or has_rows(file, file.name)
+    return is_archive(file) or has_rows(file, file.name)

@@ -11,15 +11,11 @@ from typing import Any
 from django.db import connection, transaction
 
 from charges.importing import references
-from charges.importing.reading.coded import Coded, said_by
+from charges.importing.copying import copied
+from charges.importing.reading.coded import said_by
 from charges.models import Charge
 
 FIELDS = {field.attname: field for field in Charge._meta.concrete_fields if not field.primary_key}
-OF_TEXT = {
-    name for name, field in FIELDS.items() if field.get_internal_type() in ("CharField", "TextField", "JSONField")
-}
-SPECIAL = ("\\", "\t", "\n", "\r")  # of the text format of COPY
-ESCAPES = str.maketrans(dict(zip(SPECIAL, (r"\\", r"\t", r"\n", r"\r"), strict=True)))
 Block = tuple[Mapping[str, Sequence[Any]], Mapping[str, Any]]
 BLANK: Mapping[str, Any] = {name: None if field.null else field.get_default() for name, field in FIELDS.items()} | {
     "flags": "{}"
@@ -87,53 +83,13 @@ def _insert(columns: Mapping[str, Sequence[Any]], fixed: Mapping[str, Any]) -> N
 
 
 def _copy(columns: Mapping[str, Sequence[Any]], fixed: Mapping[str, Any]) -> None:
-    """In the text format of COPY: a tab between cells. What is the same in all rows stands in the end of their lines.
-
-    A column that is left out is NULL.
-    """
-    said = {name: str(value) for name, value in fixed.items() if value is not None}
-    end = "".join(f"\t{value.translate(ESCAPES)}" for value in said.values()) + "\n"
-    groups = _together(columns)
-    names = [name for group in groups for name in group]
+    names, text = copied(columns, fixed)
     with (
         connection.cursor() as cursor,
         connection.wrap_database_errors,
-        cursor.copy(f"COPY {_table()} ({_names([*names, *said])}) FROM STDIN") as copy,
+        cursor.copy(f"COPY {_table()} ({_names(names)}) FROM STDIN") as copy,
     ):
-        cells = [_cells(group, columns) for group in groups]
-        copy.write(end.join(map("\t".join, zip(*cells, strict=True))) + end)
-
-
-def _together(columns: Mapping[str, Sequence[Any]]) -> list[list[str]]:
-    """The names of columns that vary together: what these say is written once, however many rows say it."""
-    groups: dict[Any, list[str]] = {}
-    for name, column in columns.items():
-        codes = column.codes if isinstance(column, Coded) else column
-        is_each = isinstance(column, Coded) and isinstance(codes, range)  # as in all amounts: these are equal
-        groups.setdefault(codes if is_each else id(codes), []).append(name)
-    return list(groups.values())
-
-
-def _cells(names: Sequence[str], columns: Mapping[str, Sequence[Any]]) -> Sequence[str]:
-    """Of columns that vary together, what stands in each line."""
-    first = columns[names[0]]
-    if not isinstance(first, Coded):
-        return _texts(names[0], first)
-    texts: dict[str, Sequence[str]] = {}
-    for name in names:
-        values = columns[name].values  # type: ignore[attr-defined]
-        twin = next((other for other in texts if columns[other].values == values), None)  # type: ignore[attr-defined]
-        texts[name] = texts[twin] if twin else _texts(name, values)
-    told = [*texts.values()]
-    return Coded(told[0] if len(told) == 1 else [*map("\t".join, zip(*told, strict=True))], first.codes)
-
-
-def _texts(name: str, values: Sequence[Any]) -> Sequence[str]:
-    """Special characters are looked for once in all: hardly a text has any."""
-    if name not in OF_TEXT:
-        return [r"\N" if value is None else str(value) for value in values] if None in values else [*map(str, values)]
-    said = "".join(values)
-    return [value.translate(ESCAPES) for value in values] if any(map(said.__contains__, SPECIAL)) else values
+        copy.write(text)
 
 
 def _literal(value: int | str | None) -> str:

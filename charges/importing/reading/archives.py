@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from charges.importing.reading import twins
 from charges.importing.reading.manifests import in_archive, is_manifest, require_bearable
-from charges.importing.reading.unpacking import DAMAGED
+from charges.importing.reading.unpacking import DAMAGED, EMPTY_ZIP, ZIP, kind_of
 from periods.errors import Refused
 
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
@@ -49,6 +49,10 @@ def _listed(path: Path, name: str, manifest: zipfile.ZipInfo, entries: list[zipf
         return []
     found.require_whole()
     return [file.as_posix() for file in found.files]
+
+
+def is_archive(path: Path) -> bool:
+    return kind_of(path) in (ZIP, EMPTY_ZIP)
 
 
 def is_billing_file(name: str) -> bool:
