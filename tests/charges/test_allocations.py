@@ -25,7 +25,9 @@ def deliver(tmp_path):
 
 
 def counted() -> list[tuple[Decimal, str]]:
-    return list(Charge.objects.current().order_by("due_amount", "review_status").values_list("due_amount", "review_status"))
+    return list(
+        Charge.objects.current().order_by("due_amount", "review_status").values_list("due_amount", "review_status")
+    )
 
 
 @pytest.mark.parametrize("origin_first", [True, False])
