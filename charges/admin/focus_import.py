@@ -27,17 +27,16 @@ from charges.admin.upload import (
     FocusFormat,
     FocusResource,
     UploadForm,
-    UploadStorage,
     tell_outcome,
 )
 from charges.admin.upload_files import FilesView
+from charges.admin.upload_storage import ConfirmedOnce, UploadStorage
 from charges.importing import discard, discard_issues, received_path, why_not_reversed
 from charges.importing import reverse as reverse_import
 from charges.importing.recognising import follower
 from charges.models import Charge, FocusImport, ImportIssue
 from charges.models.charge import SUPERSEDED
 from periods.blockers import changelist, counted
-from periods.errors import Refused
 from periods.plain_admin import ReadOnlyAdmin
 from periods.transition_admin import ReasonForm, Step, TransitionAdmin
 
@@ -60,7 +59,7 @@ def _discard_rows(focus_import: FocusImport, **answers: Any) -> str:
 
 
 @admin.register(FocusImport)
-class FocusImportAdmin(ImportMixin, TransitionAdmin, ReadOnlyAdmin):
+class FocusImportAdmin(ConfirmedOnce, ImportMixin, TransitionAdmin, ReadOnlyAdmin):
     steps: ClassVar = {
         "discard": Step(
             label="Discard",
@@ -171,13 +170,6 @@ class FocusImportAdmin(ImportMixin, TransitionAdmin, ReadOnlyAdmin):
         if isinstance(form, UploadForm):
             form.guess_source()
         return {name: form.cleaned_data[name] for name in FocusFields.base_fields}
-
-    def process_import(self, request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
-        try:
-            return super().process_import(request, **kwargs)
-        except Refused as refusal:
-            messages.error(request, str(refusal))
-            return redirect("admin:charges_focusimport_import")
 
     def process_result(self, result: DeliveryResult, request: HttpRequest) -> HttpResponse:
         delivery = result.delivery

@@ -11,6 +11,7 @@ from simple_history.admin import SimpleHistoryAdmin
 from unfold.contrib.import_export.forms import ExportForm, ImportForm
 from unfold.widgets import UnfoldAdminDecimalFieldWidget
 
+from charges.admin.upload_storage import ConfirmedOnce, SheetStorage
 from charges.money import MoneyField
 from periods.plain_admin import StageAdmin
 
@@ -37,9 +38,10 @@ class HistoryAdmin(SimpleHistoryAdmin, StageAdmin):
         return flatten_fieldsets(self.get_fieldsets(request, obj))
 
 
-class SpreadsheetAdmin(ImportExportMixin):
+class SpreadsheetAdmin(ConfirmedOnce, ImportExportMixin):
     """The two formats that everybody has."""
 
+    tmp_storage_class = SheetStorage
     formats: ClassVar = [CSV, XLSX]
     import_form_class = ImportForm
     export_form_class = ExportForm

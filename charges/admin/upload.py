@@ -4,64 +4,34 @@ Its extension points carry paths instead of data: the storage keeps the upload a
 path on, and the resource runs the engine, dry for the preview and in earnest once confirmed.
 """
 
-import re
-import shutil
-import time
 from collections.abc import Iterator
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 from django import forms
 from django.contrib import messages
-from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest
 from django.utils import timezone
 from import_export.formats.base_formats import Format
 from import_export.forms import ConfirmImportForm
 from import_export.resources import Resource
 from import_export.results import Error, Result
-from import_export.tmp_storages import BaseStorage
 from unfold.contrib.import_export.forms import ImportForm
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget, UnfoldBooleanSwitchWidget
 
 from charges.admin.delivery_tables import Tables, change
+from charges.admin.upload_storage import UploadStorage
 from charges.importing import Delivery, import_files
 from charges.importing.guessing import guess
 from charges.models import Source
-from periods import storage
 from periods.blockers import counted
 from periods.calendar import month_of, parse_month
 from periods.errors import Refused
 from periods.models import BillingPeriod
 
-ABANDONED = 24 * 3600  # seconds after which an upload that nobody confirmed is thrown away
 ACCEPTED = ".csv,.gz,.zst,.zip,.parquet"
-TOKEN = re.compile(r"[0-9a-f]{32}")
-
-
-class UploadStorage(BaseStorage):
-    """Holds an upload between preview and confirm, under OCB_HOME, so that no copy lies in a temporary folder."""
-
-    def save(self, data: UploadedFile) -> None:
-        purge()
-        self.name = uuid4().hex
-        folder = uploads() / self.name
-        folder.mkdir(parents=True, mode=0o700)
-        with (folder / (Path(data.name or "").name or "upload.csv")).open("wb") as file:
-            for chunk in data.chunks():
-                file.write(chunk)
-
-    def read(self) -> Path:
-        files = list((uploads() / self.name).glob("*")) if TOKEN.fullmatch(self.name) else []
-        if not files:
-            raise Refused("The upload is gone: it was confirmed already, or is older than a day. Upload it again.")
-        return files[0]
-
-    def remove(self) -> None:
-        shutil.rmtree(uploads() / self.name, ignore_errors=True)
 
 
 class FocusFormat(Format):
@@ -217,14 +187,3 @@ def _late_outcomes(late_months: list[dict[str, Any]]) -> Iterator[str]:
         to, charges = lates[0]["to"], counted(lates[0]["rows"], "charge", "charges")
         became = f"is loaded into {to}, as {charges}" if to else "is kept, not loaded"
         yield f"{month} is closed: the difference of {due} due {became}."
-
-
-def uploads() -> Path:
-    return storage.home() / "uploads"
-
-
-def purge() -> None:
-    oldest = time.time() - ABANDONED
-    for folder in uploads().glob("*"):
-        if folder.stat().st_mtime < oldest:
-            shutil.rmtree(folder, ignore_errors=True)

@@ -20,7 +20,8 @@ from unfold.widgets import UnfoldBooleanSwitchWidget
 
 from charges.admin.delivery_tables import Tables, due_change
 from charges.admin.display import table
-from charges.admin.upload import ACCEPTED, TOKEN, FileFields, LoadFields, purge, tell_outcome, uploads
+from charges.admin.upload import ACCEPTED, FileFields, LoadFields, tell_outcome
+from charges.admin.upload_storage import TOKEN, keep_upload, purge, uploads
 from charges.importing import Delivery, import_files
 from charges.importing.guessing import Guess, guess
 from charges.models import Source
@@ -113,11 +114,7 @@ class FilesView:
         purge()
         token = uuid4().hex
         for number, file in enumerate(files):
-            folder = uploads() / token / f"{number:03d}"
-            folder.mkdir(parents=True, mode=0o700)
-            with (folder / (Path(file.name or "").name or "upload.csv")).open("wb") as kept:
-                for chunk in file.chunks():
-                    kept.write(chunk)
+            keep_upload(file, uploads() / token / f"{number:03d}")
         request.session[SESSION] = [*request.session.get(SESSION, []), token]
         return redirect("admin:charges_focusimport_described", token)
 

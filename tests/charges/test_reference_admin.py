@@ -1,8 +1,10 @@
 """The reference data that staff keep: rules, splits, sources, and waivers."""
 
+import os
+
 import pytest
 
-from charges.models import AttributionRule, FundingSplit, Source, SourceWaiver
+from charges.models import AttributionRule, FundingAccount, FundingSplit, Source, SourceWaiver
 from periods.models import AuditEntry
 from tests.charges.desk import desk, errors, payer, upload
 from tests.make import make_fund, make_period, make_project, make_source
@@ -103,3 +105,39 @@ def test_a_waiver_needs_a_reason_in_words(desk, db):
 
     assert errors(response) == ["Give a reason of at least 10 characters."]
     assert SourceWaiver.objects.count() == 0
+
+
+def test_a_sheet_is_confirmed_once_and_leaves_nothing_behind(desk, db, home):
+    confirmed = upload(desk, "fundingaccount", "code,description\nF-1,Gift\n").context["confirm_form"].initial
+    [kept] = [path for path in home.rglob("*") if path.is_file()]
+    assert kept.read_text() == "code,description\nF-1,Gift\n"
+
+    desk.post("/admin/charges/fundingaccount/process_import/", confirmed)
+    again = desk.post("/admin/charges/fundingaccount/process_import/", confirmed, follow=True)
+
+    assert [str(message) for message in again.context["messages"]][1:] == [
+        "The upload is gone: it was confirmed already, or is older than a day. Upload it again."
+    ]
+    assert again.redirect_chain == [("/admin/charges/fundingaccount/import/", 302)]
+    assert [fund.code for fund in FundingAccount.objects.all()] == ["F-1"]
+    assert [path for path in home.rglob("*") if path.is_file()] == []
+
+
+def test_an_upload_that_nobody_confirms_is_thrown_away_after_a_day(desk, db, home):
+    upload(desk, "fundingaccount", "code,description\nF-1,Gift\n")
+    [abandoned] = (home / "uploads").iterdir()
+    os.utime(abandoned, (0, 0))
+
+    upload(desk, "fundingaccount", "code,description\nF-2,Gift\n")
+
+    assert not abandoned.exists()
+    assert len(list((home / "uploads").iterdir())) == 1
+
+
+def test_a_file_of_another_folder_cannot_be_confirmed(desk, db, home, tmp_path):
+    confirmed = upload(desk, "fundingaccount", "code,description\nF-1,Gift\n").context["confirm_form"].initial
+    (home / "uploads" / "secret").write_text("code,description\nF-2,Gift\n")
+
+    desk.post("/admin/charges/fundingaccount/process_import/", confirmed | {"import_file_name": "secret"})
+
+    assert not FundingAccount.objects.exists()

@@ -1,0 +1,79 @@
+"""Holds what was uploaded between preview and confirm, under OCB_HOME: no copy lies in the system's temporary folder."""
+
+import re
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from django.contrib import messages
+from django.core.files.base import ContentFile, File
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect
+from import_export.tmp_storages import BaseStorage
+
+from periods import storage
+from periods.errors import Refused
+
+ABANDONED = 24 * 3600  # seconds after which an upload that nobody confirmed is thrown away
+TOKEN = re.compile(r"[0-9a-f]{32}")
+
+
+class UploadStorage(BaseStorage):
+    """Hands on the path of a file, which keeps its name."""
+
+    def save(self, data: Any) -> None:
+        purge()
+        self.name = uuid4().hex
+        keep_upload(data, uploads() / self.name)
+
+    def read(self) -> Any:
+        files = list((uploads() / self.name).glob("*")) if TOKEN.fullmatch(self.name) else []
+        if not files:
+            raise Refused("The upload is gone: it was confirmed already, or is older than a day. Upload it again.")
+        return files[0]
+
+    def remove(self) -> None:
+        shutil.rmtree(uploads() / self.name, ignore_errors=True)
+
+
+class SheetStorage(UploadStorage):
+    """The same for formats that want the content: bytes, or text in the encoding that was asked for."""
+
+    def save(self, data: bytes) -> None:
+        super().save(ContentFile(data, name="sheet"))
+
+    def read(self) -> bytes | str:
+        path: Path = super().read()
+        return path.read_bytes() if self.read_mode == "rb" else path.read_text(self.encoding)
+
+
+class ConfirmedOnce:
+    """An admin of django-import-export in which a second confirm of one upload is told that it is gone."""
+
+    def process_import(self, request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
+        try:
+            return super().process_import(request, **kwargs)  # type: ignore[misc]
+        except Refused as refusal:
+            messages.error(request, str(refusal))
+            return redirect(f"admin:{self.opts.label_lower.replace('.', '_')}_import")  # type: ignore[attr-defined]
+
+
+def uploads() -> Path:
+    return storage.home() / "uploads"
+
+
+def keep_upload(file: "File[bytes]", folder: Path) -> None:
+    folder.mkdir(parents=True, mode=0o700)
+    with (folder / (Path(file.name or "").name or "upload.csv")).open("wb") as kept:
+        for chunk in file.chunks():
+            kept.write(chunk)
+
+
+def purge() -> None:
+    oldest = time.time() - ABANDONED
+    for folder in uploads().glob("*"):
+        if folder.stat().st_mtime < oldest:
+            shutil.rmtree(folder, ignore_errors=True)
