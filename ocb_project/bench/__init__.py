@@ -8,8 +8,9 @@ from pathlib import Path
 from ocb_project.bench.floors import psql_copy, sqlite_import
 from ocb_project.bench.measuring import Figure, Usage, csv_alone, manage, run
 from ocb_project.bench.month import write_month
-from ocb_project.bench.rendering import rendering
+from ocb_project.bench.rendering import START, rendering
 from ocb_project.bench.servers import Server, postgresql
+from periods.errors import Refused
 
 STOCK_ROWS = 10_000
 MILLION = 1_000_000
@@ -19,6 +20,9 @@ CSV_TIMES, STOCK_TIMES, FLOOR_TIMES, PER_ROW_AT_A_MILLION, PEAK = 8, 25, 4, 1.3,
 
 
 def bench(*, rows: int, full: bool, statements: int) -> Iterator[Figure]:
+    """Raises Refused for too few to tell them from the start."""
+    if rows <= 1 or statements <= START:
+        raise Refused(f"Measure more than one row and {START} statements: that many measure the start.")
     with tempfile.TemporaryDirectory(prefix="ocb-bench-", ignore_cleanup_errors=True) as folder, postgresql() as server:
         Path(folder).chmod(0o755)
         yield from Importing(Path(folder), rows, server).figures(full=full)

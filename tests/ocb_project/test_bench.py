@@ -4,6 +4,7 @@ import csv
 import sys
 
 import pytest
+from django.core.management import CommandError, call_command
 
 from ocb_project.bench.measuring import Usage, manage, run
 from ocb_project.bench.month import write_month
@@ -51,3 +52,11 @@ def test_usage_is_of_the_command_alone(tmp_path):
     assert isinstance(usage, Usage)
     assert 0 < usage.cpu < 60
     assert 10 < usage.peak < 1_000
+
+
+@pytest.mark.parametrize("few", [{"rows": 1}, {"statements": 2}])
+def test_what_measures_the_start_cannot_be_measured_itself(few):
+    with pytest.raises(CommandError) as refusal:
+        call_command("bench", **few)
+
+    assert str(refusal.value) == "Measure more than one row and 2 statements: that many measure the start."
