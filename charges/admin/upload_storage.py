@@ -3,6 +3,7 @@
 import re
 import shutil
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -18,6 +19,7 @@ from periods import storage
 from periods.errors import Refused
 
 ABANDONED = 24 * 3600  # seconds after which an upload that nobody confirmed is thrown away
+GONE = "The upload is gone: it was confirmed already, or is older than a day. Upload it again."
 TOKEN = re.compile(r"[0-9a-f]{32}")
 
 
@@ -30,9 +32,10 @@ class UploadStorage(BaseStorage):
         keep_upload(data, uploads() / self.name)
 
     def read(self) -> Any:
-        files = list((uploads() / self.name).glob("*")) if TOKEN.fullmatch(self.name) else []
+        found = (uploads() / self.name).glob("*") if TOKEN.fullmatch(self.name) else ()
+        files = [path for path in found if path.is_file()]
         if not files:
-            raise Refused("The upload is gone: it was confirmed already, or is older than a day. Upload it again.")
+            raise Refused(GONE)
         return files[0]
 
     def remove(self) -> None:
@@ -55,10 +58,20 @@ class ConfirmedOnce:
 
     def process_import(self, request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
         try:
+            claim(request.POST.get("import_file_name", ""))
             return super().process_import(request, **kwargs)  # type: ignore[misc]
         except Refused as refusal:
             messages.error(request, str(refusal))
             return redirect(f"admin:{self.opts.label_lower.replace('.', '_')}_import")  # type: ignore[attr-defined]
+
+
+def claim(name: str) -> None:
+    """Of two who confirm one upload at once, one goes on. Raises Refused for the other."""
+    if TOKEN.fullmatch(name):
+        try:
+            (uploads() / f"{name}.confirmed").mkdir()
+        except OSError as error:
+            raise Refused(GONE) from error
 
 
 def uploads() -> Path:
@@ -75,5 +88,6 @@ def keep_upload(file: "File[bytes]", folder: Path) -> None:
 def purge() -> None:
     oldest = time.time() - ABANDONED
     for folder in uploads().glob("*"):
-        if folder.stat().st_mtime < oldest:
-            shutil.rmtree(folder, ignore_errors=True)
+        with suppress(FileNotFoundError):  # another purge was faster
+            if folder.stat().st_mtime < oldest:
+                shutil.rmtree(folder, ignore_errors=True)

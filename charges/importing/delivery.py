@@ -121,8 +121,9 @@ def import_files(
     if not dry_run:
         IMPORTING.require_person(by)
     given, remarks, rows = find_files(paths)
+    known_source(source_name, may_create=False)  # before anything is kept
     keeping = Keeping()
-    hashes = digests(given, storage.digest if dry_run else keeping.sha256)
+    hashes = digests(given, keeping.sha256 if len(given) == 1 and not dry_run else storage.digest)
     source = known_source(source_name, may_create=not dry_run)
     if not dry_run:
         clear_dead(source)

@@ -1,7 +1,7 @@
-"""Copies the files of a delivery into the store, and hashes what it copies: each is read once.
+"""Copies the files of a delivery into the store, and hashes what it copies: a single new file is read once.
 
 A file that was here before comes again every night: one of a size that is kept already is hashed first, and copied only
-if its bytes are others. So is an archive, as one that nobody should unpack is refused before it is kept.
+if its bytes are others. So are archives and several files, as these may be refused before anything is kept.
 """
 
 import os
@@ -51,9 +51,9 @@ def _bytes(path: Path) -> Iterator[bytes]:
         raise Refused(f"{path.name} cannot be read: {error.strerror}.") from error
 
 
-def _state(descriptor: int) -> tuple[int, int]:
+def _state(descriptor: int) -> tuple[int, int, int]:
     found = os.fstat(descriptor)
-    return found.st_size, found.st_mtime_ns
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def _changing(path: Path) -> Refused:

@@ -268,6 +268,16 @@ def test_a_file_of_a_known_size_that_changes_before_it_is_copied_is_refused(tmp_
     assert str(refusal.value) == "a.csv changed while it was read: import it when it is whole."
 
 
+def test_files_that_are_refused_together_are_not_kept(tmp_path):
+    (tmp_path / "a.csv").write_text(three())
+    (tmp_path / "b.csv").write_text(three())
+
+    with pytest.raises(Refused):
+        load(tmp_path / "a.csv", tmp_path / "b.csv")
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.csv", "b.csv"]
+
+
 def test_a_full_disk_leaves_no_half_file(tmp_path, home):
     (tmp_path / "large.csv").write_bytes(bytes(3_000_000))
     before = resource.getrlimit(resource.RLIMIT_FSIZE)

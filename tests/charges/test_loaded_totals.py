@@ -1,5 +1,7 @@
 """Nothing is taken for loaded that the database does not hold to the last digit."""
 
+from itertools import product
+
 import pytest
 from django.db import connection
 
@@ -54,3 +56,13 @@ def test_what_the_database_does_not_hold_as_the_file_says_it_is_not_loaded(load,
     assert str(refusal.value) == sentence
     assert not Charge.objects.exists()
     assert FocusImport.objects.get().state == FocusImport.State.DISCARDED
+
+
+def test_more_currencies_than_a_database_has_columns(tmp_path):
+    codes = ["".join(letters) for letters in product("ABCDEFGH", repeat=3)]
+    rows = [focus_row(ResourceId=code, BillingCurrency=code) for code in codes]
+
+    import_files([write_focus(tmp_path / "a.csv", *rows)], source_name="aws")
+
+    assert set(Charge.objects.current().values_list("billing_currency", flat=True)) == {*codes}
+    assert len(codes) == 512
