@@ -58,20 +58,23 @@ class ConfirmedOnce:
 
     def process_import(self, request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
         try:
-            claim(request.POST.get("import_file_name", ""))
+            request.POST = answers = request.POST.copy()  # type: ignore[assignment]
+            answers["import_file_name"] = claim(answers.get("import_file_name", ""))
             return super().process_import(request, **kwargs)  # type: ignore[misc]
         except Refused as refusal:
             messages.error(request, str(refusal))
             return redirect(f"admin:{self.opts.label_lower.replace('.', '_')}_import")  # type: ignore[attr-defined]
 
 
-def claim(name: str) -> None:
-    """Of two who confirm one upload at once, one goes on. Raises Refused for the other."""
-    if TOKEN.fullmatch(name):
-        try:
-            (uploads() / f"{name}.confirmed").mkdir()
-        except OSError as error:
-            raise Refused(GONE) from error
+def claim(name: str) -> str:
+    """Take an upload away under another name: of two who confirm it at once, one goes on. Raises Refused for the other."""
+    if not TOKEN.fullmatch(name):
+        return name
+    mine = uuid4().hex
+    try:
+        return (uploads() / name).rename(uploads() / mine).name
+    except FileNotFoundError as error:
+        raise Refused(GONE) from error
 
 
 def uploads() -> Path:

@@ -1,10 +1,13 @@
 """The reference data that staff keep: rules, splits, sources, and waivers."""
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from charges.admin.upload_storage import GONE, claim
 from charges.models import AttributionRule, FundingAccount, FundingSplit, Source, SourceWaiver
+from periods.errors import Refused
 from periods.models import AuditEntry
 from tests.charges.desk import desk, errors, payer, upload
 from tests.make import make_fund, make_period, make_project, make_source
@@ -120,7 +123,27 @@ def test_a_sheet_is_confirmed_once_and_leaves_nothing_behind(desk, db, home):
     ]
     assert again.redirect_chain == [("/admin/charges/fundingaccount/import/", 302)]
     assert [fund.code for fund in FundingAccount.objects.all()] == ["F-1"]
-    assert [path for path in home.rglob("*") if path.is_file()] == []
+    assert list((home / "uploads").iterdir()) == []
+
+
+def test_of_two_who_confirm_at_once_one_goes_on(desk, db, home):
+    name = (
+        upload(desk, "fundingaccount", "code,description\nF-1,Gift\n")
+        .context["confirm_form"]
+        .initial["import_file_name"]
+    )
+
+    def confirm(_):
+        try:
+            return claim(name)
+        except Refused as refusal:
+            return str(refusal)
+
+    with ThreadPoolExecutor(8) as people:
+        answers = list(people.map(confirm, range(8)))
+
+    [claimed] = [path.name for path in (home / "uploads").iterdir()]
+    assert sorted(answers, key=len) == [claimed, *[GONE] * 7]
 
 
 def test_an_upload_that_nobody_confirms_is_thrown_away_after_a_day(desk, db, home):
