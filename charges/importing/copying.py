@@ -4,7 +4,7 @@ from array import array
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from charges.importing.reading.coded import Coded
+from charges.importing.reading.coded import Coded, as_arrow
 from charges.models import Charge
 
 FIELDS = Charge._meta.concrete_fields
@@ -69,12 +69,9 @@ def _escaped(texts: Sequence[str]) -> Sequence[str]:
 def _numbers(values: Any) -> Any:
     import pyarrow as pa  # noqa: PLC0415
 
-    if isinstance(values, range):
-        values = array("q", values)
     if isinstance(values, list):  # perhaps with None
         return pa.array(values, pa.int64())
-    kind = pa.int32() if values.itemsize == 4 else pa.int64()  # noqa: PLR2004
-    return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(values)])
+    return as_arrow(array("q", values) if isinstance(values, range) else values)
 
 
 def _joined(cells: Sequence[Any]) -> Any:

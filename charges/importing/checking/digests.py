@@ -16,7 +16,7 @@ from charges.focus.values import account
 from charges.importing.checking.errors import BadRow
 from charges.importing.checking.memo import Memo
 from charges.importing.checking.moments import moment
-from charges.importing.reading.coded import Coded
+from charges.importing.reading.coded import Coded, as_arrow
 from charges.models import Source
 
 NULL_WORDS = NULLS - {""}
@@ -117,7 +117,7 @@ def _total(columns: Sequence[tuple[Coded[int], int]], start: int, rows: int) -> 
     total = pa.repeat(_scalar(start), rows)
     for column, weight in columns:
         if len(column.values) > 1:
-            hashes = _call("take", _array(_signed(column.values), pa.int64()), _array(column.codes, pa.int32()))
+            hashes = _call("take", as_arrow(_signed(column.values)), as_arrow(column.codes))
             total = _call("add", total, _call("multiply", hashes, _scalar(weight)))
     return total
 
@@ -134,12 +134,6 @@ def _call(function: str, *arguments: Any) -> Any:
     from pyarrow import compute  # noqa: PLC0415
 
     return compute.call_function(function, list(arguments))
-
-
-def _array(numbers: Any, kind: Any) -> Any:
-    import pyarrow as pa  # noqa: PLC0415
-
-    return pa.Array.from_buffers(kind, len(numbers), [None, pa.py_buffer(numbers)])
 
 
 def _integers(column: Any) -> Sequence[int]:
