@@ -14,7 +14,7 @@ from charges.flags import LABELS
 from charges.importing.aside import SHOWN_ISSUES
 from charges.importing.checking.totals import plain
 from charges.importing.garbage import uncollected
-from charges.importing.keeping import Keeping
+from charges.importing.keeping import keep, keep_if_new
 from charges.importing.liveness import running
 from charges.importing.loading.comparing import Comparison
 from charges.importing.loading.current import current_deliveries, load
@@ -37,7 +37,6 @@ from charges.importing.staging import Staging
 from charges.importing.undoing import clear_dead, throw_away
 from charges.models import FocusImport, ImportIssue, ReceivedFile
 from charges.money import ZERO
-from periods import storage
 from periods.duties import IMPORTING
 from periods.errors import Refused
 from periods.lifecycle import require_permission
@@ -122,8 +121,8 @@ def import_files(
         IMPORTING.require_person(by)
     given, remarks, rows = find_files(paths)
     known_source(source_name, may_create=False)  # before anything is kept
-    keeping = Keeping()
-    hashes = digests(given, keeping.sha256 if len(given) == 1 and not dry_run else storage.digest)
+    kept = {} if dry_run else keep_if_new(given)
+    hashes = digests(given, kept)
     source = known_source(source_name, may_create=not dry_run)
     if not dry_run:
         clear_dead(source)
@@ -139,7 +138,7 @@ def import_files(
         staging = Staging(source, None, target_month=period, late_to=late_to, progress=progress)
         staging.expected = rows
         return _dry_run(staging, found, remarks, force=force)
-    kept = keeping.keep(hashes)
+    kept = keep(hashes, kept)
     with ExitStack() as lock:
         with transaction.atomic():  # nobody sees the import before it is locked, or it would pass for a dead one
             focus_import = stage(found, kept, source=source, sha256=digest_of(hashes), period=period, by=by)

@@ -5,7 +5,8 @@ if its bytes are others. So are archives and several files, as these may be refu
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from charges.importing.reading.archives import is_archive
@@ -14,24 +15,23 @@ from periods import storage
 from periods.errors import Refused
 
 
-class Keeping:
-    def __init__(self) -> None:
-        self._kept: dict[Path, storage.Kept] = {}
+def keep_if_new(files: Sequence[Path]) -> dict[Path, storage.Kept]:
+    """A single file that can be none of those kept before. Raises Refused."""
+    return {path: _copied(path) for path in files if len(files) == 1 and _is_new(path)}
 
-    def sha256(self, path: Path) -> str:
-        """Of the file's bytes, which may be kept by then. Raises OSError, Refused."""
-        if is_archive(path) or ReceivedFile.objects.filter(size=path.stat().st_size).exists():
-            return storage.digest(path)
-        self._kept[path] = _copied(path)
-        return self._kept[path].sha256
 
-    def keep(self, hashes: Mapping[str, Path]) -> dict[Path, storage.Kept]:
-        """All of them, before anything is written to the database. Raises Refused for one that still changes."""
-        kept = {path: self._kept.get(path) or _copied(path) for path in hashes.values()}
-        for sha256, path in hashes.items():
-            if kept[path].sha256 != sha256:
-                raise _changing(path)
-        return kept
+def keep(hashes: Mapping[str, Path], already: Mapping[Path, storage.Kept]) -> dict[Path, storage.Kept]:
+    """All of them, before anything is written to the database. Raises Refused for one that still changes."""
+    kept = {path: already.get(path) or _copied(path) for path in hashes.values()}
+    for sha256, path in hashes.items():
+        if kept[path].sha256 != sha256:
+            raise _changing(path)
+    return kept
+
+
+def _is_new(path: Path) -> bool:
+    with _in_a_sentence(path):
+        return not (is_archive(path) or ReceivedFile.objects.filter(size=path.stat().st_size).exists())
 
 
 def _copied(path: Path) -> storage.Kept:
@@ -40,13 +40,18 @@ def _copied(path: Path) -> storage.Kept:
 
 def _bytes(path: Path) -> Iterator[bytes]:
     """Raises Refused where the file is not afterwards what it was before: somebody is still writing it."""
+    with _in_a_sentence(path), path.open("rb") as file:
+        before = _state(file.fileno())
+        while chunk := file.read(1 << 20):
+            yield chunk
+        if _state(file.fileno()) != before:
+            raise _changing(path)
+
+
+@contextmanager
+def _in_a_sentence(path: Path) -> Iterator[None]:
     try:
-        with path.open("rb") as file:
-            before = _state(file.fileno())
-            while chunk := file.read(1 << 20):
-                yield chunk
-            if _state(file.fileno()) != before:
-                raise _changing(path)
+        yield
     except OSError as error:
         raise Refused(f"{path.name} cannot be read: {error.strerror}.") from error
 

@@ -2,8 +2,9 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from charges.importing.reading.archives import is_archive, is_billing_file, members
@@ -28,12 +29,12 @@ def known_source(name: str, *, may_create: bool) -> Source:
     return Source.objects.get_or_create(name=name)[0]
 
 
-def digests(files: Sequence[Path], sha256_of: Callable[[Path], str] = storage.digest) -> dict[str, Path]:
-    """Files by SHA-256. Raises Refused for one with rows that is there twice: it would be billed twice."""
+def digests(files: Sequence[Path], kept: Mapping[Path, storage.Kept] = MappingProxyType({})) -> dict[str, Path]:
+    """Files by SHA-256, known of those that are kept already. Raises Refused for one with rows that is there twice: it would be billed twice."""
     found: dict[str, Path] = {}
     for file in files:
         try:
-            sha256 = sha256_of(file)
+            sha256 = kept[file].sha256 if file in kept else storage.digest(file)
         except OSError as error:
             raise Refused(f"{file.name} cannot be read: {error.strerror}.") from error
         if sha256 in found and holds_rows(file):

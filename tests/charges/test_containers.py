@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from charges.importing.keeping import Keeping
+from charges.importing.keeping import keep, keep_if_new
 from charges.importing.reading import opening as reading
 from charges.importing.reading import text
 from charges.importing.receiving import digests
@@ -229,7 +229,7 @@ def test_a_file_that_is_written_while_it_is_copied_is_refused(tmp_path):
     file = tmp_path / "a.csv"
     file.write_text(three() + " " * (1 << 24))
     with writing(file), pytest.raises(Refused) as refusal:
-        Keeping().sha256(file)
+        keep_if_new([file])
 
     assert str(refusal.value) == "a.csv changed while it was read: import it when it is whole."
 
@@ -257,13 +257,13 @@ def writing(file: Path) -> Iterator[None]:
 def test_a_file_of_a_known_size_that_changes_before_it_is_copied_is_refused(tmp_path):
     (tmp_path / "a.csv").write_text(three())
     load(tmp_path / "a.csv")
-    keeping = Keeping()
     (tmp_path / "a.csv").write_text(three().replace("AWS", "aws"))
-    hashes = digests([tmp_path / "a.csv"], keeping.sha256)
+    kept = keep_if_new([tmp_path / "a.csv"])
+    hashes = digests([tmp_path / "a.csv"], kept)
     (tmp_path / "a.csv").write_text(three() * 2)
 
     with pytest.raises(Refused) as refusal:
-        keeping.keep(hashes)
+        keep(hashes, kept)
 
     assert str(refusal.value) == "a.csv changed while it was read: import it when it is whole."
 
@@ -284,7 +284,7 @@ def test_a_full_disk_leaves_no_half_file(tmp_path, home):
     resource.setrlimit(resource.RLIMIT_FSIZE, (1_500_000, before[1]))
     try:
         with pytest.raises(Refused) as refusal:
-            Keeping().sha256(tmp_path / "large.csv")
+            keep_if_new([tmp_path / "large.csv"])
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
