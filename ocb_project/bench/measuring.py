@@ -22,6 +22,7 @@ class Usage:
     cpu: float  # seconds, user and system
     peak: float = 0  # MiB
     wall: float = 0  # seconds by the clock
+    start: float = 0  # CPU seconds of the start alone, where it was measured apart
 
     def without(self, start: "Usage") -> "Usage":
         return Usage(self.cpu - start.cpu, self.peak, self.wall - start.wall)
