@@ -68,6 +68,19 @@ def test_a_parquet_file_that_is_cut_is_refused(tmp_path):
     assert str(refusal.value) == "a.parquet is a damaged or incomplete Parquet file."
 
 
+def test_a_parquet_file_that_contradicts_itself_is_refused(tmp_path):
+    """Of what a column is: pyarrow, asked for a column's size, ends the process."""
+    path = write_parquet(tmp_path / "a.parquet", **a_table())
+    text, other = b"\x15\x0c\x25\x02", b"\x15\x06\x25\x02"
+    assert text in path.read_bytes()
+    path.write_bytes(path.read_bytes().replace(text, other))
+
+    with pytest.raises(Refused) as refusal:
+        load(path)
+
+    assert str(refusal.value) == "a.parquet is a damaged or incomplete Parquet file."
+
+
 def test_parquet_needs_nothing_that_the_caller_imports(tmp_path):
     path = write_parquet(tmp_path / "a.parquet", **a_table())
     program = (

@@ -52,7 +52,7 @@ def _open(source: Path | IO[bytes], name: str) -> Any:
 
     metadata = parquet.read_metadata(source)
     with source.open("rb") if isinstance(source, Path) else nullcontext(source) as binary:
-        if pages.memory(binary, metadata) > LARGEST_PAGES:
+        if pages.memory(binary) > LARGEST_PAGES:
             raise Refused(
                 f"{name} has pages that unpack to more than {LARGEST_PAGES:,} bytes: write it in smaller pages."
             )
