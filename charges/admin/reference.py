@@ -1,12 +1,16 @@
 """Reference data that staff keep: with its field history, as spreadsheets in and out, never deleted."""
 
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
+from django.contrib import messages
 from django.contrib.admin.utils import flatten_fieldsets
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from import_export.admin import ImportExportMixin
 from import_export.formats.base_formats import CSV, XLSX
+from import_export.results import Result
 from simple_history.admin import SimpleHistoryAdmin
 from unfold.contrib.import_export.forms import ExportForm, ImportForm
 from unfold.widgets import UnfoldAdminDecimalFieldWidget
@@ -14,6 +18,8 @@ from unfold.widgets import UnfoldAdminDecimalFieldWidget
 from charges.admin.upload_storage import ConfirmedOnce, SheetStorage
 from charges.money import MoneyField
 from periods.plain_admin import StageAdmin
+
+TOLD = 5  # rows whose reason is told, of those that are refused
 
 
 class HistoryAdmin(SimpleHistoryAdmin, StageAdmin):
@@ -39,12 +45,30 @@ class HistoryAdmin(SimpleHistoryAdmin, StageAdmin):
 
 
 class SpreadsheetAdmin(ConfirmedOnce, ImportExportMixin):
-    """The two formats that everybody has."""
+    """The two formats that everybody has; a sheet is imported whole or not at all."""
 
     tmp_storage_class = SheetStorage
     formats: ClassVar = [CSV, XLSX]
     import_form_class = ImportForm
     export_form_class = ExportForm
+
+    def get_import_data_kwargs(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_import_data_kwargs(**kwargs) | {"rollback_on_validation_errors": True}
+
+    def process_result(self, result: Result, request: HttpRequest) -> HttpResponse:
+        """Stock answers that nothing was new, where rows are refused that the preview had found good."""
+        problems = list(_problems(result))
+        if not problems:
+            return super().process_result(result, request)
+        rest = f" {len(problems) - TOLD:,} more rows cannot be imported." if len(problems) > TOLD else ""
+        messages.error(request, f"Nothing is imported. {' '.join(problems[:TOLD])}{rest}")
+        return redirect(f"admin:{self.opts.label_lower.replace('.', '_')}_import")
+
+
+def _problems(result: Result) -> Iterator[str]:
+    yield from (str(error.error) for error in result.base_errors)
+    yield from (f"Row {number}: {error.error}." for number, errors in result.row_errors() for error in errors)
+    yield from (f"Row {row.number}: {' '.join(row.error.messages)}" for row in result.invalid_rows)
 
 
 class ReferenceAdmin(SpreadsheetAdmin, HistoryAdmin):

@@ -19,6 +19,7 @@ from periods import storage
 from periods.errors import Refused
 
 ABANDONED = 24 * 3600  # seconds after which an upload that nobody confirmed is thrown away
+LONGEST = 255  # bytes of a name, on all usual file systems
 GONE = "The upload is gone: it was confirmed already, or is older than a day. Upload it again."
 TOKEN = re.compile(r"[0-9a-f]{32}")
 
@@ -83,9 +84,14 @@ def uploads() -> Path:
 
 def keep_upload(file: "File[bytes]", folder: Path) -> None:
     folder.mkdir(parents=True, mode=0o700)
-    with (folder / (Path(file.name or "").name or "upload.csv")).open("wb") as kept:
+    with (folder / _file_name(file.name or "")).open("wb") as kept:
         for chunk in file.chunks():
             kept.write(chunk)
+
+
+def _file_name(name: str) -> str:
+    """As the disk can hold it: its end says how to read it."""
+    return Path(name).name.encode()[-LONGEST:].decode(errors="ignore") or "upload.csv"
 
 
 def purge() -> None:

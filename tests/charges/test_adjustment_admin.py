@@ -224,6 +224,25 @@ def test_the_same_spreadsheet_again_credits_nobody_twice(desk, payer):
     assert upload(desk, "adjustment", twice).context["result"].totals["new"] == 2
 
 
+def test_a_sheet_of_which_a_row_is_refused_when_confirmed_is_not_imported_at_all(desk, payer):
+    closed = make_closed(make_period())
+    make_period("2025-02")
+    rows = [f"2025-0{month},credit,ada@example.edu,engine,NSF-1,,,,Outage,0,-5,{REASON}" for month in (2, 1, 1)]
+    preview = upload(desk, "adjustment", "\n".join([HEADER, *rows]))
+    make_finalized(closed)
+
+    answer = desk.post(
+        "/admin/charges/adjustment/process_import/", preview.context["confirm_form"].initial, follow=True
+    )
+
+    refused = "January 2025 is finalized: nothing in it changes. Correct it in an open month."
+    assert [str(message) for message in answer.context["messages"]] == [
+        f"Nothing is imported. Row 2: {refused} Row 3: {refused}"
+    ]
+    assert answer.redirect_chain == [("/admin/charges/adjustment/import/", 302)]
+    assert not Adjustment.objects.exists()
+
+
 def test_what_was_withdrawn_and_what_a_campaign_made_does_not_come_back(desk, payer, billing_admin):
     make_charge(due_amount="100")
     terms = {"period": make_period(), "code": "OUTAGE", "description": "Outage", "reason": REASON, "percent": 10}

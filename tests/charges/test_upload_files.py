@@ -76,6 +76,16 @@ def test_each_file_is_guessed_previewed_and_loaded(browser, two):
     assert Charge.objects.count() == 2
 
 
+def test_a_name_too_long_for_the_disk_keeps_its_end(browser, tmp_path):
+    path = write_focus(tmp_path / "a.csv.gz", focus_row(ProviderName="AWS"))
+    file = SimpleUploadedFile("請" * 200 + ".csv.gz", path.read_bytes())
+
+    place = browser.post(URL, {"files": [file]}).url
+    load(browser, place, answers(browser.get(place)))
+
+    assert FocusImport.objects.get().files.get().name == "請" * 82 + ".csv.gz"
+
+
 def test_a_summary_says_what_becomes_of_every_file(browser, tmp_path):
     make_source("low", fall_threshold=1)
     here = write_focus(tmp_path / "here.csv", focus_row(ResourceId="here"))
