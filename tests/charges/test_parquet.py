@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+from collections import deque
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -9,6 +11,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from charges.importing.reading import opening as reading
 from charges.models import Charge, ImportIssue
@@ -16,6 +20,7 @@ from periods.errors import Refused
 from tests.charges.packed_files import a_table, load, write_parquet
 
 pytestmark = pytest.mark.django_db
+patient = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def test_parquet_is_exact_to_the_last_digit(tmp_path):
@@ -68,6 +73,19 @@ def test_a_parquet_file_that_is_cut_is_refused(tmp_path):
     assert str(refusal.value) == "a.parquet is a damaged or incomplete Parquet file."
 
 
+def test_a_parquet_file_without_rows_is_none_of_a_delivery(tmp_path):
+    full = a_table()
+    write_parquet(tmp_path / "a.parquet", **full)
+    write_parquet(tmp_path / "b.parquet", **{name: values[:0] for name, values in full.items()})
+
+    delivery = load(tmp_path)
+
+    assert (delivery.rows, delivery.loaded) == (2, 2)
+    with pytest.raises(Refused) as refusal:
+        load(tmp_path / "b.parquet")
+    assert str(refusal.value) == "There is no row below the header of b.parquet: nothing to load."
+
+
 def test_a_parquet_file_that_contradicts_itself_is_refused(tmp_path):
     """Of what a column is: pyarrow, asked for a column's size, ends the process."""
     path = write_parquet(tmp_path / "a.parquet", **a_table())
@@ -79,6 +97,21 @@ def test_a_parquet_file_that_contradicts_itself_is_refused(tmp_path):
         load(path)
 
     assert str(refusal.value) == "a.parquet is a damaged or incomplete Parquet file."
+
+
+@patient
+@given(st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), min_size=1, max_size=4), st.booleans())
+def test_whatever_bytes_are_changed_the_file_is_read_or_refused(tmp_path, changes, in_contents):
+    path = write_parquet(tmp_path / "a.parquet", **a_table())
+    content = bytearray(path.read_bytes())
+    length = int.from_bytes(content[-8:-4], "little")  # of the table of contents, in which most can go wrong
+    begin, places = (len(content) - 8 - length, length) if in_contents else (0, len(content))
+    for at, byte in changes:
+        content[begin + at % places] = byte
+    path.write_bytes(content)
+
+    with suppress(Refused), reading.open_rows(path, path.name) as (_, chunks):  # anything else that is raised fails
+        deque(chunks)
 
 
 def test_parquet_needs_nothing_that_the_caller_imports(tmp_path):

@@ -144,5 +144,5 @@ def _numbered(table: parquet.Table, size: int) -> Iterator[Chunk]:
     line = 2
     for columns in table.batches:
         rows = len(columns[0])
-        yield Chunk(range(line, line + rows), columns=columns, size=size * rows / table.length)
+        yield Chunk(range(line, line + rows), columns=columns, size=size * rows / max(rows, table.length))
         line += rows

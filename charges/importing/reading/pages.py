@@ -9,7 +9,7 @@ number as in https://github.com/apache/parquet-format/blob/master/src/main/thrif
 from typing import IO, Any
 
 ROW_GROUPS = 4  # of FileMetaData
-COLUMNS = 1  # of RowGroup
+COLUMNS, ROWS = 1, 3  # of RowGroup
 COLUMN_METADATA = 3  # of ColumnChunk
 PACKED_COLUMN, DATA_START, DICTIONARY_START = 7, 9, 11  # of ColumnMetaData
 KIND, UNPACKED, PACKED = 1, 2, 3  # of PageHeader
@@ -30,9 +30,9 @@ def memory(source: IO[bytes]) -> int:
     source.seek(-END, 2)
     source.seek(-END - int.from_bytes(source.read(4), "little"), 2)
     try:
-        groups = [[chunk[COLUMN_METADATA] for chunk in group[COLUMNS]] for group in _struct(source)[ROW_GROUPS]]
-        return max((sum(_of_column(source, column) for column in group) for group in groups), default=0)
-    except (KeyError, TypeError, OverflowError) as error:
+        groups = [group[COLUMNS] for group in _struct(source)[ROW_GROUPS] if group[ROWS]]  # none has no page either
+        return max((sum(_of_column(source, chunk[COLUMN_METADATA]) for chunk in group) for group in groups), default=0)
+    except (LookupError, TypeError, AttributeError, OverflowError) as error:
         raise ValueError("no table of contents") from error
 
 
