@@ -23,6 +23,7 @@ class Usage:
     peak: float = 0  # MiB
     wall: float = 0  # seconds by the clock
     start: float = 0  # CPU seconds of the start alone, where it was measured apart
+    most: float = 0  # CPU seconds of the round that took most, where there were several
 
     def without(self, start: "Usage") -> "Usage":
         return Usage(self.cpu - start.cpu, self.peak, self.wall - start.wall)

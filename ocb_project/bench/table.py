@@ -18,7 +18,7 @@ HEADINGS = ("", "rows", "CPU s", "rows a CPU s", "peak MiB", "goal", "")
 
 def lines(figures: Iterable[Figure]) -> Iterator[str]:
     """A Markdown table that is aligned for a terminal too."""
-    widths = (42, 9, 8, 12, 8, 34, 6)
+    widths = (42, 9, 8, 12, 8, 44, 6)
     yield _line(HEADINGS, widths)
     yield _line([":---", "---:", "---:", "---:", "---:", ":---", ":---"], widths)
     for figure in figures:
