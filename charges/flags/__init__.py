@@ -9,7 +9,7 @@ from charges.flags.delivered import (
     PurchaseCosts,
 )
 from charges.flags.flag import Facts, Flag
-from charges.flags.loaded import ChangedAfterApproval, Divided, Late, UnusualChange
+from charges.flags.loaded import ChangedAfterApproval, Divided, Late, LikeDecided, UnusualChange
 from charges.flags.payer import (
     MISSING,
     PAYER_FLAGS,
@@ -24,7 +24,7 @@ from charges.flags.reviewer import Reviewer
 
 FLAGS: tuple[type[Flag], ...] = (
     MissingPI, MissingProject, MissingFund, FundFormat, FundUnlisted, FundExpired, PeriodMismatch, MatchesPattern,
-    ForeignCurrency, NoListPrice, PurchaseCosts, UnusualChange, ChangedAfterApproval, Divided, Late, Aging,
+    ForeignCurrency, NoListPrice, PurchaseCosts, UnusualChange, ChangedAfterApproval, LikeDecided, Divided, Late, Aging,
 )  # fmt: skip
 BY_RULES = tuple(flag.name for flag in (FundFormat, FundUnlisted, MatchesPattern, Aging, UnusualChange))
 LABELS = {flag.name: flag.label for flag in FLAGS}
@@ -40,6 +40,7 @@ __all__ = [
     "Divided",
     "Facts",
     "Late",
+    "LikeDecided",
     "Reviewer",
     "UnusualChange",
 ]

@@ -23,6 +23,18 @@ class ChangedAfterApproval(Flag):
     about = "A later delivery moved its amount after somebody had approved it."
 
 
+class LikeDecided(Flag):
+    name, label = "like_decided", "Like a decided charge"
+    about = "A charge that somebody decided about is delivered no more; this one says the same of resource, service, days and payer."
+
+    @classmethod
+    def of(cls, decision: str, reason: str) -> dict[str, str]:
+        told = f"{decision}: {reason}" if reason else decision
+        return cls.because(
+            f"But for other tags or columns it is like a charge that is delivered no more, and was {told}"
+        )
+
+
 class Divided(Flag):
     name, label = "divided", "Divided, unclear"
     about = "Other rows look like parts of it, and do not add up or name another resource."

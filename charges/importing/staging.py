@@ -213,10 +213,11 @@ class Staging:
         late_month = place.late_month
         assessment = self.assessor.assess(rows, month=place.month, currency=place.currency, late_month=late_month)
         place.added += len(rows)
-        if len(place.holding):
+        if place.was_delivered or len(place.holding):
             place.identities.extend(rows.identities)
             place.abouts.extend(assessment.abouts(rows))
             place.dues.extend(assessment.prices.due)
+            place.clear.extend(status == Status.CLEAR for status in assessment.statuses)
         place.flagged += assessment.held
         _count_deltas(rows, assessment, place)
         if place.watch and place.watch.usual:

@@ -131,7 +131,7 @@ def test_who_pays_by_decision_pays_for_the_row_written_anew(deliver, other_payer
     assert (charge.pi, charge.project, charge.funding_account) == tuple(other_payer.values())
 
 
-def test_a_row_that_is_another_replaces_nothing(deliver):
+def test_a_row_that_is_another_replaces_nothing_and_is_looked_at(deliver):
     deliver(focus_row(ResourceId="a", x_Job="6"), focus_row(ResourceId="b", x_Job="7"))
     exclude(Charge.objects.filter(resource_id="b"), reason="Our own experiment")
 
@@ -139,6 +139,16 @@ def test_a_row_that_is_another_replaces_nothing(deliver):
     gone = deliver(focus_row(ResourceId="c", x_Job="1"), focus_row(ResourceId="d", x_Job="2"))
 
     assert (delivery.added, delivery.changed, delivery.removed, delivery.unchanged) == (1, 0, 1, 1)
+    assert delivery.flagged == 1
+    [remark] = [sentence for sentence in delivery.warnings if "decided" in sentence]
+    assert remark == (
+        "1 charge that somebody decided about is in this delivery no more; what was decided holds when it comes again. "
+        "1 row is like it, and held."
+    )
+    assert Charge.objects.get(loaded_by=delivery.focus_import).flags == {
+        "like_decided": "But for other tags or columns it is like a charge that is delivered no more, and was excluded: "
+        "Our own experiment"
+    }
     assert (gone.added, gone.changed, gone.removed, gone.unchanged) == (2, 0, 2, 0)
     assert [status for *_, status in current()] == ["clear", "clear"]
 

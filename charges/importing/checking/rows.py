@@ -30,6 +30,7 @@ from charges.money import parse_amount, to_billionths
 from charges.pricing import Costs, amount_due
 
 LONGEST_ACCOUNT = 500  # characters: it is part of a key
+ROUNDED = re.compile(r"\s*\d([.,]\d+)?[eE]\+\d+\s*")  # as Excel shows a number of more than eleven digits
 CURRENCY = re.compile(r"[A-Z]{3}")
 
 
@@ -140,6 +141,7 @@ class RowReader:
         written = {name: chunk.columns[index] for name, index in self.costs}
         amounts = self._by_cost(written)
         try:
+            self._check_accounts(chunk)
             return self._read(chunk, written, amounts)
         except BadRow as bad:
             bad.amounts = counting(written, 0)
@@ -289,11 +291,18 @@ class RowReader:
         if chunk.widths != {width}:
             others = [at for at, cells in enumerate(chunk.rows) if len(cells) != width]
             raise BadRow("", "", f"The row has {len(chunk.row(others[0]))} cells, the header {width}.", others)
+
+    def _check_accounts(self, chunk: Chunk) -> None:
         at = self.header.positions.get("BillingAccountId")
-        if at is not None and max(map(len, chunk.columns[at].values)) > LONGEST_ACCOUNT:
-            longer = chunk.columns[at].places(lambda text: len(text) > LONGEST_ACCOUNT)
+        if at is None:
+            return
+        accounts = chunk.columns[at]
+        if longer := accounts.places(lambda text: len(text) > LONGEST_ACCOUNT):
             sentence = f"BillingAccountId is longer than {LONGEST_ACCOUNT} characters."
             raise BadRow("BillingAccountId", "", sentence, longer)
+        if rounded := accounts.places(lambda text: bool(ROUNDED.fullmatch(text))):
+            sentence = "BillingAccountId is a number of which a spreadsheet left a few digits: export the file anew."
+            raise BadRow("BillingAccountId", accounts[rounded[0]], sentence, rounded)
 
 
 def _failing(column: Coded[str], read: Mapping[str, Any]) -> list[int]:

@@ -50,6 +50,9 @@ class Ledger:
     def replaced(self, accounts: Collection[str]) -> list[str]:
         return []
 
+    def beside(self, accounts: Collection[str]) -> list[str]:
+        return []
+
     def left(self, accounts: Iterable[str]) -> Iterator[Old]:
         """A delivery says nothing of the rows that it does not contain."""
         return iter(())

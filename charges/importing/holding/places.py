@@ -12,7 +12,7 @@ from charges.importing.holding.appending import Ledger
 from charges.importing.holding.snapshot import Snapshot, held_of
 from charges.importing.holding.then import Reading, readings
 from charges.importing.judging.unusual import Watch
-from charges.models import Charge, ReviewSettings, Source
+from charges.models import Charge, FocusImport, ImportScope, ReviewSettings, Source
 from periods.errors import PeriodNotOpen, Refused
 from periods.models import BillingPeriod
 
@@ -51,6 +51,7 @@ class Place:
     is_closed: bool = False
     is_settled: bool = False
     watch: Watch | None = None  # of an open month
+    was_delivered: bool = False  # be it that nothing of it is held any more
     rows: int = 0
     undecided: int = 0  # bad rows of a closed place that are new to it
     unchanged: int = 0
@@ -68,6 +69,7 @@ class Place:
     identities: "array[int]" = field(default_factory=lambda: array("q"))
     abouts: "array[int]" = field(default_factory=lambda: array("q"))
     dues: "array[int]" = field(default_factory=lambda: array("q"))
+    clear: bytearray = field(default_factory=bytearray)  # whether it has no flag
 
     def replace_accounts(self) -> None:
         self.replaced = self.holding.replaced(self.accounts)
@@ -140,7 +142,9 @@ class Places(dict[str, Place]):
         if period is None or period.state == State.OPEN:
             _refuse_billed_twice(self.source, month)
             watch = Watch(self.source, month, _currency(period), self.settings)
-            return Place(month, period, _currency(period), self._holding(period), watch=watch)
+            place = Place(month, period, _currency(period), self._holding(period), watch=watch)
+            place.was_delivered = isinstance(place.holding, Snapshot) and self._was_delivered(period)
+            return place
         target = self._target(self.late_to, month) if self.late_to else period
         place = Place(month, target, _currency(target), self._holding(period), late_month=month)
         place.is_closed, place.then = not self.late_to, readings(self.source, month)
@@ -150,6 +154,10 @@ class Places(dict[str, Place]):
         if self.source.delivery == Source.Delivery.APPEND:
             return self.ledger
         return Snapshot(held_of(self.source, period) if self.source.pk and period else None)
+
+    def _was_delivered(self, period: BillingPeriod | None) -> bool:
+        loaded = FocusImport.objects.loaded().filter(source=self.source.pk)
+        return ImportScope.objects.filter(period=period, late_month="", focus_import__in=loaded.values("pk")).exists()
 
     def _period(self, month: str) -> BillingPeriod | None:
         period = BillingPeriod.objects.filter(month=month).first()

@@ -130,6 +130,10 @@ class Snapshot:
             return [""]
         return [*self.accounts] if {*accounts} == {""} and "" not in self.accounts else []
 
+    def beside(self, accounts: Collection[str]) -> list[str]:
+        """All accounts that are held, where a delivery names none of them."""
+        return [] if self.accounts.keys() & {*accounts} else [*self.accounts]
+
     def left(self, accounts: Iterable[str]) -> Iterator[Old]:
         """What the delivery speaks for and does not contain: changed or vanished."""
         covered = {self.accounts[account] for account in accounts if account in self.accounts}

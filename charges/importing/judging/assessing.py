@@ -110,7 +110,7 @@ class Assessment:
         return Counter(payer.unusable_end for payer in self.payers if payer.unusable_end)
 
     def abouts(self, rows: Rows) -> list[int]:
-        """A second identity, by what charges store: see `comparing.told_by_columns`."""
+        """A second identity, by what charges store: see `loading.pairing`."""
         texts = [rows.text(field) for field in ABOUT]
         told = self.payers.map(attrgetter("told"))
         return list(map(hash, zip(*texts, rows.currencies, rows.starts, rows.ends, told, strict=True)))

@@ -1,32 +1,28 @@
 """What a delivery changes against what the months hold: computed once, for the preview, the thresholds and the load."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from functools import cached_property
-from itertools import count
+from operator import attrgetter
 from typing import Any
 
-from django.db.models import Case, QuerySet, Sum, Value, When
+from django.db.models import Case, Sum, Value, When
 
-from charges.flags import UnusualChange
-from charges.importing.checking.memo import Memo
+from charges.flags import LikeDecided, UnusualChange
 from charges.importing.checking.totals import short
 from charges.importing.holding.places import Place, ProjectDelta
-from charges.importing.holding.snapshot import Old, held_of, pair
-from charges.importing.judging.assessing import ABOUT
+from charges.importing.holding.snapshot import Old, held_of
 from charges.importing.judging.unusual import Flags, New
+from charges.importing.loading.pairing import heirs, in_batches
 from charges.importing.staging import Staging
-from charges.importing.writing import instant
 from charges.models import Charge
 from charges.money import ZERO, from_billionths, to_billionths
 from periods.blockers import counted
 from periods.models import BillingPeriod
 
-BATCH = 5000
 NAMED = 3
-Link = tuple[int, int]  # a new row by its place among those of its month, and the key of the charge it replaces
 
 
 class Comparison:
@@ -39,8 +35,7 @@ class Comparison:
         self.new = sum(place.added for place in self.places)
         self.vanished = sum(len(self.left[place.month]) for place in self.places)
         self.unchanged = staging.unchanged
-        self.matched = 0  # rows of files that write all anew
-        self.links = {place.month: self._links(place) for place in self.places}
+        self.heirs = {place.month: heirs(staging.source, place, self.left[place.month]) for place in self.places}
 
     @cached_property
     def unusual(self) -> dict[str, Flags]:
@@ -54,11 +49,17 @@ class Comparison:
     @property
     def flags(self) -> Counter[str]:
         """Of the rows that are new or changed, how many have each flag."""
-        return self.staging.flags + Counter({UnusualChange.name: sum(new.rows for new in self._dear)})
+        dear = sum(new.rows for new in self._dear)
+        return self.staging.flags + Counter({UnusualChange.name: dear, LikeDecided.name: self._alike})
 
     @property
     def flagged(self) -> int:
-        return self.staging.flagged + sum(new.clear for new in self._dear)
+        alike = sum(place.clear[at] for place in self.places for at, _ in self.heirs[place.month].alike)
+        return self.staging.flagged + sum(new.clear for new in self._dear) + alike
+
+    @property
+    def _alike(self) -> int:
+        return sum(len(found.alike) for found in self.heirs.values())
 
     @property
     def _dear(self) -> list[New]:
@@ -67,16 +68,7 @@ class Comparison:
     @property
     def changed(self) -> int:
         """Rows that replace another."""
-        return sum(map(len, self.links.values()))
-
-    def _links(self, place: Place) -> list[Link]:
-        left = self.left[place.month]
-        links = list(pair(left, zip(place.identities, place.dues, count())))
-        if links or not left or place.unchanged or place.late_month:
-            return links
-        links = list(pair(told_by_columns(left), zip(place.abouts, place.dues, count())))
-        self.matched += len(links)  # not one row is told as before: it is the file that changed
-        return links
+        return sum(len(found.links) for found in self.heirs.values())
 
     @property
     def added(self) -> int:
@@ -88,17 +80,46 @@ class Comparison:
 
     @property
     def remarks(self) -> list[str]:
-        sentence = (
-            "Not one row is named as in the last delivery: the file writes other columns, or names in another form. "
-            f"By resource, service, charge period and payer, {self.matched:,} rows replace earlier ones, and what "
-            "was decided about those holds."
-        )
-        return [sentence] if self.matched else []
+        """About rows that stay beside these, and about what people decided."""
+        anew, gone = (sum(map(attrgetter(name), self.heirs.values())) for name in ("anew", "gone"))
+        told = [*self._other_accounts]
+        if anew:
+            told.append(
+                "Not one row is named as in the last delivery: the file writes other columns, or names in another form. "
+                f"By resource, service, charge period and payer, {anew:,} rows replace earlier ones, and what "
+                "was decided about those holds."
+            )
+        if gone:
+            told.append(_told_of_gone(gone, self._alike))
+        return told
+
+    @property
+    def _other_accounts(self) -> Iterator[str]:
+        """A delivery of other accounts only is one of several, or names the same account in another way."""
+        for place in self.places:
+            if (held := place.holding.beside(place.accounts)) and not place.late_month:
+                yield (
+                    f"{place.month} also holds rows {_of_accounts(held)}, which this delivery does not name: they stay. "
+                    "If it is the same account in other words, reverse this import and mend the file."
+                )
 
     @property
     def doubt(self) -> str:
         """Why it is loaded by force only; empty where nothing is."""
-        return " ".join(filter(None, [*self.replaced_accounts, self.fall]))
+        return " ".join(filter(None, [*self.replaced_accounts, *self._unreadable, self.fall]))
+
+    @property
+    def _unreadable(self) -> Iterator[str]:
+        """Sentences about months of which no row of an account can be used, while rows of it are there."""
+        for place in self.places:
+            accounts = [
+                account for account, rows in place.accounts.items() if not rows and account not in place.replaced
+            ]
+            if rows := sum(1 for _ in place.holding.left(accounts)):
+                yield (
+                    f"{place.month} holds {counted(rows, 'row', 'rows')} {_of_accounts(accounts)}, and of those that this "
+                    "delivery has instead none can be used."
+                )
 
     @cached_property
     def replaced_accounts(self) -> list[str]:
@@ -106,11 +127,10 @@ class Comparison:
         found = []
         for place in self.places:
             if rows := sum(1 for _ in place.holding.left(place.replaced)):
-                held, given = "without a billing account", "names accounts"
-                if place.replaced != [""]:
-                    held, given = f"of the billing accounts {_listed(place.replaced)}", "names no account"
+                given = "names accounts" if place.replaced == [""] else "names no account"
                 found.append(
-                    f"{place.month} holds {counted(rows, 'row', 'rows')} of {self.staging.source} {held}, and this "
+                    f"{place.month} holds {counted(rows, 'row', 'rows')} of {self.staging.source} "
+                    f"{_of_accounts(place.replaced)}, and this "
                     f"delivery {given}: its rows take the place of those. If both count, one needs a source of its own."
                 )
         return found
@@ -194,34 +214,23 @@ class Comparison:
         return totals
 
 
-def _listed(names: Sequence[str]) -> str:
-    return f"{', '.join(names[:NAMED])}{', …' if names[NAMED:] else ''}"
+def _told_of_gone(gone: int, alike: int) -> str:
+    charges = counted(gone, "charge that somebody decided about is", "charges that people decided about are")
+    it, them = ("it comes", "it") if gone == 1 else ("they come", "them")
+    rows = f" {counted(alike, 'row is', 'rows are')} like {them}, and held." if alike else ""
+    return f"{charges} in this delivery no more; what was decided holds when {it} again.{rows}"
+
+
+def _of_accounts(names: Sequence[str]) -> str:
+    named = [name for name in names if name]
+    if not named:
+        return "without a billing account"
+    return f"of the billing accounts {', '.join(named[:NAMED])}{', …' if named[NAMED:] else ''}"
 
 
 def currency(place: Place) -> Case:
     """Once converted, a charge's amounts are in the month's currency."""
     return Case(When(exchange_rate=None, then="billing_currency"), default=Value(place.currency))
-
-
-def in_batches(pks: Iterable[int]) -> Iterator[QuerySet[Charge]]:
-    batch: list[int] = []
-    for pk in pks:
-        batch.append(pk)
-        if len(batch) == BATCH:
-            yield Charge.objects.filter(pk__in=batch)
-            batch = []
-    if batch:
-        yield Charge.objects.filter(pk__in=batch)
-
-
-def told_by_columns(left: list[Old]) -> Iterator[Old]:
-    """Charges by a second identity, of what they store: as `Assessment.abouts` tells new rows."""
-    fields = (*ABOUT, "billing_currency", "charge_period_start", "charge_period_end", "payer_digest")
-    of_instant = Memo(instant)
-    for charges in in_batches(old.pk for old in left):
-        for pk, due, *about in charges.order_by("pk").values_list("pk", "due_amount", *fields):
-            *texts, start, end, payer = about
-            yield Old(pk, hash((*texts, of_instant[start], of_instant[end], payer)), to_billionths(due))
 
 
 def _by_currency(deltas: dict[tuple[str, str], ProjectDelta]) -> dict[str, ProjectDelta]:

@@ -1,7 +1,7 @@
 """Makes a staged delivery current: one short transaction that supersedes, carries decisions over, and checks."""
 
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from functools import reduce
 from operator import or_
 from pathlib import Path
@@ -17,8 +17,9 @@ from charges.importing.holding.places import Place
 from charges.importing.holding.snapshot import by_month, in_effect, loaded_of
 from charges.importing.judging.unusual import hold
 from charges.importing.loading import late
-from charges.importing.loading.comparing import BATCH, Comparison, Link
-from charges.importing.loading.superseding import announce, supersede, take_place
+from charges.importing.loading.comparing import Comparison
+from charges.importing.loading.pairing import BATCH, Heirs
+from charges.importing.loading.superseding import announce, ask_again, supersede, take_place
 from charges.importing.recognising import refuse_other_source, refuse_same_rows
 from charges.importing.staging import Staging
 from charges.importing.writing import link
@@ -65,7 +66,7 @@ def load(staging: Staging, *, before: set[int], by: Any, force: bool) -> FocusIm
     for place in comparison.places:
         if staging.focus_import and place.period and (flags := comparison.unusual.get(place.month)):
             hold(staging.focus_import, place.period, flags)
-    pairs = {place.month: _linked(staging, place, comparison.links[place.month]) for place in comparison.places}
+    pairs = {place.month: _linked(staging, place, comparison.heirs[place.month]) for place in comparison.places}
     for place in _open(comparison):
         if staging.focus_import and place.period:
             announce(staging.focus_import, place.period, comparison.left[place.month])
@@ -77,14 +78,16 @@ def _open(comparison: Comparison) -> list[Place]:
     return [place for place in comparison.places if not place.late_month]
 
 
-def _linked(staging: Staging, place: Place, links: Sequence[Link]) -> dict[int, int]:
+def _linked(staging: Staging, place: Place, heirs: Heirs) -> dict[int, int]:
     """Staged rows by key, with the key of the charge that each replaces or rebills, to which it now refers."""
-    if not links:
+    links = [*heirs.links, *heirs.returned]
+    if not links and not heirs.alike:
         return {}
     kind, field = (Charge.Kind.LATE, "origin") if place.late_month else (Charge.Kind.DELIVERED, "replaces")
     staged = by_month(Charge.objects.filter(loaded_by=staging.focus_import, late_month=place.late_month, kind=kind))
     new = staged.filter(of_period=place.period and place.period.pk)
     keys = array("q", new.order_by("pk").values_list("pk", flat=True).iterator())  # rows are written in their order
+    ask_again({keys[at]: old for at, old in heirs.alike})
     pairs = [(keys[at], old) for at, old in links]
     for start in range(0, len(pairs), BATCH):
         with transaction.atomic():
@@ -114,7 +117,8 @@ def _make_current(
         if place.late_month:
             late.reverse(focus_import, place, comparison.left[place.month], pairs[place.month])
         elif pairs[place.month]:
-            take_place(focus_import, pairs[place.month])
+            returned = {old for _, old in comparison.heirs[place.month].returned}
+            take_place(focus_import, pairs[place.month], returned)
     _save_counts(comparison)
     _replace_issues(staging, comparison.places)
     _check_totals(staging, comparison.places)

@@ -17,8 +17,8 @@ from charges.dividing import READ_WITH, SET_ASIDE, divide_decided
 from charges.flags import Late
 from charges.importing.holding.places import Place
 from charges.importing.holding.snapshot import Old
-from charges.importing.loading.comparing import in_batches
-from charges.importing.loading.superseding import DECIDED, PAYER, by_key, carry_payer, decided
+from charges.importing.loading.pairing import decided, in_batches
+from charges.importing.loading.superseding import DECIDED, PAYER, by_key, carry_payer
 from charges.models import Charge, FocusImport
 from charges.rewriting import rewrite
 from periods.models import BillingPeriod

@@ -1,6 +1,6 @@
 """Rows of a snapshot take the place of those that are no more as they were; what people decided goes with them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from django.db import transaction
@@ -10,13 +10,13 @@ from charges.attribution.funding import ProjectFunds
 from charges.attribution.undoing import remember
 from charges.converting import convert, revert
 from charges.dividing import divide_decided
-from charges.flags import PAYER_FLAGS, ChangedAfterApproval
+from charges.flags import PAYER_FLAGS, ChangedAfterApproval, LikeDecided
 from charges.importing.checking.totals import short
 from charges.importing.holding.snapshot import Old, by_month
-from charges.importing.loading.comparing import BATCH, in_batches
+from charges.importing.loading.pairing import BATCH, decided, in_batches
 from charges.models import Charge, FocusImport, Source
 from charges.models.charge import SUPERSEDED
-from charges.review import BILLED_ELSEWHERE, UNDECIDED, settle_payer_flags
+from charges.review import BILLED_ELSEWHERE, settle_payer_flags
 from charges.rewriting import rewrite
 from charges.sharing import is_shareable
 from periods.models import BillingPeriod
@@ -60,10 +60,13 @@ def release(focus_import: FocusImport) -> None:
         announced.filter(pk__in=pks).update(superseded_by=None)
 
 
-def take_place(focus_import: FocusImport, pairs: Mapping[int, int]) -> None:
-    """Let decisions go to new rows; `pairs` are key → key of the one that it replaces."""
-    with_decision = decided(Charge.objects.filter(superseded_by=focus_import)).order_by()
-    keys = set(with_decision.values_list("pk", flat=True))
+def take_place(focus_import: FocusImport, pairs: Mapping[int, int], returned: Collection[int]) -> None:
+    """Let decisions go to new rows; `pairs` are key → key of the one that it replaces.
+
+    Those of them that are `returned` were superseded by an earlier delivery.
+    """
+    gone = Q(superseded_by=focus_import) | Q(pk__in=returned) | Q(kind=Charge.Kind.PART, origin__in=returned)
+    keys = set(decided(Charge.objects.filter(gone)).order_by().values_list("pk", flat=True))
     for replaced in (pairs, _parts_in_place_of(focus_import, pairs)):
         carry_decisions({new: old for new, old in replaced.items() if old in keys}, focus_import.source)
 
@@ -111,11 +114,25 @@ def carry_decisions(pairs: Mapping[int, int], source: Source) -> None:
         divide_decided(changed)
 
 
-def decided(charges: QuerySet[Charge]) -> QuerySet[Charge]:
-    """Those that somebody decided about."""
-    undecided = [*UNDECIDED, *BILLED_ELSEWHERE]
-    by_reviewer = Q(fund_step=Charge.FundStep.DECISION) | Q(decided_at__isnull=False)
-    return charges.filter(~Q(review_status__in=undecided) | by_reviewer)
+def ask_again(alike: Mapping[int, int]) -> None:
+    """Hold staged rows that are like a charge that people decided about; `alike` are key → key of that one."""
+    by_old = {old: new for new, old in alike.items()}
+    for charges in in_batches(by_old):
+        new_ones = by_key(by_old[pk] for pk in charges.values_list("pk", flat=True))
+        asked = []
+        for old in charges:
+            new = new_ones[by_old[old.pk]]
+            if new.review_status in (Status.CLEAR, Status.HELD):
+                new.flags |= LikeDecided.of(_decision(old), old.decision_reason)
+                new.review_status = Status.HELD
+                asked.append(new)
+        with transaction.atomic():
+            rewrite(asked, ("flags", "review_status"))
+
+
+def _decision(charge: Charge) -> str:
+    is_moved = charge.review_status in (Status.CLEAR, Status.HELD)
+    return "re-attributed" if is_moved else charge.get_review_status_display().lower()
 
 
 def carry_payer(old: Charge, new: Charge) -> None:

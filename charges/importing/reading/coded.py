@@ -70,7 +70,7 @@ class Coded(Sequence[V], Generic[V]):
     def places(self, is_meant: Callable[[V], bool]) -> list[int]:
         """The rows whose value is meant; each value is asked about once."""
         meant = {code for code, value in enumerate(self.values) if is_meant(value)}
-        return [at for at, code in enumerate(self.codes) if code in meant]
+        return [at for at, code in enumerate(self.codes) if code in meant] if meant else []
 
     def count(self, value: object) -> int:
         return self.tally()[value] if value in self.values else 0  # type: ignore[index]
