@@ -28,6 +28,15 @@ def test_what_a_disk_puts_aside_is_left_alone(tmp_path: Path) -> None:
     assert find_files([tmp_path]) == Found([tmp_path / "january" / "a.csv"], [])
 
 
+def test_what_is_no_billing_file_by_its_name_is_told(tmp_path: Path) -> None:
+    for name in ("a.csv", "b.tsv", "bill.xlsx"):
+        (tmp_path / name).write_text("BilledCost\n")
+    assert find_files([tmp_path]) == Found(
+        [tmp_path / "a.csv"],
+        [f"{tmp_path.name}/b.tsv, {tmp_path.name}/bill.xlsx: no billing file by its name, left out."],
+    )
+
+
 @pytest.mark.parametrize("twin", ["jan.csv.gz", "jan.parquet", "JAN.CSV.ZST", "jan.zip"])
 def test_a_file_in_two_forms_would_be_billed_twice(tmp_path: Path, twin: str) -> None:
     for name in ("jan.csv", twin):

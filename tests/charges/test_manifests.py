@@ -72,6 +72,26 @@ def test_a_delivery_that_lacks_a_listed_file_is_refused(aws):
     )
 
 
+@pytest.mark.parametrize("part", ["data", f"data/{MONTH}", f"data/{MONTH}/*1.csv.gz", "data/*/*.gz"])
+def test_who_gives_the_data_alone_gets_no_half_of_it(aws, part):
+    missing = aws / BOTH[1]
+    found = names(find_files([aws / part]), aws) if "1.csv" not in part else None
+    missing.unlink()
+
+    assert found in (None, BOTH)
+    assert refusal_of(aws / part) == (
+        "The delivery is not whole: export-Manifest.json lists 2 files, and of these are missing or cut short: "
+        "export-00002.csv.gz."
+    )
+
+
+def test_a_pattern_that_meets_some_of_the_listed_files_is_refused(aws):
+    assert refusal_of(aws / "data" / MONTH / "*1.csv.gz") == (
+        f"export-Manifest.json lists 2 files, and {MONTH}/export-00002.csv.gz would be left out: "
+        f"give all, or the folder {aws}."
+    )
+
+
 def test_the_file_of_another_month_does_not_stand_in(aws):
     (aws / BOTH[1]).unlink()
     write(aws / "data" / "BILLING_PERIOD=2024-12" / "export-00002.csv.gz", "old")

@@ -40,6 +40,7 @@ def find_files(given: Sequence[str | Path]) -> Found:
         remarks += found.remarks
         rows |= found.rows
     twins.refuse_two_forms({file: file.name for file in files.values()})
+    _require_all_listed([*files.values()], [Path(item).absolute() for item in given if not Path(item).is_file()])
     return Found(list(files.values()), remarks, rows)
 
 
@@ -79,7 +80,24 @@ def _by_manifest(manifest: Path) -> Found:
     return Found(sorted(chosen[0].files), [], chosen[0].rows)
 
 
-def _listed(lists: list[Path], everything: Iterable[Path]) -> Found:
+def _require_all_listed(files: Sequence[Path], searched: Sequence[Path]) -> None:
+    """AWS keeps its lists beside the data: who gives a folder of the data, or a pattern, gets no half of a month."""
+    exports = {folder.parent for file in files for folder in file.parents if folder.name == "data"}
+    for export in sorted(exports):
+        are_meant = any(export in item.parents for item in searched)
+        if not are_meant or not (export / "metadata").is_dir():
+            continue
+        lists = [file for file in _under(export / "metadata") if manifests.is_manifest(file)]
+        for manifest in manifests.read(lists, _billing(_under(export / "data"))):
+            if set(manifest.files).isdisjoint(files):
+                continue
+            manifest.require_whole()
+            if absent := [file for file in manifest.files if file not in files]:
+                listed = f"{manifest.path.name} lists {len(manifest.files)} files"
+                raise Refused(f"{listed}, and {_names(absent)} would be left out: give all, or the folder {export}.")
+
+
+def _listed(lists: list[Path], everything: Sequence[Path]) -> Found:
     """What the newest manifests list, and what lies where no manifest speaks."""
     billing = _billing(everything)
     known = manifests.read(lists, billing)
@@ -96,6 +114,8 @@ def _listed(lists: list[Path], everything: Iterable[Path]) -> Found:
     ]
     if unlisted:
         remarks.append(f"No manifest lists {_names(unlisted)}: left out.")
+    if others := sorted({*everything}.difference(billing, lists)):
+        remarks.append(f"{_names(others)}: no billing file by its name, left out.")
     twins.refuse_runs(sorted(elsewhere))
     rows = ChainMap(*(manifest.rows for manifest in chosen))
     return Found(sorted(wanted | elsewhere), remarks, dict(rows))
