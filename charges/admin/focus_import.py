@@ -267,7 +267,15 @@ class FocusImportAdmin(ConfirmedOnce, ImportMixin, TransitionAdmin, ReadOnlyAdmi
             return "—"
         agree = all(not sum(sign * Decimal(total.get(name, 0)) for name, sign in SIGNS.items()) for total in totals)
         seldom = "".join(f" {'+' if SIGNS[part] > 0 else '−'} {part}" for part in seldom_parts(focus_import.totals))
-        return f"File = loaded + quarantined{seldom}, in every column." if agree else "The totals do not add up."
+        if not agree:
+            return "The totals do not add up."
+        uncounted = focus_import.issues.filter(counted={}).count()
+        rows = counted(
+            uncounted, "row with an amount that cannot be read is", "rows with an amount that cannot be read are"
+        )
+        return (
+            f"File = loaded + quarantined{seldom}, in every column.{f' {rows} in none of them.' if uncounted else ''}"
+        )
 
     @display(description="Differences")
     def late_differences(self, focus_import: FocusImport) -> str:

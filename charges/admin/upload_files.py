@@ -2,6 +2,7 @@
 
 import hashlib
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,6 +25,7 @@ from charges.admin.upload import ACCEPTED, FileFields, LoadFields, tell_outcome
 from charges.admin.upload_storage import TOKEN, keep_upload, purge, uploads
 from charges.importing import Delivery, import_files
 from charges.importing.guessing import Guess, guess
+from charges.importing.reading.manifests import in_archive, is_manifest, require_bearable
 from charges.models import Source
 from periods.errors import Refused
 
@@ -124,24 +126,27 @@ class FilesView:
         if not TOKEN.fullmatch(token) or token not in request.session.get(SESSION, []):
             raise Http404
         files = _uploaded(token, request.POST or None)
+        incomplete = list(_incomplete(token, files))
         if not files:
-            messages.info(request, "The files are loaded, or older than a day: there is nothing left to do.")
+            done = "The files are loaded, or older than a day: there is nothing left to do."
+            messages.info(request, " ".join(incomplete) or done)
             return redirect("admin:charges_focusimport_changelist")
         asked = LoadFields(request.POST or None)
         previews: list[Previewed] = []
         may_load = False
         if request.method == "POST" and all(file.form.is_valid() for file in files) and asked.is_valid():
             options = {**asked.cleaned_data, "by": request.user}
-            if "load" in request.POST and request.session.get(PREVIEWED) == _answers(token, files, asked):
-                self._load(request, files, options)
+            may_load = not incomplete and "load" in request.POST
+            if may_load and request.session.get(PREVIEWED) == _answers(token, files, asked):
+                self._load(request, token, files, options)
                 is_done = not _uploaded(token, None)
                 return redirect("admin:charges_focusimport_changelist") if is_done else redirect(request.path)
             previews = [_run(group, dry_run=True, **options) for group in _groups(files)]
-            overlaps = _overlaps(previews)
-            for sentence in overlaps:
-                messages.error(request, sentence)
-            request.session[PREVIEWED] = "" if overlaps else _answers(token, files, asked)
-            may_load = not overlaps and any(preview.is_loadable for preview in previews)
+            incomplete += _overlaps(previews)
+            request.session[PREVIEWED] = "" if incomplete else _answers(token, files, asked)
+            may_load = not incomplete and any(preview.is_loadable for preview in previews)
+        for sentence in incomplete:
+            messages.error(request, sentence)
         context = {
             "files": files,
             "asked": asked,
@@ -152,8 +157,10 @@ class FilesView:
         }
         return self._page(request, "described.html", title="Whose files are these?", **context)
 
-    def _load(self, request: HttpRequest, files: list[Uploaded], options: dict[str, Any]) -> None:
+    def _load(self, request: HttpRequest, token: str, files: list[Uploaded], options: dict[str, Any]) -> None:
         """Each delivery by itself: one that is refused keeps no other from being loaded."""
+        for manifest in _manifests(token):  # what it lists was here, and is less from now on
+            shutil.rmtree(manifest.parent, ignore_errors=True)
         for file in files:
             if not file.form.cleaned_data["is_wanted"]:
                 shutil.rmtree(file.path.parent, ignore_errors=True)
@@ -176,10 +183,27 @@ class FilesView:
         return TemplateResponse(request, f"admin/charges/focusimport/{template}", context)
 
 
+def _manifests(token: str) -> list[Path]:
+    return [file for file in (uploads() / token).glob("*/*") if is_manifest(file)]
+
+
+def _incomplete(token: str, files: list[Uploaded]) -> Iterator[str]:
+    """Why what a provider's manifest lists is not what was uploaded with it."""
+    sizes = {file.path.name: file.path.stat().st_size for file in files}
+    for file in _manifests(token):
+        try:
+            require_bearable(file.name, file.stat().st_size)
+            if manifest := in_archive(file.name, file.read_bytes(), sizes):
+                manifest.require_whole()
+        except Refused as refusal:
+            yield str(refusal)
+
+
 def _uploaded(token: str, data: Any) -> list[Uploaded]:
+    """Without manifests."""
     found = []
     for folder in sorted((uploads() / token).glob("*")):
-        for file in folder.iterdir():
+        for file in (file for file in folder.iterdir() if not is_manifest(file)):
             guessed = guess(file, file.name)
             initial = {"source_name": guessed.source, "is_wanted": not guessed.problem}
             found.append(Uploaded(file, FileForm(data, prefix=folder.name, initial=initial), guessed))

@@ -85,6 +85,12 @@ class Header:
         return PREVIEW if newest == "1.0" and older else newest
 
     @cached_property
+    def passed_over(self) -> dict[str, str]:
+        """Columns under an older name that are there under their own too: that name → the column."""
+        aliases = {name: ALIASES[normalise(name)].name for name in self.names if normalise(name) in ALIASES}
+        return {name: column for name, column in aliases.items() if self.names[self.positions[column]] != name}
+
+    @cached_property
     def missing(self) -> list[str]:
         """Mandatory columns of the file's version that are absent: worth a warning, no reason to refuse."""
         return [column.name for column in self._mandatory if column.name not in self.positions]

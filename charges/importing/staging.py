@@ -129,6 +129,7 @@ class Staging:
                     self.write()
                 self.meter.add(chunk)
             self.remarks.look_back(reader)
+            self.rows -= reader.blank
         self.write()
         if self.expected.get(path, self.rows - before) != self.rows - before:
             raise Refused(

@@ -83,7 +83,7 @@ def test_a_row_of_lines_without_end_is_refused(tmp_path, monkeypatch):
 def test_of_cells_without_a_column_some_are_kept(tmp_path):
     path = write_focus(tmp_path / "a.csv", focus_row())
     header = path.read_text().splitlines()[0].count(",") + 1
-    path.write_text(path.read_text() + "," * 5000 + "\n")
+    path.write_text(path.read_text() + "x" + "," * 5000 + "\n")
 
     [issue] = load(path).issues
 
@@ -211,12 +211,50 @@ def test_an_end_date_that_is_none_is_told(tmp_path):
     ]
 
 
+def test_rows_without_a_word_are_no_rows(tmp_path):
+    path = write_focus(tmp_path / "a.csv", focus_row())
+    width = path.read_text().splitlines()[0].count(",")
+    path.write_text(path.read_text() + "\n" + "," * width + "\n" + " ," * width + "\n,,\n")
+
+    delivery = load(path)
+
+    assert (delivery.rows, delivery.loaded, delivery.quarantined) == (1, 1, 0)
+    assert remarks(delivery, "any cell") == ["3 rows say nothing in any cell: left out."]
+
+
+def test_a_month_that_is_another_in_utc_is_told(tmp_path):
+    east = focus_row(BillingPeriodStart="2025-02-01T00:00:00+02:00")
+    delivery = load(write_focus(tmp_path / "a.csv", east, focus_row(BillingPeriodStart="2025-01-01T06:00:00+06:00")))
+
+    assert delivery.periods == ["2025-01"]
+    [remark] = remarks(delivery, "in UTC")
+    assert remark == (
+        "BillingPeriodStart “2025-02-01T00:00:00+02:00” is in another month in UTC, in which FOCUS tells months: "
+        "1 row belongs there. If that is wrong, load the file with its month given (--period)."
+    )
+
+
+def test_a_column_that_is_there_under_an_older_name_too_is_told(tmp_path):
+    delivery = load(write_focus(tmp_path / "a.csv", focus_row(EffectiveCost="3", AmortizedCost="4")))
+
+    assert delivery.totals["USD"]["EffectiveCost"]["file"] == "3"
+    assert remarks(delivery, "older name") == [
+        "AmortizedCost is an older name of EffectiveCost, which the file has too: passed over."
+    ]
+
+
+def test_a_currency_that_is_none_is_told_as_it_is_written(tmp_path):
+    [issue] = load(write_focus(tmp_path / "a.csv", focus_row(), focus_row(BillingCurrency="Dollar"))).issues
+
+    assert (issue.column, issue.raw_value) == ("BillingCurrency", "Dollar")
+
+
 def test_empty_cells_beside_bad_rows_are_counted_once(tmp_path):
     rows = [focus_row(BillingCurrency="" if n == 0 else "USD", ResourceId=str(n)) for n in range(8)]
     bad = focus_row(BillingCurrency="USD", EffectiveCost="x")
 
-    assert remarks(load(write_focus(tmp_path / "a.csv", *rows, bad)), "is empty") == [
-        "BillingCurrency is empty, where FOCUS 1.0 wants a value (1 rows)."
+    assert remarks(load(write_focus(tmp_path / "a.csv", *rows, bad)), "no value") == [
+        "BillingCurrency has no value, where FOCUS 1.0 wants one (1 row)."
     ]
 
 

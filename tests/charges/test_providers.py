@@ -107,7 +107,7 @@ def test_google_leaves_out_what_others_call_mandatory(deliver):
     delivery = deliver(row)
 
     assert (delivery.loaded, delivery.flagged) == (1, 0)
-    assert "BillingPeriodEnd, ChargePeriodEnd, ServiceName is empty, where FOCUS 1.0 wants a value (1 rows)." in (
+    assert "BillingPeriodEnd, ChargePeriodEnd, ServiceName has no value, where FOCUS 1.0 wants one (1 row)." in (
         delivery.warnings
     )
 
@@ -146,7 +146,7 @@ def test_a_home_made_file_needs_twelve_columns_and_no_currency(deliver):
     charge = Charge.objects.billable().get()
     assert (charge.list_amount, charge.due_amount, charge.billing_currency) == (Decimal(2400), Decimal(0), "USD")
     assert delivery.warnings[-1] == (
-        "The billing period ends on the last day of its month (1 rows): FOCUS ends it on the first of the next. "
+        "The billing period ends on the last day of its month (1 row): FOCUS ends it on the first of the next. "
         "If this source names last days, say so in its settings."
     )
 

@@ -298,6 +298,18 @@ def test_a_month_closed_meanwhile_takes_no_late_differences(browser: Client, tmp
     assert sentences(confirm(browser, preview)) == ["February 2025 is closed: late differences need an open month."]
 
 
+def test_the_page_of_an_import_says_which_rows_are_in_no_total(browser: Client, tmp_path: Path) -> None:
+    unreadable, undated = focus_row(BilledCost="x"), focus_row(ChargePeriodStart="x")
+    confirm(browser, upload(browser, write_focus(tmp_path / "a.csv", focus_row(), unreadable, undated)))
+
+    page = browser.get(f"/admin/charges/focusimport/{FocusImport.objects.get().pk}/change/").content.decode()
+
+    assert (
+        "File = loaded + quarantined, in every column. 1 row with an amount that cannot be read is in none of them."
+        in page
+    )
+
+
 def test_the_page_of_a_kept_file_says_what_the_file_says(browser: Client, tmp_path: Path) -> None:
     make_source("aws", late_policy="keep")
     import_files([write_focus(tmp_path / "a.csv", focus_row())], source_name="aws")

@@ -1,5 +1,6 @@
 """Several files at once in the admin: guessed, shown, and loaded one delivery after another."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -134,6 +135,25 @@ def test_files_of_one_source_are_one_delivery(browser, two):
     load(browser, place, answers(page, **{"001-source_name": "aws"}))
 
     assert FocusImport.objects.get().files.count() == 2
+
+
+@pytest.mark.parametrize("sent", [(0, 1), (0,)])
+def test_files_with_their_manifest_are_loaded_whole_or_not_at_all(browser, tmp_path, sent):
+    rows = [focus_row(ResourceId=f"i-{number}", ProviderName="AWS") for number in (1, 2)]
+    files = [write_focus(tmp_path / f"export-{number}.csv.gz", row) for number, row in enumerate(rows, 1)]
+    manifest = tmp_path / "export-Manifest.json"
+    manifest.write_text(
+        json.dumps({"dataFiles": [f"s3://bucket/exports/data/BILLING_PERIOD=2025-01/{file.name}" for file in files]})
+    )
+
+    place = upload(browser, manifest, *(files[at] for at in sent)).url
+    page = browser.get(place)
+    load(browser, place, answers(page, **{f"{number:03d}-source_name": "aws" for number in (1, 2)}))
+
+    assert [file.path.name for file in page.context["files"]] == [files[at].name for at in sent]
+    lacking = "export-Manifest.json lists 2 files, and of these are missing or cut short: export-2.csv.gz."
+    assert sentences(page) == [f"The delivery is not whole: {lacking}"] * (2 - len(sent))
+    assert Charge.objects.count() == (2 if len(sent) == len(files) else 0)
 
 
 def test_a_refused_file_keeps_no_other_from_being_loaded(browser, two, tmp_path):

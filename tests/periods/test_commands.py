@@ -84,7 +84,7 @@ def test_import_says_in_words_what_it_did(tmp_path: Path) -> None:
         (
             "Note: The file has no column BillingAccountId, BillingAccountName, BillingCurrency, ChargeCategory, ChargeClass, "
             "ChargeDescription, InvoiceIssuerName, PricingQuantity, PricingUnit, ProviderName, PublisherName, ServiceCategory, "
-            "which FOCUS 1.0 calls mandatory (1 rows)."
+            "which FOCUS 1.0 calls mandatory (1 row)."
         ),
     ]
     assert run("import_focus", str(path), "--source", "aws").startswith("Nothing to do: import ")

@@ -1,5 +1,6 @@
 """What is odd about the files of a delivery and keeps no row from being loaded: each remark once, with its count."""
 
+import re
 from calendar import monthrange
 from collections import Counter
 from collections.abc import Iterable
@@ -11,6 +12,9 @@ from charges.importing.checking.memo import Memo
 from charges.importing.checking.rows import RowReader, Rows
 from charges.importing.reading.coded import together
 from charges.models import Source
+from periods.blockers import counted
+
+ZONED = re.compile(r"[+-]\d\d:?\d\d\s*$")
 
 
 class Remarks:
@@ -23,7 +27,8 @@ class Remarks:
         self.unknown: Counter[tuple[str, str]] = Counter()  # field and value
         self.end_dates: Counter[str] = Counter()
         self.others: Counter[str] = Counter()
-        self.inclusive = 0
+        self.inclusive = self.blank = 0
+        self.shifted: Counter[str] = Counter()  # by what they say, rows whose month is another one in UTC
         self.usage_billed = self.usage_effective = 0  # billionths
         self._is_inclusive = Memo(_names_the_last_day)
 
@@ -39,23 +44,32 @@ class Remarks:
                 if not is_known(field, value):
                     self.unknown[field, value] += n
         self._look_at_ends(header, rows)
+        self._look_at_months(header, rows)
         self._look_at_usage(rows)
 
     @property
     def sentences(self) -> list[str]:
-        found = [*_by_count(self.absent, "The file has no column {}, which FOCUS {} calls mandatory ({} rows).")]
-        found += _by_count(self.empty, "{} is empty, where FOCUS {} wants a value ({} rows).")
+        found = [*_by_count(self.absent, "The file has no column {}, which FOCUS {} calls mandatory ({}).")]
+        found += _by_count(self.empty, "{} has no value, where FOCUS {} wants one ({}).")
         found += [
-            f"{field}: “{value[:40]}” is no value of FOCUS ({n:,} rows)." for (field, value), n in self.unknown.items()
+            f"{field}: “{value[:40]}” is no value of FOCUS ({_rows(n)})." for (field, value), n in self.unknown.items()
         ]
         found += [
-            f"The tag end_date says “{text[:40]}”, which is no date, and is passed over ({n:,} rows): write it as 2025-12-31."
+            f"The tag end_date says “{text[:40]}”, which is no date, and is passed over ({_rows(n)}): write it as 2025-12-31."
             for text, n in self.end_dates.items()
         ]
         found += [f"{sentence} ({times:,}×)" if times > 1 else sentence for sentence, times in self.others.items()]
+        if self.blank:
+            found.append(f"{counted(self.blank, 'row says', 'rows say')} nothing in any cell: left out.")
+        if self.shifted:
+            rows = counted(self.shifted.total(), "row belongs", "rows belong")
+            found.append(
+                f"BillingPeriodStart “{next(iter(self.shifted))}” is in another month in UTC, in which FOCUS tells "
+                f"months: {rows} there. If that is wrong, load the file with its month given (--period)."
+            )
         if self.inclusive:
             found.append(
-                f"The billing period ends on the last day of its month ({self.inclusive:,} rows): FOCUS ends it on the "
+                f"The billing period ends on the last day of its month ({_rows(self.inclusive)}): FOCUS ends it on the "
                 "first of the next. If this source names last days, say so in its settings."
             )
         if self.usage_billed and not self.usage_effective and self.source.basis == Source.Basis.EFFECTIVE:
@@ -65,12 +79,24 @@ class Remarks:
     def look_back(self, reader: RowReader) -> None:
         """At a file that was read to its end."""
         self.empty.update({(reader.header.version, name): rows for name, rows in reader.nulls.items() if rows})
+        self.blank += reader.blank
+        self.add(
+            f"{name} is an older name of {column}, which the file has too: passed over."
+            for name, column in reader.header.passed_over.items()
+        )
 
     def _look_at_ends(self, header: Header, rows: Rows) -> None:
         start, end = (header.positions.get(name) for name in ("BillingPeriodStart", "BillingPeriodEnd"))
         if not self.source.has_inclusive_ends and start is not None and end is not None:
             pairs = together(rows.chunk.columns[start], rows.chunk.columns[end])
             self.inclusive += sum(n for pair, n in pairs.tally().items() if self._is_inclusive[pair])
+
+    def _look_at_months(self, header: Header, rows: Rows) -> None:
+        column = rows.chunk.columns[header.positions["BillingPeriodStart"]]
+        if any(map(ZONED.search, column.values)):
+            for (text, month), n in together(column, rows.months).tally().items():
+                if ZONED.search(text) and text.strip()[:7] != month:
+                    self.shifted[text.strip()] += n
 
     def _look_at_usage(self, rows: Rows) -> None:
         if self.usage_effective or "EffectiveCost" not in rows.amounts:
@@ -95,4 +121,8 @@ def _by_count(found: Counter[tuple[str, str]], sentence: str) -> list[str]:
     together: dict[tuple[str, int], list[str]] = {}
     for (version, column), rows in found.items():
         together.setdefault((version, rows), []).append(column)
-    return [sentence.format(", ".join(columns), version, f"{rows:,}") for (version, rows), columns in together.items()]
+    return [sentence.format(", ".join(columns), version, _rows(rows)) for (version, rows), columns in together.items()]
+
+
+def _rows(number: int) -> str:
+    return counted(number, "row", "rows")

@@ -113,12 +113,16 @@ class RowReader:
         self.amount, self.moment, self.code = Memo(_billionths), Memo(moment), Memo(self._currency)
         self.end = Memo(inclusive_end) if source.has_inclusive_ends else self.moment
         self.nulls: Counter[str] = Counter()  # of columns that should have none
+        self.blank = 0  # rows without a word
         self.spelt = {field: Memo(partial(canonical, field)) for field in ALLOWED}
         self.spelt["billing_account_id"] = Memo(account)
         self.others: dict[bytes, RowReader] = {}
 
     def sift(self, chunk: Chunk, quarantine: Callable[[BadRow, int, list[str]], None]) -> Iterator[Rows]:
-        """The good rows of a chunk together; then each bad one goes to `quarantine` with line and cells."""
+        """The good rows of a chunk together; then each bad one goes to `quarantine` with line and cells.
+
+        One that says nothing in any cell, as spreadsheets leave them below a table, is no row.
+        """
         try:
             yield self.read(chunk)
         except BadRow:
@@ -127,13 +131,18 @@ class RowReader:
             if len(bad) < len(chunk):
                 yield self.read(chunk.where(all_but(bad, len(chunk))))
             for at, why in bad.items():
-                quarantine(why, chunk.lines[at], chunk.row(at))
+                cells = chunk.row(at)
+                if any(map(str.strip, cells)):
+                    quarantine(why, chunk.lines[at], cells)
+                else:
+                    self.blank += 1
 
     def read(self, chunk: Chunk) -> Rows:
         """Raises BadRow for the first fault that is found."""
         rows, columns = self._typed(chunk), chunk.columns
         for name, index in self.header.never_null.items():
-            self.nulls[name] += sum(map(columns[index].count, ("", "NULL")))
+            if not NULLS.isdisjoint(columns[index].values):
+                self.nulls[name] += sum(map(columns[index].count, NULLS))
         return rows
 
     def _typed(self, chunk: Chunk) -> Rows:
@@ -267,7 +276,7 @@ class RowReader:
     def _currency(self, text: str) -> str:
         currency = text.strip().upper() or self.currency
         if not CURRENCY.fullmatch(currency):
-            raise ValueError(currency)
+            raise ValueError(text)
         return currency
 
     def _due(self, amounts: dict[str, Coded[int | None]], texts: dict[str, Coded[str]], rows: int) -> Coded[int]:
