@@ -9,6 +9,7 @@ from charges.focus.columns import ALIASES, COLUMNS, STANDARD, VERSIONS, Column, 
 from periods.errors import Refused
 
 PREVIEW = "1.0-preview"
+SHOWN = 60  # characters of what is no header
 # Of columns that FOCUS does not define, those that tell of amounts: x_Discounts, x_BilledCostInUsd, x_Credits.
 AMOUNT_ENDINGS = ("cost", "price", "quantity", "amount", "discounts", "credits", "inusd")
 PROVISIONAL = ("InvoiceId", "InvoiceDetailId")  # null until the invoice is issued
@@ -29,7 +30,9 @@ class Header:
             columns = ", ".join(STANDARD[name].name if name in STANDARD else name for name in repeated)
             raise Refused(f"The header names a column twice: {columns}.")
         if "BillingPeriodStart" not in header.positions:
-            raise Refused("This is no FOCUS file: it has no column BillingPeriodStart.")
+            named = ", ".join(header.names)
+            named = named if len(named) <= SHOWN else f"{named[:SHOWN]}…"
+            raise Refused(f"This is no FOCUS file: it has no column BillingPeriodStart, its first line is “{named}”.")
         if not {"EffectiveCost", "BilledCost"} & header.positions.keys():
             raise Refused("The file has neither of the columns EffectiveCost and BilledCost: there is nothing to bill.")
         return header

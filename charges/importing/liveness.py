@@ -40,6 +40,7 @@ def is_running(focus_import: FocusImport) -> bool:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return True
+        path.unlink(missing_ok=True)  # nobody takes the lock of an import again
     return False
 
 

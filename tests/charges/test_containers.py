@@ -302,8 +302,11 @@ def test_what_goes_wrong_elsewhere_is_not_the_fault_of_the_file(tmp_path):
 @pytest.mark.parametrize(
     ("start", "sentence"),
     [
-        ('""\r\n', "a.csv: This is no FOCUS file: it has no column BillingPeriodStart."),
-        ("a,b\r\n1,2\r\n", "a.csv: This is no FOCUS file: it has no column BillingPeriodStart."),
+        ('""\r\n', "a.csv: This is no FOCUS file: it has no column BillingPeriodStart, its first line is “”."),
+        (
+            "a,b\r\n1,2\r\n",
+            "a.csv: This is no FOCUS file: it has no column BillingPeriodStart, its first line is “a, b”.",
+        ),
         ("\r\n" * 2000, "a.csv is empty."),
         ('"a\r\n', "a.csv is no CSV file: its header cannot be read: unexpected end of data."),
     ],

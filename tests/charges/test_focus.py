@@ -62,7 +62,10 @@ def test_deprecated_columns_are_not_asked_for():
     [
         ((*NEEDED, "Billed Cost"), "The header names a column twice: BilledCost."),
         ((*NEEDED, "x_Team", "x-team"), "The header names a column twice: xteam."),
-        (("BilledCost",), "This is no FOCUS file: it has no column BillingPeriodStart."),
+        (
+            ("BilledCost",),
+            "This is no FOCUS file: it has no column BillingPeriodStart, its first line is “BilledCost”.",
+        ),
         (
             ("BillingPeriodStart", "ListCost"),
             "The file has neither of the columns EffectiveCost and BilledCost: there is nothing to bill.",

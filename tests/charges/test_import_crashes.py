@@ -12,6 +12,7 @@ from django.db.models import Sum
 from charges.importing import import_files
 from charges.importing.liveness import is_running
 from charges.models import Charge, FocusImport
+from periods import storage
 from tests.charges.focus_files import focus_row, write_focus
 from tests.charges.processes import start_import
 from tests.make import make_source
@@ -48,6 +49,7 @@ def test_a_killed_import_leaves_the_old_snapshot_or_the_new_one_and_a_rerun_fini
     assert due() == 81 * ROWS
     assert not FocusImport.objects.filter(state="staged").exists()
     assert Charge.objects.count() == 2 * ROWS
+    assert list((storage.home() / "locks").glob("*")) == []
 
 
 def test_of_two_imports_at_once_one_wins_and_the_other_is_told(

@@ -78,7 +78,7 @@ def test_currencies_are_never_added_together(folder: Path) -> None:
         (focus_row(ChargePeriodStart="2025-01-01T30:00:00Z"), "ChargePeriodStart", "2025-01-01T30:00:00Z"),
         (focus_row(ChargePeriodEnd="2025-02-31"), "ChargePeriodEnd", "2025-02-31"),
         (focus_row(BillingPeriodStart=""), "BillingPeriodStart", ""),
-        (focus_row(BillingCurrency="Dollars"), "BillingCurrency", "DOLLARS"),
+        (focus_row(BillingCurrency="Dollars"), "BillingCurrency", "Dollars"),
     ],
 )
 def test_a_row_that_cannot_be_used_is_put_aside_with_its_place(
@@ -106,7 +106,10 @@ def test_a_row_of_another_length_is_put_aside(folder: Path) -> None:
     ("content", "sentence"),
     [
         ("", "jan.csv is empty."),
-        ("a,b\n1,2\n", "jan.csv: This is no FOCUS file: it has no column BillingPeriodStart."),
+        (
+            "a,b\n1,2\n",
+            "jan.csv: This is no FOCUS file: it has no column BillingPeriodStart, its first line is “a, b”.",
+        ),
         (
             "BillingPeriodStart,ListCost\n2025-01-01,5\n",
             "jan.csv: The file has neither of the columns EffectiveCost and BilledCost: there is nothing to bill.",

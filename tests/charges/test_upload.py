@@ -95,7 +95,7 @@ def test_what_the_engine_refuses_stands_on_the_page(browser: Client, tmp_path: P
     page = upload(browser, path)
 
     assert [str(error.error) for error in page.context["result"].base_errors] == [
-        "notes.csv: This is no FOCUS file: it has no column BillingPeriodStart."
+        "notes.csv: This is no FOCUS file: it has no column BillingPeriodStart, its first line is “a, b”."
     ]
     assert "confirm_form" not in page.context
 

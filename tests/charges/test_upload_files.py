@@ -162,12 +162,15 @@ def test_a_refused_file_keeps_no_other_from_being_loaded(browser, two, tmp_path)
     page = browser.get(place)
     assert (
         page.context["files"][2].guess.problem
-        == "broken.csv: This is no FOCUS file: it has no column BillingPeriodStart."
+        == "broken.csv: This is no FOCUS file: it has no column BillingPeriodStart, its first line is “no, bill”."
     )
 
     left = load(browser, place, answers(page, **{"002-is_wanted": "on"}), follow=True)
 
-    assert sentences(left)[-1] == "broken.csv: This is no FOCUS file: it has no column BillingPeriodStart."
+    assert (
+        sentences(left)[-1]
+        == "broken.csv: This is no FOCUS file: it has no column BillingPeriodStart, its first line is “no, bill”."
+    )
     assert [file.path.name for file in left.context["files"]] == ["broken.csv"]
     assert FocusImport.objects.loaded().count() == 2
 
