@@ -270,12 +270,8 @@ class FocusImportAdmin(ConfirmedOnce, ImportMixin, TransitionAdmin, ReadOnlyAdmi
         if not agree:
             return "The totals do not add up."
         uncounted = focus_import.issues.filter(counted={}).count()
-        rows = counted(
-            uncounted, "row with an amount that cannot be read is", "rows with an amount that cannot be read are"
-        )
-        return (
-            f"File = loaded + quarantined{seldom}, in every column.{f' {rows} in none of them.' if uncounted else ''}"
-        )
+        rows = f" {counted(uncounted, 'row', 'rows')} without readable amounts: in none of them." if uncounted else ""
+        return f"File = loaded + quarantined{seldom}, in every column.{rows}"
 
     @display(description="Differences")
     def late_differences(self, focus_import: FocusImport) -> str:

@@ -118,7 +118,7 @@ class LoadFields(forms.Form):
         help_text="What a file says of a closed month beyond what that month holds is billed in an open one.",
     )
     force = forms.BooleanField(
-        label="Load even if rows or total fell, or accounts came or went",
+        label="Load in spite of doubts: rows or total fell, accounts came or went, no row of one can be used",
         required=False,
         widget=UnfoldBooleanSwitchWidget(),
     )

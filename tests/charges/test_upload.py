@@ -304,10 +304,7 @@ def test_the_page_of_an_import_says_which_rows_are_in_no_total(browser: Client, 
 
     page = browser.get(f"/admin/charges/focusimport/{FocusImport.objects.get().pk}/change/").content.decode()
 
-    assert (
-        "File = loaded + quarantined, in every column. 1 row with an amount that cannot be read is in none of them."
-        in page
-    )
+    assert "File = loaded + quarantined, in every column. 1 row without readable amounts: in none of them." in page
 
 
 def test_the_page_of_a_kept_file_says_what_the_file_says(browser: Client, tmp_path: Path) -> None:
