@@ -126,16 +126,17 @@ class RowReader:
         try:
             yield self.read(chunk)
         except BadRow:
+            if blank := chunk.blank():
+                self.blank += len(blank)
+                if len(blank) < len(chunk):
+                    yield from self.sift(chunk.where(all_but(blank, len(chunk))), quarantine)
+                return
             bad = dict(sorted(bad_rows(chunk, range(len(chunk)), self._typed)))
             # Good rows are read once more, as one block: what follows costs by the block.
             if len(bad) < len(chunk):
                 yield self.read(chunk.where(all_but(bad, len(chunk))))
             for at, why in bad.items():
-                cells = chunk.row(at)
-                if any(map(str.strip, cells)):
-                    quarantine(why, chunk.lines[at], cells)
-                else:
-                    self.blank += 1
+                quarantine(why, chunk.lines[at], chunk.row(at))
 
     def read(self, chunk: Chunk) -> Rows:
         """Raises BadRow for the first fault that is found."""

@@ -44,6 +44,17 @@ class Chunk:
     def row(self, at: int) -> list[str]:
         return self.rows[at] if "rows" in self.__dict__ else [column[at] for column in self.columns]
 
+    def blank(self) -> list[int]:
+        """The places of rows that say nothing in any cell."""
+        if "rows" in self.__dict__:
+            return [at for at, cells in enumerate(self.rows) if not "".join(cells).strip()]
+        found = set(range(len(self)))
+        for column in self.columns:
+            found &= {*column.places(lambda text: not text.strip())}
+            if not found:
+                break
+        return sorted(found)
+
     def parts(self, most: int) -> Iterator["Chunk"]:
         """Of as many rows at most."""
         if len(self) <= most:
