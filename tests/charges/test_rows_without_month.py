@@ -75,7 +75,7 @@ def test_nothing_of_a_closed_month_is_reversed_for_a_row_that_does_not_name_it(d
 def test_the_month_of_a_bad_row_that_can_be_read_is_spoken_for(deliver):
     deliver(*JANUARY)
 
-    delivery = deliver(JANUARY[0], of("2025-01", "x", "x1", EffectiveCost="much"))
+    delivery = deliver(JANUARY[0], of("2025-01", "x", "x1", EffectiveCost="much"), force=True)
 
     assert (delivery.removed, delivery.quarantined) == (2, 1)
 
