@@ -92,6 +92,10 @@ class FileForm(FileFields):
         super().__init__(*args, **kwargs)
         self.fields["source_name"].help_text = self.fields["period"].help_text = ""
 
+    @property
+    def is_to_be_loaded(self) -> bool:
+        return not self.is_bound or (self.is_valid() and self.cleaned_data["is_wanted"])
+
 
 class FilesView:
     """Pages of an admin for uploads; the admin says who may."""
@@ -112,7 +116,7 @@ class FilesView:
         if request.method != "POST" or not 0 < len(files) <= MOST:
             if request.method == "POST":
                 messages.error(request, f"Choose 1 to {MOST} files.")
-            return self._page(request, "files.html", title="Import files", accepted=ACCEPTED)
+            return self._page(request, "files.html", title="Import files", accepted=f"{ACCEPTED},.json")
         purge()
         token = uuid4().hex
         for number, file in enumerate(files):
@@ -188,13 +192,20 @@ def _manifests(token: str) -> list[Path]:
 
 
 def _incomplete(token: str, files: list[Uploaded]) -> Iterator[str]:
-    """Why what a provider's manifest lists is not what was uploaded with it."""
-    sizes = {file.path.name: file.path.stat().st_size for file in files}
-    for file in _manifests(token):
+    """Why what a provider's manifest lists is not what was uploaded with it, and is to be loaded."""
+    sizes = {
+        f"{file.path.parent.name}/{file.path.name}": file.path.stat().st_size
+        for file in files
+        if file.form.is_to_be_loaded
+    }
+    for file in _manifests(token) if sizes else ():
         try:
             require_bearable(file.name, file.stat().st_size)
-            if manifest := in_archive(file.name, file.read_bytes(), sizes):
+            manifest = in_archive(file.name, file.read_bytes(), sizes)
+            if manifest:
                 manifest.require_whole()
+                for listed in manifest.files:  # another manifest may list another file of this name
+                    del sizes[str(listed)]
         except Refused as refusal:
             yield str(refusal)
 

@@ -1,5 +1,6 @@
 """A quarantined row with what a person wrote in place of the unusable text: read, judged and loaded like any other."""
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,9 +16,12 @@ from charges.importing.holding.places import Place
 from charges.importing.holding.snapshot import Snapshot
 from charges.importing.holding.then import as_then, readings
 from charges.importing.judging.allocations import has_allocations, may_be_divided
+from charges.importing.loading.pairing import Heirs, heirs
+from charges.importing.loading.superseding import ask_again, take_place
 from charges.importing.reading.chunk import Chunk
 from charges.importing.recognising import is_overtaken
 from charges.importing.staging import Staging, marked
+from charges.importing.writing import link
 from charges.models import Charge, FocusImport, ImportIssue, ImportScope, Source
 from periods import audit
 from periods.duties import IMPORTING
@@ -72,8 +76,19 @@ def correct_row(issue: ImportIssue, *, correction: Mapping[str, str], reason: st
         "pk"
     )
     staging.divide()
+    _come_again(charge, heirs(staging.source, place, []))
     _decide(issue, charge, changes, reason, by)
     return charge
+
+
+def _come_again(charge: Charge, found: Heirs) -> None:
+    """What people decided about the row before it could not be read holds."""
+    for _, old in found.returned:
+        link("replaces", [(charge.pk, old)])
+        take_place(charge.loaded_by, {charge.pk: old}, [old])
+    for _, old in found.alike:
+        ask_again({charge.pk: old})
+    charge.refresh_from_db()
 
 
 def _read(issue: ImportIssue, source: Source, changes: dict[str, str]) -> Rows:
@@ -113,8 +128,10 @@ def _place(issue: ImportIssue, rows: Rows) -> Place:
         raise Refused(f"A later delivery speaks for {period}: correct the row there.")
     scope.rows += 1
     scope.save()
-    then = readings(focus_import.source, month) if is_late else {}
-    return Place(month, period, period.currency, Snapshot(), late_month=late_month, then=then)
+    place = Place(month, period, period.currency, Snapshot(), late_month=late_month, accounts=Counter([account]))
+    place.then = readings(focus_import.source, month) if is_late else {}
+    place.was_delivered = focus_import.source.delivery == Source.Delivery.SNAPSHOT
+    return place
 
 
 def _refuse_known_reference(source: Source, rows: Rows) -> None:

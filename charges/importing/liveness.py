@@ -33,9 +33,11 @@ def is_running(focus_import: FocusImport) -> bool:
     if connection.vendor == "postgresql":
         return not any(_is_free(focus_import.pk, attempt) for attempt in range(ATTEMPTS))
     path = _lock_path(focus_import.pk)
-    if not path.exists():
+    try:
+        file = path.open()
+    except FileNotFoundError:
         return False
-    with path.open() as file:
+    with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -25,7 +25,7 @@ from charges.importing.checking.sifting import all_but
 from charges.importing.checking.totals import ControlTotals
 from charges.importing.holding import appending
 from charges.importing.holding.appending import Ledger
-from charges.importing.holding.places import Place, Places
+from charges.importing.holding.places import BY_STATUS, Place, Places
 from charges.importing.holding.then import as_then
 from charges.importing.judging.allocations import Allocations, has_allocations
 from charges.importing.judging.assessing import NOT_BILLABLE, Assessment, Assessor
@@ -65,7 +65,7 @@ class Staging:
         self.expected: Mapping[Path, int] = {}  # rows, where a manifest says how many a file has
         self.rows = self._late = 0
         self.first: set[int] = set()  # identities of rows by which a delivery is told
-        self.remarks = Remarks(source)
+        self.remarks = Remarks(source, is_placed=target_month is not None)
         self.flags: Counter[str] = Counter()
         self.versions: dict[str, None] = {}
         self.ends: dict[tuple[int | None, int], date] = {}  # of rows that are to be divided, by file and line
@@ -218,7 +218,7 @@ class Staging:
             place.identities.extend(rows.identities)
             place.abouts.extend(assessment.abouts(rows))
             place.dues.extend(assessment.prices.due)
-            place.clear.extend(status == Status.CLEAR for status in assessment.statuses)
+            place.statuses.extend(BY_STATUS.get(status, 0) for status in assessment.statuses)
         place.flagged += assessment.held
         _count_deltas(rows, assessment, place)
         if place.watch and place.watch.usual:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from charges import review
-from charges.importing import Delivery, reverse
+from charges.importing import Delivery, correct_row, reverse
 from charges.models import Charge, FocusImport, ImportIssue
 from periods.errors import Refused
 from tests.charges.focus_files import focus_row
@@ -126,13 +126,31 @@ def test_a_row_that_came_again_in_a_delivery_that_was_reversed_comes_once_more(f
     assert statuses() == {"a": "excluded", "b": "clear"}
 
 
-def test_a_row_with_another_tag_is_held_where_the_one_before_was_excluded(folder: Path) -> None:
-    deliver(folder, A, B, C)
+@pytest.mark.parametrize("later", [A, A | {"EffectiveCost": "80,00"}])
+def test_a_row_that_is_corrected_is_excluded_as_it_was(folder: Path, later: dict) -> None:
+    deliver(folder, A, B)
     decide("a")
+    deliver(folder, A | {"EffectiveCost": "80,00"}, B)
 
-    deliver(folder, focus_row(ResourceId="a", tags={"env": "prod"}), B, C)
+    charge = correct_row(ImportIssue.objects.get(), correction={"EffectiveCost": "80.00"}, reason="A comma for a point")
+    after = charge.review_status, statuses()
+    deliver(folder, later, B | {"EffectiveCost": "81"})
 
-    assert statuses() == {"a": "held", "b": "clear", "c": "clear"}
+    assert after == ("excluded", {"a": "excluded", "b": "clear"})
+    assert statuses() == {"a": "excluded", "b": "clear"}
+
+
+def test_parts_of_a_row_that_comes_again_are_excluded_still(folder: Path) -> None:
+    ends = focus_row(ResourceId="a", ChargePeriodEnd="2025-02-01", tags={"end_date": "2025-01-15"})
+    deliver(folder, ends, B)
+    review.exclude(Charge.objects.current().filter(kind="part"), reason=REASON)
+    gap = deliver(folder, B)
+
+    deliver(folder, ends, B)
+
+    parts = Charge.objects.current().filter(kind="part").order_by("pk")
+    assert list(parts.values_list("review_status", flat=True)) == ["excluded", "excluded"]
+    assert len(told(gap, "decided")) == 1
 
 
 def test_an_account_that_a_spreadsheet_rounded_is_none(folder: Path) -> None:

@@ -115,3 +115,17 @@ def test_rows_that_are_read_by_few_are_the_same(tmp_path, monkeypatch):
     monkeypatch.setattr(reading, "HEAVY", 1500)
 
     assert [row[2] for row in read(path)] == [text or "" for text in texts]
+
+
+def test_a_page_that_claims_endless_lists_is_refused_at_once(tmp_path):
+    path = write(tmp_path / "a.parquet", pa.array(["x" * 100] * 100), use_dictionary=False)
+    column = pyarrow.parquet.read_metadata(path).row_group(0).column(2)
+    header = (
+        bytes([0x15, 0, 0x15, 0, 0x15, 0, 0x99, 0xF3]) + b"\x80" * 5 + b"\x20" + bytes(10)
+    )  # 2 ** 40 bytes, one by one
+    content = bytearray(path.read_bytes())
+    content[column.data_page_offset : column.data_page_offset + len(header)] = header
+    path.write_bytes(content)
+
+    with pytest.raises(Refused):
+        read(path)

@@ -156,6 +156,31 @@ def test_files_with_their_manifest_are_loaded_whole_or_not_at_all(browser, tmp_p
     assert Charge.objects.count() == (2 if len(sent) == len(files) else 0)
 
 
+def test_a_listed_file_that_is_left_out_makes_no_whole(browser, two, tmp_path):
+    manifest = tmp_path / "manifest.json"
+    manifest.write_text(json.dumps({"dataFiles": [path.name for path in two]}))
+    place = upload(browser, *two, manifest).url
+    given = answers(browser.get(place))
+    given.pop("001-is_wanted")
+
+    page = browser.post(place, given | {"preview": "1"})
+
+    lacking = f"manifest.json lists 2 files, and of these are missing or cut short: {two[1].name}."
+    assert sentences(page) == [f"The delivery is not whole: {lacking}"]
+    assert not page.context["may_load"]
+
+
+def test_one_file_is_not_that_of_two_manifests(browser, tmp_path):
+    path = write_focus(tmp_path / "export-00001.csv", focus_row())
+    for month in ("01", "02"):
+        listed = f"exports/data/BILLING_PERIOD=2025-{month}/{path.name}"
+        (tmp_path / f"{month}-Manifest.json").write_text(json.dumps({"dataFiles": [listed]}))
+
+    page = browser.get(upload(browser, path, *sorted(tmp_path.glob("*.json"))).url)
+
+    assert len(sentences(page)) == 1
+
+
 def test_a_refused_file_keeps_no_other_from_being_loaded(browser, two, tmp_path):
     (tmp_path / "broken.csv").write_text("no,bill\n")
     place = upload(browser, *two, tmp_path / "broken.csv").url

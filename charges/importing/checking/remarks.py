@@ -20,8 +20,9 @@ ZONED = re.compile(r"[+-]\d\d:?\d\d\s*$")
 class Remarks:
     """Counts rows; `sentences` are for people."""
 
-    def __init__(self, source: Source) -> None:
-        self.source = source
+    def __init__(self, source: Source, *, is_placed: bool = False) -> None:
+        """`is_placed` where a person says which month all rows are of."""
+        self.source, self.is_placed = source, is_placed
         self.absent: Counter[tuple[str, str]] = Counter()  # version and column
         self.empty: Counter[tuple[str, str]] = Counter()
         self.unknown: Counter[tuple[str, str]] = Counter()  # field and value
@@ -93,7 +94,7 @@ class Remarks:
 
     def _look_at_months(self, header: Header, rows: Rows) -> None:
         column = rows.chunk.columns[header.positions["BillingPeriodStart"]]
-        if any(map(ZONED.search, column.values)):
+        if not self.is_placed and any(map(ZONED.search, column.values)):
             for (text, month), n in together(column, rows.months).tally().items():
                 if ZONED.search(text) and text.strip()[:7] != month:
                     self.shifted[text.strip()] += n

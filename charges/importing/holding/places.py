@@ -17,6 +17,9 @@ from periods.errors import PeriodNotOpen, Refused
 from periods.models import BillingPeriod
 
 State = BillingPeriod.State
+Status = Charge.ReviewStatus
+CLEAR, LOOKED_AT = 1, 2  # kinds of new rows
+BY_STATUS = {Status.CLEAR.value: CLEAR, Status.HELD.value: LOOKED_AT, Status.DIVIDED.value: LOOKED_AT}
 
 
 @dataclass(slots=True)
@@ -69,7 +72,7 @@ class Place:
     identities: "array[int]" = field(default_factory=lambda: array("q"))
     abouts: "array[int]" = field(default_factory=lambda: array("q"))
     dues: "array[int]" = field(default_factory=lambda: array("q"))
-    clear: bytearray = field(default_factory=bytearray)  # whether it has no flag
+    statuses: bytearray = field(default_factory=bytearray)  # CLEAR, LOOKED_AT, or 0 where nobody is billed
 
     def replace_accounts(self) -> None:
         self.replaced = self.holding.replaced(self.accounts)

@@ -12,7 +12,7 @@ from django.db.models import Case, Sum, Value, When
 
 from charges.flags import LikeDecided, UnusualChange
 from charges.importing.checking.totals import short
-from charges.importing.holding.places import Place, ProjectDelta
+from charges.importing.holding.places import CLEAR, Place, ProjectDelta
 from charges.importing.holding.snapshot import Old, held_of
 from charges.importing.judging.unusual import Flags, New
 from charges.importing.loading.pairing import heirs, in_batches
@@ -54,7 +54,7 @@ class Comparison:
 
     @property
     def flagged(self) -> int:
-        alike = sum(place.clear[at] for place in self.places for at, _ in self.heirs[place.month].alike)
+        alike = sum(place.statuses[at] == CLEAR for place in self.places for at, _ in self.heirs[place.month].alike)
         return self.staging.flagged + sum(new.clear for new in self._dear) + alike
 
     @property

@@ -10,17 +10,26 @@ from dataclasses import dataclass, field
 
 from django.db.models import BigIntegerField, Exists, ExpressionWrapper, F, OuterRef, Q, QuerySet
 
+from charges.flags import ChangedAfterApproval, LikeDecided
 from charges.importing.checking.memo import Memo
 from charges.importing.holding.places import Place
 from charges.importing.holding.snapshot import Old, Snapshot, by_month, pair
 from charges.importing.judging.assessing import ABOUT
 from charges.importing.writing import instant
-from charges.models import Charge, FocusImport, Source
+from charges.models import Charge, FocusImport, ImportScope, Source
 from charges.money import to_billionths
 from charges.review import BILLED_ELSEWHERE, UNDECIDED
 
 BATCH = 5000
 Link = tuple[int, int]  # a new row by its place among those of its month, and the key of the charge it replaces
+
+
+ASKING = (LikeDecided.name, ChangedAfterApproval.name)  # flags that ask about an earlier decision
+NOT_SET_ASIDE = [*UNDECIDED, *BILLED_ELSEWHERE]
+SET = ~Q(review_status__in=NOT_SET_ASIDE) | Q(fund_step=Charge.FundStep.DECISION)
+DECIDED = SET | Q(decided_at__isnull=False)  # an undone decision is one too
+STANDING = SET | Q(payer_before__isnull=False)
+ASKED = Q(review_status=Charge.ReviewStatus.HELD, flags__has_any_keys=[*ASKING])
 
 
 @dataclass(slots=True)
@@ -42,19 +51,35 @@ def heirs(source: Source, place: Place, left: Sequence[Old]) -> Heirs:
     if left and not found.links and not place.unchanged:  # not one row is told as before: it is the file that changed
         found.links = list(pair(_told_by_columns(old.pk for old in left), _free(place, place.abouts, [])))
         found.anew = len(found.links)
-    if place.added > len(found.links) and (gone := list(_gone_before(source, place))):
+    gone = list(_gone_before(source, place)) if place.added > len(found.links) else []
+    if gone:
         found.returned = list(pair(gone, _free(place, place.identities, found.links)))
-    _look_for_decided(found, place, left)
+    replaced = {old for _, old in (*found.links, *found.returned)}
+    dropped = _with_decisions(old.pk for old in left if old.pk not in replaced)
+    found.gone = len(dropped)
+    found.alike = _alike(place, found, [*_with_decisions(old.pk for old in gone if old.pk not in replaced), *dropped])
     return found
 
 
-def _look_for_decided(found: Heirs, place: Place, left: Sequence[Old]) -> None:
-    replaced = {old for _, old in found.links}
-    batches = in_batches(old.pk for old in left if old.pk not in replaced)
-    orphans = [pk for charges in batches for pk in decided(charges).values_list("pk", flat=True)]
-    if orphans:
-        free = _free(place, place.abouts, [*found.links, *found.returned])
-        found.gone, found.alike = len(orphans), list(pair(_told_by_columns(orphans), free))
+def _alike(place: Place, found: Heirs, decided_ones: Sequence[int]) -> list[Link]:
+    """All rows that are like one of these: which of them it became, a person knows."""
+    if not decided_ones:
+        return []
+    by_about = {old.identity: old.pk for old in _told_by_columns(decided_ones)}
+    free = _free(place, place.abouts, [*found.links, *found.returned])
+    return [(at, by_about[about]) for about, _, at in free if about in by_about and place.statuses[at]]
+
+
+def _with_decisions(pks: Iterable[int]) -> list[int]:
+    """Those about which, or about a part of which, a decision stands."""
+    return [
+        pk for charges in in_batches(pks) for pk in charges.filter(_or_of_parts(STANDING)).values_list("pk", flat=True)
+    ]
+
+
+def _or_of_parts(is_meant: Q) -> Q:
+    parts = Charge.objects.filter(is_meant, kind=Charge.Kind.PART, origin=OuterRef("pk"))
+    return is_meant | Q(Q(review_status=Charge.ReviewStatus.DIVIDED), Exists(parts))
 
 
 def _free(place: Place, identities: Iterable[int], links: Sequence[Link]) -> Iterator[tuple[int, int, int]]:
@@ -69,11 +94,13 @@ def _gone_before(source: Source, place: Place) -> Iterator[Old]:
     """Decided charges of the month that a delivery superseded by none of its rows, and that have not come again since."""
     if place.period is None or not source.pk:
         return
-    loaded = FocusImport.objects.loaded().filter(source=source)
+    of_month = ImportScope.objects.filter(period=place.period, focus_import__source=source)
+    loaded = FocusImport.objects.loaded().filter(pk__in=of_month.values("focus_import"))
     heir = Charge.objects.filter(replaces=OuterRef("pk"), loaded_by__state=FocusImport.State.LOADED)
-    gone = by_month(decided(Charge.objects.filter(superseded_by__in=loaded.values("pk")))).filter(
-        ~Exists(heir), of_period=place.period.pk, kind=Charge.Kind.DELIVERED, billing_account_id__in=[*place.accounts]
-    )
+    gone = by_month(Charge.objects.filter(superseded_by__in=loaded.values("pk"))).filter(
+        _or_of_parts(DECIDED | ASKED), ~Exists(heir), of_period=place.period.pk,
+        kind=Charge.Kind.DELIVERED, billing_account_id__in=[*place.accounts],
+    )  # fmt: skip
     billionths = ExpressionWrapper(F("due_amount"), BigIntegerField())
     for pk, identity, due in gone.order_by("pk").values_list("pk", "identity_digest", billionths):
         yield Old(pk, identity, due)
@@ -81,9 +108,7 @@ def _gone_before(source: Source, place: Place) -> Iterator[Old]:
 
 def decided(charges: QuerySet[Charge]) -> QuerySet[Charge]:
     """Those that somebody decided about."""
-    undecided = [*UNDECIDED, *BILLED_ELSEWHERE]
-    by_reviewer = Q(fund_step=Charge.FundStep.DECISION) | Q(decided_at__isnull=False)
-    return charges.filter(~Q(review_status__in=undecided) | by_reviewer)
+    return charges.filter(DECIDED)
 
 
 def in_batches(pks: Iterable[int]) -> Iterator[QuerySet[Charge]]:

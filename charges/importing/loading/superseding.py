@@ -1,7 +1,7 @@
 """Rows of a snapshot take the place of those that are no more as they were; what people decided goes with them."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
@@ -13,7 +13,7 @@ from charges.dividing import divide_decided
 from charges.flags import PAYER_FLAGS, ChangedAfterApproval, LikeDecided
 from charges.importing.checking.totals import short
 from charges.importing.holding.snapshot import Old, by_month
-from charges.importing.loading.pairing import BATCH, decided, in_batches
+from charges.importing.loading.pairing import ASKED, ASKING, BATCH, decided, in_batches
 from charges.models import Charge, FocusImport, Source
 from charges.models.charge import SUPERSEDED
 from charges.review import BILLED_ELSEWHERE, settle_payer_flags
@@ -65,10 +65,20 @@ def take_place(focus_import: FocusImport, pairs: Mapping[int, int], returned: Co
 
     Those of them that are `returned` were superseded by an earlier delivery.
     """
-    gone = Q(superseded_by=focus_import) | Q(pk__in=returned) | Q(kind=Charge.Kind.PART, origin__in=returned)
-    keys = set(decided(Charge.objects.filter(gone)).order_by().values_list("pk", flat=True))
+    keys = _keys(decided(Charge.objects.filter(superseded_by=focus_import)))
+    asked = _keys(Charge.objects.filter(ASKED, superseded_by=focus_import))
+    for charges in in_batches(returned):
+        keys |= _keys(decided(charges)) | _keys(
+            decided(Charge.objects.filter(kind=Charge.Kind.PART, origin__in=charges))
+        )
+        asked |= _keys(charges.filter(ASKED))
     for replaced in (pairs, _parts_in_place_of(focus_import, pairs)):
         carry_decisions({new: old for new, old in replaced.items() if old in keys}, focus_import.source)
+        _ask_still({new: old for new, old in replaced.items() if old in asked})
+
+
+def _keys(charges: QuerySet[Charge]) -> set[int]:
+    return set(charges.order_by().values_list("pk", flat=True))
 
 
 def _parts_in_place_of(focus_import: FocusImport, pairs: Mapping[int, int]) -> dict[int, int]:
@@ -115,19 +125,33 @@ def carry_decisions(pairs: Mapping[int, int], source: Source) -> None:
 
 
 def ask_again(alike: Mapping[int, int]) -> None:
-    """Hold staged rows that are like a charge that people decided about; `alike` are key → key of that one."""
-    by_old = {old: new for new, old in alike.items()}
-    for charges in in_batches(by_old):
-        new_ones = by_key(by_old[pk] for pk in charges.values_list("pk", flat=True))
-        asked = []
-        for old in charges:
-            new = new_ones[by_old[old.pk]]
-            if new.review_status in (Status.CLEAR, Status.HELD):
-                new.flags |= LikeDecided.of(_decision(old), old.decision_reason)
-                new.review_status = Status.HELD
-                asked.append(new)
-        with transaction.atomic():
-            rewrite(asked, ("flags", "review_status"))
+    """Hold staged rows that are like a charge which people decided about, and parts of such rows.
+
+    `alike` are key → key of that charge.
+    """
+    old_ones = {old.pk: old for charges in in_batches(set(alike.values())) for old in charges}
+    for charges in in_batches(alike):
+        parts = Charge.objects.filter(kind=Charge.Kind.PART, origin__in=charges)
+        asked = {charge: old_ones[alike[charge.pk]] for charge in charges}
+        asked |= {part: old_ones[alike[cast(int, part.origin_id)]] for part in parts}
+        _hold({new: LikeDecided.of(_decision(old), old.decision_reason) for new, old in asked.items()})
+
+
+def _ask_still(pairs: Mapping[int, int]) -> None:
+    """What nobody answered about a charge is asked about its changed form; `pairs` are key → key that it replaces."""
+    old_ones = {old.pk: old for charges in in_batches(pairs.values()) for old in charges}
+    for charges in in_batches(pairs):
+        flags = {new: old_ones[pairs[new.pk]].flags for new in charges}
+        _hold({new: {name: why for name, why in old.items() if name in ASKING} for new, old in flags.items()})
+
+
+def _hold(reasons: Mapping[Charge, dict[str, str]]) -> None:
+    held = [charge for charge in reasons if charge.review_status in (Status.CLEAR, Status.HELD)]
+    for charge in held:
+        charge.flags |= reasons[charge]
+        charge.review_status = Status.HELD
+    with transaction.atomic():
+        rewrite(held, ("flags", "review_status"))
 
 
 def _decision(charge: Charge) -> str:

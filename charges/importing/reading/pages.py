@@ -77,6 +77,9 @@ def _value(source: IO[bytes], kind: int, depth: int) -> Any:
     if kind in (LIST, SET):
         head = _byte(source)
         length = head >> 4 if head >> 4 < MANY else _varint(source)
+        if width := WIDTHS.get(head & 15):  # skipped at once: a few bytes may claim more than there is time for
+            source.seek(length * width, 1)
+            return None
         elements = (_value(source, head & 15, depth + 1) for _ in range(length))
         return [element for element in elements if element is not None]
     if kind != BINARY and kind not in WIDTHS:
