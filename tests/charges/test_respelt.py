@@ -140,11 +140,10 @@ def test_a_row_that_is_another_replaces_nothing_and_is_looked_at(deliver):
 
     assert (delivery.added, delivery.changed, delivery.removed, delivery.unchanged) == (1, 0, 1, 1)
     assert delivery.flagged == 1
-    [remark] = [sentence for sentence in delivery.warnings if "decided" in sentence]
-    assert remark == (
-        "1 charge that somebody decided about is in this delivery no more; what was decided holds when it comes again. "
-        "1 row is like it, and held."
-    )
+    assert [sentence for sentence in delivery.warnings if "decided" in sentence] == [
+        "1 charge that somebody decided about is in this delivery no more; what was decided holds when it comes again.",
+        "1 row is like a decided charge that is delivered no more, and held for review.",
+    ]
     assert Charge.objects.get(loaded_by=delivery.focus_import).flags == {
         "like_decided": "But for other tags or columns it is like a charge that is delivered no more, and was excluded: "
         "Our own experiment"

@@ -90,7 +90,10 @@ class Comparison:
                 "was decided about those holds."
             )
         if gone:
-            told.append(_told_of_gone(gone, self._alike))
+            told.append(_told_of_gone(gone))
+        if self._alike:
+            rows = counted(self._alike, "row is", "rows are")
+            told.append(f"{rows} like a decided charge that is delivered no more, and held for review.")
         return told
 
     @property
@@ -214,11 +217,10 @@ class Comparison:
         return totals
 
 
-def _told_of_gone(gone: int, alike: int) -> str:
+def _told_of_gone(gone: int) -> str:
     charges = counted(gone, "charge that somebody decided about is", "charges that people decided about are")
-    it, them = ("it comes", "it") if gone == 1 else ("they come", "them")
-    rows = f" {counted(alike, 'row is', 'rows are')} like {them}, and held." if alike else ""
-    return f"{charges} in this delivery no more; what was decided holds when {it} again.{rows}"
+    come = "it comes" if gone == 1 else "they come"
+    return f"{charges} in this delivery no more; what was decided holds when {come} again."
 
 
 def _of_accounts(names: Sequence[str]) -> str:

@@ -22,12 +22,10 @@ from charges.review import BILLED_ELSEWHERE, UNDECIDED
 
 BATCH = 5000
 Link = tuple[int, int]  # a new row by its place among those of its month, and the key of the charge it replaces
-
-
 ASKING = (LikeDecided.name, ChangedAfterApproval.name)  # flags that ask about an earlier decision
 NOT_SET_ASIDE = [*UNDECIDED, *BILLED_ELSEWHERE]
 SET = ~Q(review_status__in=NOT_SET_ASIDE) | Q(fund_step=Charge.FundStep.DECISION)
-DECIDED = SET | Q(decided_at__isnull=False)  # an undone decision is one too
+ONCE_DECIDED = SET | Q(decided_at__isnull=False)  # an undone decision is one too
 STANDING = SET | Q(payer_before__isnull=False)
 ASKED = Q(review_status=Charge.ReviewStatus.HELD, flags__has_any_keys=[*ASKING])
 
@@ -98,7 +96,7 @@ def _gone_before(source: Source, place: Place) -> Iterator[Old]:
     loaded = FocusImport.objects.loaded().filter(pk__in=of_month.values("focus_import"))
     heir = Charge.objects.filter(replaces=OuterRef("pk"), loaded_by__state=FocusImport.State.LOADED)
     gone = by_month(Charge.objects.filter(superseded_by__in=loaded.values("pk"))).filter(
-        _or_of_parts(DECIDED | ASKED), ~Exists(heir), of_period=place.period.pk,
+        _or_of_parts(ONCE_DECIDED | ASKED), ~Exists(heir), of_period=place.period.pk,
         kind=Charge.Kind.DELIVERED, billing_account_id__in=[*place.accounts],
     )  # fmt: skip
     billionths = ExpressionWrapper(F("due_amount"), BigIntegerField())
@@ -108,7 +106,7 @@ def _gone_before(source: Source, place: Place) -> Iterator[Old]:
 
 def decided(charges: QuerySet[Charge]) -> QuerySet[Charge]:
     """Those that somebody decided about."""
-    return charges.filter(DECIDED)
+    return charges.filter(ONCE_DECIDED)
 
 
 def in_batches(pks: Iterable[int]) -> Iterator[QuerySet[Charge]]:

@@ -36,12 +36,16 @@ def open_table(source: Path | IO[bytes], name: str, *, size: int, heavy: int) ->
         raise Refused(sentence) from error
 
     def batches() -> Iterator[list[Coded[str]]]:
+        rows = 0
         try:
             for batch in file.iter_batches(batch_size=_bearable(file, size, heavy), use_threads=False):
+                rows += batch.num_rows
                 for part in _parts(batch, name, heavy):
                     yield list(map(_coded, part.columns))
         except damaged as error:
             raise Refused(sentence) from error
+        if rows != file.metadata.num_rows:
+            raise Refused(sentence)
 
     return Table(list(file.schema_arrow.names), file.metadata.num_rows, batches())
 
