@@ -41,7 +41,8 @@ numbers = count(1)
 
 
 def _month(number: int) -> str:
-    return f"{2000 + number // 12}-{number % 12 + 1:02d}"
+    """Before all months that tests name."""
+    return f"{1900 + number // 12}-{number % 12 + 1:02d}"
 
 
 def _payer(number: int) -> dict[str, Any]:
