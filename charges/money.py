@@ -6,7 +6,7 @@ every database, and SQL sums of them are exact too. Sums reach 9.2 thousand mill
 
 import re
 from collections.abc import Sequence
-from decimal import ROUND_DOWN, ROUND_HALF_EVEN, ROUND_HALF_UP, Context, Decimal, localcontext
+from decimal import ROUND_DOWN, ROUND_HALF_EVEN, ROUND_HALF_UP, Context, Decimal, InvalidOperation, localcontext
 from typing import Any
 
 from babel.numbers import format_currency, get_currency_precision
@@ -31,7 +31,10 @@ def parse_amount(text: str) -> Decimal:
         raise ValueError("no number: only digits, a minus, a decimal point and an exponent may stand here")
     if len(text) > LONGEST_AMOUNT:
         raise ValueError(f"longer than {LONGEST_AMOUNT} characters")
-    amount = Decimal(text)
+    try:
+        amount = Decimal(text)
+    except InvalidOperation as error:  # its exponent has more digits than any number needs
+        raise ValueError("a number beyond all bounds") from error
     if amount and not -LONGEST_AMOUNT <= amount.adjusted() <= OUTERMOST_DIGIT:
         raise ValueError("a number beyond all bounds")
     return amount

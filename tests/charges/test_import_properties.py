@@ -66,7 +66,23 @@ odd = st.sampled_from(["0", "-0", "-0.00", "007.10", "1E-7", "0.0000000005", "0.
 )
 nothing = st.sampled_from(["", "NULL", "null", "(null)", "  "]).map(Cell)
 broken = st.sampled_from(
-    ["NaN", "-Infinity", "1_000", "$10", "1,000.00", "1 000", "+1", ".5", "5.", "--1", "1e", "9223372037", "1e400", "x"]
+    [
+        "NaN",
+        "-Infinity",
+        "1_000",
+        "$10",
+        "1,000.00",
+        "1 000",
+        "+1",
+        ".5",
+        "5.",
+        "--1",
+        "1e",
+        "9223372037",
+        "1e400",
+        "2E-72222222222222222222",
+        "x",
+    ]
 ).map(lambda text: Cell(text, is_broken=True))
 cells = st.one_of(plain, scientific, spaced, odd, nothing, broken)
 

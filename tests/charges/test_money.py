@@ -25,7 +25,24 @@ def test_amount_is_read_exactly(text: str, amount: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "$5", "1,000", "1_000", "NaN", "Infinity", "+1", " 1", "1 ", "1.", ".5", "0x1", "١", "1e999999999", "1" * 61],
+    [
+        "",
+        "$5",
+        "1,000",
+        "1_000",
+        "NaN",
+        "Infinity",
+        "+1",
+        " 1",
+        "1 ",
+        "1.",
+        ".5",
+        "0x1",
+        "١",
+        "1e999999999",
+        "1" * 61,
+        "2E-" + "7" * 20,
+    ],
 )
 def test_amount_that_is_no_number_is_refused(text: str) -> None:
     with pytest.raises(ValueError):
