@@ -136,6 +136,6 @@ class Importing:
 
 
 def _no_slower(used: Usage, than: Usage) -> tuple[str, bool]:
-    """A goal, and whether it is met: nobody can tell less from what the other differs from itself."""
+    """A goal, with what the other's rounds differ from each other beside it; and whether it is met."""
     words = f"no slower than SQLite ({used.cpu / than.cpu:.2f}; itself to {than.most / than.cpu:.2f})"
-    return words, used.cpu <= than.most
+    return words, used.cpu <= than.cpu
