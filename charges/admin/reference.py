@@ -3,11 +3,9 @@
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
-from django.contrib import messages
 from django.contrib.admin.utils import flatten_fieldsets
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect
 from import_export.admin import ImportExportMixin
 from import_export.formats.base_formats import CSV, XLSX
 from import_export.results import Result
@@ -17,6 +15,7 @@ from unfold.widgets import UnfoldAdminDecimalFieldWidget
 
 from charges.admin.upload_storage import ConfirmedOnce, SheetStorage
 from charges.money import MoneyField
+from periods.errors import Refused
 from periods.plain_admin import StageAdmin
 
 TOLD = 5  # rows whose reason is told, of those that are refused
@@ -61,8 +60,7 @@ class SpreadsheetAdmin(ConfirmedOnce, ImportExportMixin):
         if not problems:
             return super().process_result(result, request)
         rest = f" {len(problems) - TOLD:,} more rows cannot be imported." if len(problems) > TOLD else ""
-        messages.error(request, f"Nothing is imported. {' '.join(problems[:TOLD])}{rest}")
-        return redirect(f"admin:{self.opts.label_lower.replace('.', '_')}_import")
+        raise Refused(f"Nothing is imported. {' '.join(problems[:TOLD])}{rest}")
 
 
 def _problems(result: Result) -> Iterator[str]:

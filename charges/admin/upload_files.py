@@ -140,8 +140,8 @@ class FilesView:
         may_load = False
         if request.method == "POST" and all(file.form.is_valid() for file in files) and asked.is_valid():
             options = {**asked.cleaned_data, "by": request.user}
-            may_load = not incomplete and "load" in request.POST
-            if may_load and request.session.get(PREVIEWED) == _answers(token, files, asked):
+            is_wished = "load" in request.POST and not incomplete
+            if is_wished and request.session.get(PREVIEWED) == _answers(token, files, asked):
                 self._load(request, token, files, options)
                 is_done = not _uploaded(token, None)
                 return redirect("admin:charges_focusimport_changelist") if is_done else redirect(request.path)

@@ -55,7 +55,7 @@ class SheetStorage(UploadStorage):
 
 
 class ConfirmedOnce:
-    """An admin of django-import-export in which a second confirm of one upload is told that it is gone."""
+    """An admin of django-import-export that tells what is refused at the confirm, as a second one of an upload."""
 
     def process_import(self, request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
         try:

@@ -218,7 +218,7 @@ class Staging:
             place.identities.extend(rows.identities)
             place.abouts.extend(assessment.abouts(rows))
             place.dues.extend(assessment.prices.due)
-            place.statuses.extend(BY_STATUS.get(status, 0) for status in assessment.statuses)
+            place.statuses.extend(assessment.statuses.map(lambda status: BY_STATUS.get(status, 0)))
         place.flagged += assessment.held
         _count_deltas(rows, assessment, place)
         if place.watch and place.watch.usual:

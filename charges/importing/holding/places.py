@@ -9,10 +9,10 @@ from django.conf import settings
 from charges.correcting.reversing import ELSEWHERE
 from charges.importing.checking.totals import ControlTotals
 from charges.importing.holding.appending import Ledger
-from charges.importing.holding.snapshot import Snapshot, held_of
+from charges.importing.holding.snapshot import Snapshot, deliveries_of, held_of
 from charges.importing.holding.then import Reading, readings
 from charges.importing.judging.unusual import Watch
-from charges.models import Charge, FocusImport, ImportScope, ReviewSettings, Source
+from charges.models import Charge, ReviewSettings, Source
 from periods.errors import PeriodNotOpen, Refused
 from periods.models import BillingPeriod
 
@@ -146,7 +146,8 @@ class Places(dict[str, Place]):
             _refuse_billed_twice(self.source, month)
             watch = Watch(self.source, month, _currency(period), self.settings)
             place = Place(month, period, _currency(period), self._holding(period), watch=watch)
-            place.was_delivered = isinstance(place.holding, Snapshot) and self._was_delivered(period)
+            if period and isinstance(place.holding, Snapshot):
+                place.was_delivered = deliveries_of(self.source, period).exists()
             return place
         target = self._target(self.late_to, month) if self.late_to else period
         place = Place(month, target, _currency(target), self._holding(period), late_month=month)
@@ -157,10 +158,6 @@ class Places(dict[str, Place]):
         if self.source.delivery == Source.Delivery.APPEND:
             return self.ledger
         return Snapshot(held_of(self.source, period) if self.source.pk and period else None)
-
-    def _was_delivered(self, period: BillingPeriod | None) -> bool:
-        loaded = FocusImport.objects.loaded().filter(source=self.source.pk)
-        return ImportScope.objects.filter(period=period, late_month="", focus_import__in=loaded.values("pk")).exists()
 
     def _period(self, month: str) -> BillingPeriod | None:
         period = BillingPeriod.objects.filter(month=month).first()

@@ -11,12 +11,14 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from django.db.models import BigIntegerField, Exists, ExpressionWrapper, F, OuterRef, Q
+from django.db.models import BigIntegerField, Exists, ExpressionWrapper, F, OuterRef, Q, QuerySet
 
 from charges.importing.checking.rows import Rows
-from charges.models import Charge, FocusImport, Source
+from charges.models import Charge, FocusImport, ImportScope, Source
 from charges.models.charge import ChargeQuerySet
 from periods.models import BillingPeriod
+
+DUE = ExpressionWrapper(F("due_amount"), BigIntegerField())  # in billionths, as it is stored
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,12 @@ def loaded_of(source: Source, staged: FocusImport | None = None) -> ChargeQueryS
     loaded = FocusImport.objects.filter(Q(state=FocusImport.State.LOADED) | Q(pk=staged and staged.pk))
     of_source = Charge.objects.filter(loaded_by__in=loaded.filter(source=source).values("pk"))
     return of_source.exclude(superseded_by__in=loaded.values("pk"))  # asked of few rows: a join would be of all
+
+
+def deliveries_of(source: Source, period: BillingPeriod) -> QuerySet[FocusImport]:
+    """Loaded imports that speak for the source's own rows of the month; none of a source that a dry run would make."""
+    scopes = ImportScope.objects.filter(period=period, late_month="")
+    return FocusImport.objects.loaded().filter(source=source.pk, pk__in=scopes.values("focus_import"))
 
 
 def by_month(charges: Any) -> Any:
@@ -83,7 +91,7 @@ class Snapshot:
     def _load(self, charges: ChargeQuerySet) -> None:
         fields = ("content_digest", "identity_digest", "pk", "billing_account_id", "review_status", "billionths")
         for content, identity, pk, account, status, due in (
-            charges.annotate(billionths=ExpressionWrapper(F("due_amount"), BigIntegerField()))
+            charges.annotate(billionths=DUE)
             # Of equal ones, those stay that somebody decided about, the latest decisions first.
             .order_by("content_digest", F("decided_at").desc(nulls_last=True), "pk")
             .values_list(*fields)

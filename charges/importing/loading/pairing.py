@@ -8,15 +8,15 @@ held, so that nobody is billed against a decision unseen.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from django.db.models import BigIntegerField, Exists, ExpressionWrapper, F, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from charges.flags import ChangedAfterApproval, LikeDecided
 from charges.importing.checking.memo import Memo
 from charges.importing.holding.places import Place
-from charges.importing.holding.snapshot import Old, Snapshot, by_month, pair
+from charges.importing.holding.snapshot import DUE, Old, Snapshot, by_month, deliveries_of, pair
 from charges.importing.judging.assessing import ABOUT
 from charges.importing.writing import instant
-from charges.models import Charge, FocusImport, ImportScope, Source
+from charges.models import Charge, FocusImport, Source
 from charges.money import to_billionths
 from charges.review import BILLED_ELSEWHERE, UNDECIDED
 
@@ -90,17 +90,15 @@ def _free(place: Place, identities: Iterable[int], links: Sequence[Link]) -> Ite
 
 def _gone_before(source: Source, place: Place) -> Iterator[Old]:
     """Decided charges of the month that a delivery superseded by none of its rows, and that have not come again since."""
-    if place.period is None or not source.pk:
+    if place.period is None:
         return
-    of_month = ImportScope.objects.filter(period=place.period, focus_import__source=source)
-    loaded = FocusImport.objects.loaded().filter(pk__in=of_month.values("focus_import"))
+    loaded = deliveries_of(source, place.period)
     heir = Charge.objects.filter(replaces=OuterRef("pk"), loaded_by__state=FocusImport.State.LOADED)
     gone = by_month(Charge.objects.filter(superseded_by__in=loaded.values("pk"))).filter(
         _or_of_parts(ONCE_DECIDED | ASKED), ~Exists(heir), of_period=place.period.pk,
         kind=Charge.Kind.DELIVERED, billing_account_id__in=[*place.accounts],
     )  # fmt: skip
-    billionths = ExpressionWrapper(F("due_amount"), BigIntegerField())
-    for pk, identity, due in gone.order_by("pk").values_list("pk", "identity_digest", billionths):
+    for pk, identity, due in gone.order_by("pk").values_list("pk", "identity_digest", DUE):
         yield Old(pk, identity, due)
 
 
