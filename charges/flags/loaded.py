@@ -25,14 +25,12 @@ class ChangedAfterApproval(Flag):
 
 class LikeDecided(Flag):
     name, label = "like_decided", "Like a decided charge"
-    about = "A charge that somebody decided about is delivered no more; this one says the same of resource, service, days and payer."
+    about = "Somebody decided about a charge that is billed no more in that form; this one says the same of resource, service and days."
 
     @classmethod
     def of(cls, decision: str, reason: str) -> dict[str, str]:
         told = f"{decision}: {reason}" if reason else decision
-        return cls.because(
-            f"But for other tags or columns it is like a charge that is delivered no more, and was {told}"
-        )
+        return cls.because(f"A charge like this one, which is billed no more in that form, was {told}")
 
 
 class Divided(Flag):

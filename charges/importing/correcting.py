@@ -16,8 +16,9 @@ from charges.importing.holding.places import Place
 from charges.importing.holding.snapshot import Snapshot
 from charges.importing.holding.then import as_then, readings
 from charges.importing.judging.allocations import has_allocations, may_be_divided
+from charges.importing.loading.asking import ask_again
+from charges.importing.loading.decisions import Succession
 from charges.importing.loading.pairing import Heirs, heirs
-from charges.importing.loading.superseding import ask_again, take_place
 from charges.importing.reading.chunk import Chunk
 from charges.importing.recognising import is_overtaken
 from charges.importing.staging import Staging, marked
@@ -85,7 +86,7 @@ def _come_again(charge: Charge, found: Heirs) -> None:
     """What people decided about the row before it could not be read holds."""
     for _, old in found.returned:
         link("replaces", [(charge.pk, old)])
-        take_place(charge.loaded_by, {charge.pk: old}, [old])
+        Succession.of(charge.loaded_by, {charge.pk: old}, [old]).carry()
     for _, old in found.alike:
         ask_again({charge.pk: old})
     charge.refresh_from_db()

@@ -145,8 +145,7 @@ def test_a_row_that_is_another_replaces_nothing_and_is_looked_at(deliver):
         "1 row is like a decided charge that is delivered no more, and held for review.",
     ]
     assert Charge.objects.get(loaded_by=delivery.focus_import).flags == {
-        "like_decided": "But for other tags or columns it is like a charge that is delivered no more, and was excluded: "
-        "Our own experiment"
+        "like_decided": "A charge like this one, which is billed no more in that form, was excluded: Our own experiment"
     }
     assert (gone.added, gone.changed, gone.removed, gone.unchanged) == (2, 0, 2, 0)
     assert [status for *_, status in current()] == ["clear", "clear"]

@@ -17,9 +17,11 @@ from charges.importing.holding.places import Place
 from charges.importing.holding.snapshot import by_month, in_effect, loaded_of
 from charges.importing.judging.unusual import hold
 from charges.importing.loading import late
+from charges.importing.loading.asking import ask_again
 from charges.importing.loading.comparing import Comparison
+from charges.importing.loading.decisions import Succession
 from charges.importing.loading.pairing import BATCH, Heirs
-from charges.importing.loading.superseding import announce, ask_again, supersede, take_place
+from charges.importing.loading.superseding import announce, supersede
 from charges.importing.recognising import refuse_other_source, refuse_same_rows
 from charges.importing.staging import Staging
 from charges.importing.writing import link
@@ -70,12 +72,22 @@ def load(staging: Staging, *, before: set[int], by: Any, force: bool) -> FocusIm
     for place in _open(comparison):
         if staging.focus_import and place.period:
             announce(staging.focus_import, place.period, comparison.left[place.month])
-    return _make_current(comparison, pairs, before=before, by=by, force=force)
+    succession = _succession(comparison, pairs)
+    succession.carry()
+    return _make_current(comparison, pairs, succession, before=before, by=by, force=force)
 
 
 def _open(comparison: Comparison) -> list[Place]:
     """Places whose charges are superseded: those of a closed month are reversed instead."""
     return [place for place in comparison.places if not place.late_month]
+
+
+def _succession(comparison: Comparison, pairs: Mapping[str, Mapping[int, int]]) -> Succession:
+    focus_import = comparison.staging.focus_import
+    assert focus_import is not None
+    months = [place.month for place in _open(comparison)]
+    returned = {old for month in months for _, old in comparison.heirs[month].returned}
+    return Succession.of(focus_import, {new: old for month in months for new, old in pairs[month].items()}, returned)
 
 
 def _linked(staging: Staging, place: Place, heirs: Heirs) -> dict[int, int]:
@@ -97,7 +109,13 @@ def _linked(staging: Staging, place: Place, heirs: Heirs) -> dict[int, int]:
 
 @transaction.atomic
 def _make_current(
-    comparison: Comparison, pairs: Mapping[str, Mapping[int, int]], *, before: set[int], by: Any, force: bool
+    comparison: Comparison,
+    pairs: Mapping[str, Mapping[int, int]],
+    succession: Succession,
+    *,
+    before: set[int],
+    by: Any,
+    force: bool,
 ) -> FocusImport:
     staging, focus_import = comparison.staging, comparison.staging.focus_import
     assert focus_import is not None
@@ -113,12 +131,10 @@ def _make_current(
     _record_scopes(focus_import, comparison.places)
     _refuse_doubtful(comparison, force=force)
     supersede(focus_import, [old for place in _open(comparison) for old in comparison.left[place.month]])
+    succession.carry_rest()
     for place in comparison.places:
         if place.late_month:
             late.reverse(focus_import, place, comparison.left[place.month], pairs[place.month])
-        elif pairs[place.month]:
-            returned = {old for _, old in comparison.heirs[place.month].returned}
-            take_place(focus_import, pairs[place.month], returned)
     _save_counts(comparison)
     _replace_issues(staging, comparison.places)
     _check_totals(staging, comparison.places)

@@ -17,8 +17,8 @@ from charges.dividing import READ_WITH, SET_ASIDE, divide_decided
 from charges.flags import Late
 from charges.importing.holding.places import Place
 from charges.importing.holding.snapshot import Old
+from charges.importing.loading.decisions import DECIDED, PAYER, by_key, carry_payer
 from charges.importing.loading.pairing import decided, in_batches
-from charges.importing.loading.superseding import DECIDED, PAYER, by_key, carry_payer
 from charges.models import Charge, FocusImport
 from charges.rewriting import rewrite
 from periods.models import BillingPeriod
@@ -58,7 +58,7 @@ def _carry_payers(pairs: Mapping[int, int]) -> None:
     """Who pays by a reviewer's decision pays for the rebill too. All else is decided anew: the row is held as late."""
     by_old = {old: new for new, old in pairs.items()}
     for charges in in_batches(by_old):
-        old_ones = list(decided(charges).select_related(*PAYER))
+        old_ones = list(decided(charges).prefetch_related(*PAYER))
         new_ones = by_key(by_old[old.pk] for old in old_ones)
         for old in old_ones:
             new = new_ones[by_old[old.pk]]

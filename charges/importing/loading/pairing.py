@@ -8,7 +8,7 @@ held, so that nobody is billed against a decision unseen.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q
 
 from charges.flags import ChangedAfterApproval, LikeDecided
 from charges.importing.checking.memo import Memo
@@ -17,6 +17,7 @@ from charges.importing.holding.snapshot import DUE, Old, Snapshot, by_month, del
 from charges.importing.judging.assessing import ABOUT
 from charges.importing.writing import instant
 from charges.models import Charge, FocusImport, Source
+from charges.models.charge import ChargeQuerySet
 from charges.money import to_billionths
 from charges.review import BILLED_ELSEWHERE, UNDECIDED
 
@@ -27,6 +28,7 @@ NOT_SET_ASIDE = [*UNDECIDED, *BILLED_ELSEWHERE]
 SET = ~Q(review_status__in=NOT_SET_ASIDE) | Q(fund_step=Charge.FundStep.DECISION)
 ONCE_DECIDED = SET | Q(decided_at__isnull=False)  # an undone decision is one too
 STANDING = SET | Q(payer_before__isnull=False)
+UNBILLED = Q(review_status=Charge.ReviewStatus.NOT_BILLABLE, replaces__isnull=False)
 ASKED = Q(review_status=Charge.ReviewStatus.HELD, flags__has_any_keys=[*ASKING])
 
 
@@ -89,25 +91,28 @@ def _free(place: Place, identities: Iterable[int], links: Sequence[Link]) -> Ite
 
 
 def _gone_before(source: Source, place: Place) -> Iterator[Old]:
-    """Decided charges of the month that a delivery superseded by none of its rows, and that have not come again since."""
+    """Charges of the month that a delivery superseded by none of its rows, and that have not come again since.
+
+    Decided ones, and what is not billed now but was perhaps when somebody decided.
+    """
     if place.period is None:
         return
     loaded = deliveries_of(source, place.period)
     heir = Charge.objects.filter(replaces=OuterRef("pk"), loaded_by__state=FocusImport.State.LOADED)
     gone = by_month(Charge.objects.filter(superseded_by__in=loaded.values("pk"))).filter(
-        _or_of_parts(ONCE_DECIDED | ASKED), ~Exists(heir), of_period=place.period.pk,
+        _or_of_parts(ONCE_DECIDED | ASKED) | UNBILLED, ~Exists(heir), of_period=place.period.pk,
         kind=Charge.Kind.DELIVERED, billing_account_id__in=[*place.accounts],
     )  # fmt: skip
     for pk, identity, due in gone.order_by("pk").values_list("pk", "identity_digest", DUE):
         yield Old(pk, identity, due)
 
 
-def decided(charges: QuerySet[Charge]) -> QuerySet[Charge]:
+def decided(charges: ChargeQuerySet) -> ChargeQuerySet:
     """Those that somebody decided about."""
     return charges.filter(ONCE_DECIDED)
 
 
-def in_batches(pks: Iterable[int]) -> Iterator[QuerySet[Charge]]:
+def in_batches(pks: Iterable[int]) -> Iterator[ChargeQuerySet]:
     batch: list[int] = []
     for pk in pks:
         batch.append(pk)
