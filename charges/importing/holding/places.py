@@ -18,8 +18,8 @@ from periods.models import BillingPeriod
 
 State = BillingPeriod.State
 Status = Charge.ReviewStatus
-CLEAR, LOOKED_AT = 1, 2  # kinds of new rows
-BY_STATUS = {Status.CLEAR.value: CLEAR, Status.HELD.value: LOOKED_AT, Status.DIVIDED.value: LOOKED_AT}
+CLEAR, HELD, DIVIDED = 1, 2, 3  # kinds of new rows
+BY_STATUS = {Status.CLEAR.value: CLEAR, Status.HELD.value: HELD, Status.DIVIDED.value: DIVIDED}
 
 
 @dataclass(slots=True)
@@ -72,7 +72,7 @@ class Place:
     identities: "array[int]" = field(default_factory=lambda: array("q"))
     abouts: "array[int]" = field(default_factory=lambda: array("q"))
     dues: "array[int]" = field(default_factory=lambda: array("q"))
-    statuses: bytearray = field(default_factory=bytearray)  # CLEAR, LOOKED_AT, or 0 where nobody is billed
+    statuses: bytearray = field(default_factory=bytearray)  # CLEAR, HELD, DIVIDED, or 0 where nobody is billed
 
     def replace_accounts(self) -> None:
         self.replaced = self.holding.replaced(self.accounts)

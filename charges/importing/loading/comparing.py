@@ -15,6 +15,7 @@ from charges.importing.checking.totals import short
 from charges.importing.holding.places import CLEAR, Place, ProjectDelta
 from charges.importing.holding.snapshot import Old, held_of
 from charges.importing.judging.unusual import Flags, New
+from charges.importing.loading.foreseeing import held_by_decisions
 from charges.importing.loading.pairing import heirs, in_batches
 from charges.importing.staging import Staging
 from charges.models import Charge
@@ -52,10 +53,16 @@ class Comparison:
         dear = sum(new.rows for new in self._dear)
         return self.staging.flags + Counter({UnusualChange.name: dear, LikeDecided.name: self._alike})
 
-    @property
+    @cached_property
     def flagged(self) -> int:
-        alike = sum(place.statuses[at] == CLEAR for place in self.places for at, _ in self.heirs[place.month].alike)
-        return self.staging.flagged + sum(new.clear for new in self._dear) + alike
+        """Rows that are held for review once the delivery is loaded."""
+        held = self.staging.flagged + sum(new.clear for new in self._dear)
+        for place in self.places:
+            found = self.heirs[place.month]
+            held += sum(place.statuses[at] == CLEAR for at, _ in found.alike)
+            if not place.late_month:  # all of which are held
+                held += held_by_decisions(self.staging.source, place, [*found.links, *found.returned])
+        return held
 
     @property
     def _alike(self) -> int:
