@@ -13,12 +13,13 @@ from charges.importing.checking.totals import ControlTotals
 from charges.importing.holding.appending import Ledger
 from charges.importing.holding.decided import corrected
 from charges.importing.holding.places import Place
-from charges.importing.holding.snapshot import Snapshot
+from charges.importing.holding.snapshot import Snapshot, divided
 from charges.importing.holding.then import as_then, readings
 from charges.importing.judging.allocations import has_allocations, may_be_divided
-from charges.importing.loading.asking import ask_again
+from charges.importing.loading.asking import ask
 from charges.importing.loading.decisions import Succession
-from charges.importing.loading.pairing import Heirs, heirs
+from charges.importing.loading.pairing import heirs
+from charges.importing.loading.regrouping import regroup
 from charges.importing.reading.chunk import Chunk
 from charges.importing.recognising import is_overtaken
 from charges.importing.staging import Staging, marked
@@ -77,18 +78,21 @@ def correct_row(issue: ImportIssue, *, correction: Mapping[str, str], reason: st
         "pk"
     )
     staging.divide()
-    _come_again(charge, heirs(staging.source, place, []))
+    _come_again(charge, place)
     _decide(issue, charge, changes, reason, by)
     return charge
 
 
-def _come_again(charge: Charge, found: Heirs) -> None:
-    """What people decided about the row before it could not be read holds."""
-    for _, old in found.returned:
-        link("replaces", [(charge.pk, old)])
-        Succession.of(charge.loaded_by, {charge.pk: old}, [old]).carry()
-    for _, old in found.alike:
-        ask_again({charge.pk: old})
+def _come_again(charge: Charge, place: Place) -> None:
+    """What people decided about the row before it could not be read holds, or is asked."""
+    found = heirs(charge.source, place, [])
+    if not place.late_month:
+        regroup(charge.source, place, found, [])
+    keys = [charge.pk]  # the one row of its place
+    if found.returned:
+        link("replaces", [(keys[at], old) for at, old in found.returned])
+    ask({keys[at]: old for at, old in found.alike})
+    Succession(charge.loaded_by, [charge.period_id], {keys[at]: old for at, old in found.decisions}).carry()
     charge.refresh_from_db()
 
 
@@ -131,6 +135,7 @@ def _place(issue: ImportIssue, rows: Rows) -> Place:
     scope.save()
     place = Place(month, period, period.currency, Snapshot(), late_month=late_month, accounts=Counter([account]))
     place.then = readings(focus_import.source, month) if is_late else {}
+    place.divided = divided(focus_import.source, period)
     place.was_delivered = focus_import.source.delivery == Source.Delivery.SNAPSHOT
     return place
 

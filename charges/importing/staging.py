@@ -25,9 +25,9 @@ from charges.importing.checking.sifting import all_but
 from charges.importing.checking.totals import ControlTotals
 from charges.importing.holding import appending
 from charges.importing.holding.appending import Ledger
-from charges.importing.holding.places import BY_STATUS, Place, Places
+from charges.importing.holding.places import BY_STATUS, Piece, Place, Places
 from charges.importing.holding.then import as_then
-from charges.importing.judging.allocations import Allocations, has_allocations
+from charges.importing.judging.allocations import Allocations, has_allocations, origin_keys
 from charges.importing.judging.assessing import NOT_BILLABLE, Assessment, Assessor
 from charges.importing.progress import Meter, Progress
 from charges.importing.reading.chunk import Chunk
@@ -215,6 +215,7 @@ class Staging:
         assessment = self.assessor.assess(rows, month=place.month, currency=place.currency, late_month=late_month)
         place.added += len(rows)
         if place.was_delivered or len(place.holding):
+            place.pieces |= self._pieces(rows, place)
             place.identities.extend(rows.identities)
             place.abouts.extend(assessment.abouts(rows))
             place.dues.extend(assessment.prices.due)
@@ -234,6 +235,16 @@ class Staging:
         if self.focus_import and place.period:
             self._charges.append((assessment.columns(rows), self._origin(place, file)))
             self.ends |= {(file.pk if file else None, line): day for line, day in assessment.ends(rows)}
+
+    def _pieces(self, rows: Rows, place: Place) -> dict[int, Piece]:
+        """Rows of charges that the provider divides, or has divided: see `loading.regrouping`."""
+        keys = self.allocations.divided.keys() | place.divided
+        if not keys:
+            return {}
+        told = zip(origin_keys(rows), rows.allocated_by, strict=True)
+        return {
+            at: Piece(key, bool(method)) for at, (key, method) in enumerate(told, len(place.statuses)) if key in keys
+        }
 
     def _origin(self, place: Place, file: ReceivedFile | None) -> Mapping[str, Any]:
         return {

@@ -81,7 +81,9 @@ def test_all_rows_that_are_like_it_are_held(excluded: Path) -> None:
     delivery = deliver(excluded, *halves, B)
 
     assert statuses() == [("a", "held"), ("a", "held"), ("b", "clear")]
-    assert told(delivery)[1:] == ["2 rows are like a decided charge that is delivered no more, and held for review."]
+    assert told(delivery)[1:] == [
+        "2 rows are like a decided charge that is billed no more in that form, and held for review."
+    ]
 
 
 def test_parts_of_a_row_that_is_like_one_with_excluded_parts_are_held(folder: Path) -> None:

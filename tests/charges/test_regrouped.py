@@ -1,4 +1,4 @@
-"""Decisions about charges that come in other pieces: divided by the provider or by days, and whole again."""
+"""Decisions about charges that the provider begins to divide, or divides no more (FOCUS 1.3)."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,39 +8,14 @@ import pytest
 from charges.importing import correct_row
 from charges.models import Charge, ImportIssue
 from charges.review import approve, defer, exclude, reattribute, undo
-from tests.charges.end_dates import ending
 from tests.charges.focus_files import focus_row
 from tests.charges.folders import deliver, folder
-from tests.make import make_pi, make_project
+from tests.charges.pieces import COSTS, ORIGIN, OTHER, PARTS, REASON, decide, mine, row
+from tests.make import make_pi
 
 __all__ = ["folder"]
 
 pytestmark = pytest.mark.django_db
-COSTS = ("ListCost", "ContractedCost", "BilledCost", "EffectiveCost")
-REASON = "Our own experiment"
-OTHER = focus_row(ResourceId="other", EffectiveCost="1")
-
-
-def row(cost: str, method: str = "", **columns: str) -> dict:
-    """`method` is that of a part, which is described in other words than its origin."""
-    columns = {"ChargeDescription": "part" if method else "cluster", **dict.fromkeys(COSTS, cost), **columns}
-    return focus_row(AllocatedMethodId=method, ResourceId="c", **columns)
-
-
-ORIGIN, PARTS = row("10"), (row("4", "cpu"), row("6", "cpu"))
-
-
-def mine() -> list[tuple[int, str]]:
-    """Due of what is billed of the resource, or would be but for a decision."""
-    charges = Charge.objects.current().filter(resource_id="c").exclude(review_status="divided")
-    return [
-        (int(due), status)
-        for due, status in charges.order_by("due_amount", "pk").values_list("due_amount", "review_status")
-    ]
-
-
-def decide(decision: Callable, **which: object) -> None:
-    decision(Charge.objects.current().filter(resource_id="c", **which), reason=REASON)
 
 
 def asked() -> set[str]:
@@ -130,6 +105,132 @@ def test_a_charge_comes_again_after_the_division_and_a_delivery_that_lacked_it(f
     assert mine() == [(10, "excluded")]
 
 
+def test_a_later_decision_about_the_parts_is_asked_about_when_there_are_none_any_more(folder: Path) -> None:
+    deliver(folder, ORIGIN, OTHER)
+    decide(exclude)
+    deliver(folder, ORIGIN, *PARTS, OTHER)
+    approve(Charge.objects.held())
+
+    deliver(folder, ORIGIN, OTHER)
+
+    assert mine() == [(10, "held")]
+
+
+def test_a_later_decision_about_the_charge_is_asked_about_when_the_same_parts_come_again(folder: Path) -> None:
+    deliver(folder, ORIGIN, *PARTS, OTHER)
+    decide(exclude)
+    deliver(folder, ORIGIN, OTHER)
+    approve(Charge.objects.held())
+
+    deliver(folder, ORIGIN, *PARTS, OTHER)
+
+    assert mine() == [(4, "held"), (6, "held"), (10, "not_billable")]
+
+
+def test_further_parts_are_asked_about_while_the_decision_about_the_charge_is_open(folder: Path) -> None:
+    deliver(folder, ORIGIN, OTHER)
+    decide(exclude)
+    deliver(folder, ORIGIN, *PARTS, OTHER)
+    approve(Charge.objects.current().filter(due_amount=4))
+
+    deliver(folder, ORIGIN, row("4", "cpu"), row("5", "cpu"), row("1", "cpu", ChargeDescription="another"), OTHER)
+
+    assert mine() == [(1, "held"), (4, "approved"), (5, "held"), (10, "not_billable")]
+
+
+def test_further_parts_of_a_charge_of_which_one_part_is_excluded_are_billed(folder: Path) -> None:
+    deliver(folder, ORIGIN, *PARTS, OTHER)
+    decide(exclude, due_amount=4)
+
+    deliver(folder, ORIGIN, row("4", "cpu"), row("5", "cpu"), row("1", "cpu", ChargeDescription="another"), OTHER)
+
+    assert mine() == [(1, "clear"), (4, "excluded"), (5, "clear"), (10, "not_billable")]
+
+
+def test_parts_that_were_decided_about_once_are_asked_about(folder: Path) -> None:
+    deliver(folder, ORIGIN, *PARTS, OTHER)
+    decide(exclude)
+    decide(undo)
+    deliver(folder, ORIGIN, OTHER)
+    decide(exclude)
+
+    deliver(folder, ORIGIN, *PARTS, OTHER)
+
+    assert mine() == [(4, "held"), (6, "held"), (10, "not_billable")]
+
+
+@pytest.mark.parametrize("parts", [[row("4", "cpu"), row("5", "cpu")], [row("4", "cpu"), row("six", "cpu")]])
+def test_parts_that_do_not_add_up_to_an_excluded_charge_are_asked_about(folder: Path, parts: list[dict]) -> None:
+    deliver(folder, ORIGIN, OTHER)
+    decide(exclude)
+
+    deliver(folder, ORIGIN, *parts, OTHER)
+    deliver(folder, ORIGIN, *parts, row("0.5", "cpu", ChargeDescription="another"), OTHER)
+
+    assert {status for due, status in mine() if due < 10} == {"held"}
+    assert mine()[-1] == (10, "excluded")
+
+
+@pytest.mark.parametrize("origin", [[], [row("ten")]])
+def test_parts_without_an_excluded_charge_are_asked_about(folder: Path, origin: list[dict]) -> None:
+    deliver(folder, ORIGIN, OTHER)
+    decide(exclude)
+
+    deliver(folder, *origin, *PARTS, OTHER)
+
+    assert mine() == [(4, "held"), (6, "held")]
+
+
+def test_an_approved_charge_is_not_billed_beside_its_parts(folder: Path) -> None:
+    """FOCUS 1.3: they do not add up, and a person looks at both."""
+    deliver(folder, row("10", ListCost="1"), OTHER)
+    decide(approve)
+
+    deliver(folder, row("10", ListCost="1"), row("4", "cpu"), row("5", "cpu"), OTHER)
+
+    assert mine() == [(4, "held"), (5, "held"), (10, "held")]
+
+
+@pytest.mark.parametrize("between", [[OTHER], [row("ten"), *PARTS, OTHER]])
+def test_the_origin_of_excluded_parts_is_asked_about_after_other_deliveries(folder: Path, between: list[dict]) -> None:
+    deliver(folder, ORIGIN, *PARTS, OTHER)
+    decide(exclude)
+    deliver(folder, *between)
+    for issue in ImportIssue.objects.all():
+        correct_row(issue, correction=dict.fromkeys(COSTS, "10"), reason="In figures")
+
+    deliver(folder, ORIGIN, OTHER)
+
+    assert mine() == [(10, "held")]
+
+
+def test_an_excluded_purchase_that_was_prepaid_for_a_day_is_excluded_and_another_is_billed(folder: Path) -> None:
+    purchase = row("10", ChargeCategory="Purchase")
+    deliver(folder, purchase, OTHER)
+    decide(exclude)
+
+    deliver(
+        folder, purchase | {"EffectiveCost": "0"}, row("7", ChargeCategory="Purchase", ChargeDescription="b"), OTHER
+    )
+    prepaid = mine()
+    deliver(folder, purchase, row("7", ChargeCategory="Purchase", ChargeDescription="b"), OTHER)
+
+    assert prepaid == [(0, "not_billable"), (7, "clear")]
+    assert mine() == [(7, "clear"), (10, "excluded")]
+
+
+def test_what_is_asked_is_told(folder: Path) -> None:
+    deliver(folder, ORIGIN, OTHER)
+    decide(exclude)
+
+    preview = deliver(folder, ORIGIN, *PARTS, OTHER, dry_run=True)
+    loaded = deliver(folder, ORIGIN, *PARTS, OTHER)
+
+    assert preview.flagged == loaded.flagged == Charge.objects.held().count() == 2
+    sentence = "2 rows are like a decided charge that is billed no more in that form, and held for review."
+    assert [told for told in loaded.warnings if "decided" in told] == [sentence]
+
+
 def test_the_origin_of_excluded_parts_is_asked_about_when_it_is_divided_no_more(folder: Path) -> None:
     deliver(folder, ORIGIN, *PARTS, OTHER)
     decide(exclude)
@@ -145,68 +246,6 @@ def test_the_origin_of_undecided_parts_is_billed_when_it_is_divided_no_more(fold
     deliver(folder, ORIGIN, OTHER)
 
     assert mine() == [(10, "clear")]
-
-
-LONG = row("62")
-
-
-@pytest.mark.parametrize("decision", [exclude, defer])
-def test_what_was_decided_of_all_days_holds_for_the_whole(folder: Path, decision: Callable) -> None:
-    project = ending()
-    deliver(folder, LONG, OTHER)
-    decide(decision, kind="part")
-    [(_, status), _] = mine()
-    project.end_date = None
-    project.save()
-
-    deliver(folder, row("63"), OTHER)
-
-    assert mine() == [(63, status)]
-
-
-def test_what_was_decided_of_some_days_is_asked_about_the_whole(folder: Path) -> None:
-    project = ending()
-    deliver(folder, LONG, OTHER)
-    decide(exclude, kind="part", due_amount=32)
-    project.end_date = None
-    project.save()
-
-    deliver(folder, row("63"), OTHER)
-
-    assert mine() == [(63, "held")]
-
-
-def test_a_whole_of_which_no_days_were_decided_is_billed(folder: Path) -> None:
-    project = ending()
-    deliver(folder, LONG, OTHER)
-    project.end_date = None
-    project.save()
-
-    deliver(folder, row("63"), OTHER)
-
-    assert mine() == [(63, "clear")]
-
-
-def test_what_was_decided_of_days_that_a_reviewer_divided_holds(folder: Path) -> None:
-    ending()
-    lost = row("62", Tags='{"pi_email": "ada@example.edu", "project_id": "lost", "fund_org": "NSF-1"}')
-    deliver(folder, lost, OTHER)
-    reattribute(Charge.objects.filter(resource_id="c"), project=make_project(), reason="The tag named none of theirs")
-    decide(exclude, kind="part", due_amount=32)
-
-    deliver(folder, lost | dict.fromkeys(COSTS, "93"), OTHER)
-
-    assert mine() == [(45, "clear"), (48, "excluded")]
-
-
-def test_parts_of_excluded_days_that_the_provider_divides_are_asked_about(folder: Path) -> None:
-    ending()
-    deliver(folder, LONG, OTHER)
-    decide(exclude, kind="part")
-
-    deliver(folder, LONG, row("31", "cpu"), row("31", "cpu", ChargeDescription="b"), OTHER)
-
-    assert {status for due, status in mine() if due != 62} == {"held"}
 
 
 def test_an_origin_that_is_corrected_is_excluded_as_it_was_before_its_division(folder: Path) -> None:

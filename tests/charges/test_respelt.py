@@ -142,7 +142,7 @@ def test_a_row_that_is_another_replaces_nothing_and_is_looked_at(deliver):
     assert delivery.flagged == 1
     assert [sentence for sentence in delivery.warnings if "decided" in sentence] == [
         "1 charge that somebody decided about is in this delivery no more; what was decided holds when it comes again.",
-        "1 row is like a decided charge that is delivered no more, and held for review.",
+        "1 row is like a decided charge that is billed no more in that form, and held for review.",
     ]
     assert Charge.objects.get(loaded_by=delivery.focus_import).flags == {
         "like_decided": "A charge like this one, which is billed no more in that form, was excluded: Our own experiment"

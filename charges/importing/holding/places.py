@@ -2,14 +2,16 @@
 
 from array import array
 from collections import Counter, defaultdict
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from django.conf import settings
 
 from charges.correcting.reversing import ELSEWHERE
 from charges.importing.checking.totals import ControlTotals
 from charges.importing.holding.appending import Ledger
-from charges.importing.holding.snapshot import Snapshot, deliveries_of, held_of
+from charges.importing.holding.snapshot import Snapshot, deliveries_of, divided, held_of
 from charges.importing.holding.then import Reading, readings
 from charges.importing.judging.unusual import Watch
 from charges.models import Charge, ReviewSettings, Source
@@ -36,6 +38,11 @@ class ProjectDelta:
         self.gone += other.gone
         self.list += other.list
         self.due += other.due
+
+
+class Piece(NamedTuple):
+    key: int  # of the charge that is divided
+    is_part: bool  # or the charge itself
 
 
 @dataclass(slots=True)
@@ -72,6 +79,8 @@ class Place:
     identities: "array[int]" = field(default_factory=lambda: array("q"))
     abouts: "array[int]" = field(default_factory=lambda: array("q"))
     dues: "array[int]" = field(default_factory=lambda: array("q"))
+    divided: AbstractSet[int] = frozenset()  # keys of charges that the provider divides, or did
+    pieces: dict[int, Piece] = field(default_factory=dict)  # rows of these, by their place among the new ones
     statuses: bytearray = field(default_factory=bytearray)  # CLEAR, HELD, DIVIDED, or 0 where nobody is billed
 
     def replace_accounts(self) -> None:
@@ -148,6 +157,7 @@ class Places(dict[str, Place]):
             place = Place(month, period, _currency(period), self._holding(period), watch=watch)
             if period and isinstance(place.holding, Snapshot):
                 place.was_delivered = deliveries_of(self.source, period).exists()
+                place.divided = divided(self.source, period)
             return place
         target = self._target(self.late_to, month) if self.late_to else period
         place = Place(month, target, _currency(target), self._holding(period), late_month=month)

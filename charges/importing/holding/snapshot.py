@@ -13,7 +13,9 @@ from typing import Any, NamedTuple
 
 from django.db.models import BigIntegerField, Exists, ExpressionWrapper, F, OuterRef, Q, QuerySet
 
+from charges.flags import Divided
 from charges.importing.checking.rows import Rows
+from charges.importing.judging.allocations import keyed
 from charges.models import Charge, FocusImport, ImportScope, Source
 from charges.models.charge import ChargeQuerySet
 from periods.models import BillingPeriod
@@ -53,6 +55,12 @@ def deliveries_of(source: Source, period: BillingPeriod) -> QuerySet[FocusImport
     """Loaded imports that speak for the source's own rows of the month; none of a source that a dry run would make."""
     scopes = ImportScope.objects.filter(period=period, late_month="")
     return FocusImport.objects.loaded().filter(source=source.pk, pk__in=scopes.values("focus_import"))
+
+
+def divided(source: Source, period: BillingPeriod) -> set[int]:
+    """Keys of charges of the month that the provider has divided, or perhaps."""
+    seen = Q(review_status=Charge.ReviewStatus.NOT_BILLABLE) & ~Q(due_amount=0) | Q(flags__has_key=Divided.name)
+    return {key for _, key in keyed(Charge.objects.not_clear().filter(seen, source=source.pk, period=period))}
 
 
 def by_month(charges: Any) -> Any:

@@ -11,7 +11,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from django.db.models import QuerySet
+
 from charges.focus import Header
+from charges.importing.checking.memo import Memo
 from charges.importing.checking.rows import BadRow, Division, RowReader, Rows
 from charges.importing.reading.chunk import Chunk
 from charges.importing.writing import instant
@@ -148,7 +151,20 @@ def _amounts(rows: Rows) -> Iterator[Amounts]:
 
 
 def _weighed(rows: Rows) -> Iterator[Row]:
-    return zip(_keys(rows, KEY), _keys(rows, BUT_RESOURCE), rows.allocated_by, _amounts(rows), strict=True)
+    return zip(origin_keys(rows), _keys(rows, BUT_RESOURCE), rows.allocated_by, _amounts(rows), strict=True)
+
+
+def origin_keys(rows: Rows) -> list[int]:
+    """By what a part says of its origin."""
+    return _keys(rows, KEY)
+
+
+def keyed(charges: QuerySet[Charge], of: str = "") -> Iterator[tuple[int, int]]:
+    """Charges with the same keys; `of` leads to that of which the key is."""
+    of_instant = Memo(instant)
+    names = [f"{of}{name}" for name in (*KEY, "billing_currency", "charge_period_start", "charge_period_end")]
+    for pk, *told, start, end in charges.order_by("pk").values_list("pk", *names).iterator():
+        yield pk, hash((*told, of_instant[start], of_instant[end]))
 
 
 def _keys(rows: Rows, fields: Sequence[str]) -> list[int]:

@@ -6,34 +6,26 @@ from typing import cast
 from django.db import transaction
 
 from charges.flags import LikeDecided
-from charges.importing.loading.pairing import ASKING, in_batches
+from charges.importing.loading.batches import in_batches
+from charges.importing.loading.standing import ASKING
 from charges.models import Charge
 from charges.rewriting import rewrite
 
 Status = Charge.ReviewStatus
 
 
-def ask_again(alike: Mapping[int, int]) -> None:
-    """Hold staged rows that are like a charge which people decided about, and parts of such rows.
+def ask(about: Mapping[int, int]) -> None:
+    """Hold staged rows, and parts of their days, by what was decided about a charge, or by what is asked about it still.
 
-    `alike` are key → key of that charge.
+    `about` are key → key of that charge.
     """
-    old_ones = {old.pk: old for charges in in_batches(set(alike.values())) for old in charges}
-    for charges in in_batches(alike):
-        parts = Charge.objects.filter(kind=Charge.Kind.PART, origin__in=charges)
-        asked = {charge: old_ones[alike[charge.pk]] for charge in charges}
-        asked |= {part: old_ones[alike[cast(int, part.origin_id)]] for part in parts}
-        _hold({new: LikeDecided.of(_decision(old), old.decision_reason) for new, old in asked.items()})
-
-
-def ask_still(pairs: Mapping[int, int], asked: Mapping[int, Mapping[str, str]]) -> None:
-    """What nobody answered about charges is asked about their changed form.
-
-    `pairs` are key → key that it replaces; `asked` are the flags of those, by that key.
-    """
-    for charges in in_batches(new for new, old in pairs.items() if old in asked):
-        flags = {new: asked[pairs[new.pk]] for new in charges}
-        _hold({new: {name: why for name, why in old.items() if name in ASKING} for new, old in flags.items()})
+    old_ones = {old.pk: old for charges in in_batches(set(about.values())) for old in charges}
+    for charges in in_batches(about):
+        with transaction.atomic():
+            parts = Charge.objects.filter(kind=Charge.Kind.PART, origin__in=charges)
+            asked = {charge: old_ones[about[charge.pk]] for charge in charges}
+            asked |= {part: old_ones[about[cast(int, part.origin_id)]] for part in parts}
+            _hold({new: _reasons(old) for new, old in asked.items()})
 
 
 def _hold(reasons: Mapping[Charge, dict[str, str]]) -> None:
@@ -41,10 +33,13 @@ def _hold(reasons: Mapping[Charge, dict[str, str]]) -> None:
     for charge in held:
         charge.flags |= reasons[charge]
         charge.review_status = Status.HELD
-    with transaction.atomic():
-        rewrite(held, ("flags", "review_status"))
+    rewrite(held, ("flags", "review_status"))
 
 
-def _decision(charge: Charge) -> str:
+def _reasons(charge: Charge) -> dict[str, str]:
+    asked = {name: why for name, why in charge.flags.items() if name in ASKING}
+    if asked and charge.review_status == Status.HELD:
+        return asked
     is_moved = charge.review_status in (Status.CLEAR, Status.HELD)
-    return "re-attributed" if is_moved else charge.get_review_status_display().lower()
+    decision = "re-attributed" if is_moved else charge.get_review_status_display().lower()
+    return LikeDecided.of(decision, charge.decision_reason)

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from functools import cached_property
-from operator import attrgetter
 from typing import Any
 
 from django.db.models import Case, Sum, Value, When
@@ -15,8 +14,10 @@ from charges.importing.checking.totals import short
 from charges.importing.holding.places import CLEAR, Place, ProjectDelta
 from charges.importing.holding.snapshot import Old, held_of
 from charges.importing.judging.unusual import Flags, New
+from charges.importing.loading.batches import in_batches
 from charges.importing.loading.foreseeing import held_by_decisions
-from charges.importing.loading.pairing import heirs, in_batches
+from charges.importing.loading.pairing import Heirs, heirs
+from charges.importing.loading.regrouping import regroup
 from charges.importing.staging import Staging
 from charges.models import Charge
 from charges.money import ZERO, from_billionths, to_billionths
@@ -36,7 +37,14 @@ class Comparison:
         self.new = sum(place.added for place in self.places)
         self.vanished = sum(len(self.left[place.month]) for place in self.places)
         self.unchanged = staging.unchanged
-        self.heirs = {place.month: heirs(staging.source, place, self.left[place.month]) for place in self.places}
+        self.heirs = {place.month: self._heirs(place) for place in self.places}
+
+    def _heirs(self, place: Place) -> Heirs:
+        left = self.left[place.month]
+        found = heirs(self.staging.source, place, left)
+        if not place.late_month:
+            regroup(self.staging.source, place, found, left)
+        return found
 
     @cached_property
     def unusual(self) -> dict[str, Flags]:
@@ -61,7 +69,7 @@ class Comparison:
             found = self.heirs[place.month]
             held += sum(place.statuses[at] == CLEAR for at, _ in found.alike)
             if not place.late_month:  # all of which are held
-                held += held_by_decisions(self.staging.source, place, [*found.links, *found.returned])
+                held += held_by_decisions(self.staging.source, place, found.decisions)
         return held
 
     @property
@@ -88,7 +96,8 @@ class Comparison:
     @property
     def remarks(self) -> list[str]:
         """About rows that stay beside these, and about what people decided."""
-        anew, gone = (sum(map(attrgetter(name), self.heirs.values())) for name in ("anew", "gone"))
+        anew = sum(found.anew for found in self.heirs.values())
+        gone = sum(len(found.dropped) for found in self.heirs.values())
         told = [*self._other_accounts]
         if anew:
             told.append(
@@ -100,7 +109,7 @@ class Comparison:
             told.append(_told_of_gone(gone))
         if self._alike:
             rows = counted(self._alike, "row is", "rows are")
-            told.append(f"{rows} like a decided charge that is delivered no more, and held for review.")
+            told.append(f"{rows} like a decided charge that is billed no more in that form, and held for review.")
         return told
 
     @property

@@ -17,10 +17,11 @@ from charges.importing.holding.places import Place
 from charges.importing.holding.snapshot import by_month, in_effect, loaded_of
 from charges.importing.judging.unusual import hold
 from charges.importing.loading import late
-from charges.importing.loading.asking import ask_again
+from charges.importing.loading.asking import ask
+from charges.importing.loading.batches import BATCH
 from charges.importing.loading.comparing import Comparison
 from charges.importing.loading.decisions import Succession
-from charges.importing.loading.pairing import BATCH, Heirs
+from charges.importing.loading.pairing import Heirs
 from charges.importing.loading.superseding import announce, supersede
 from charges.importing.recognising import refuse_other_source, refuse_same_rows
 from charges.importing.staging import Staging
@@ -83,15 +84,21 @@ def _open(comparison: Comparison) -> list[Place]:
 
 
 def _succession(comparison: Comparison, pairs: Mapping[str, Mapping[int, int]]) -> Succession:
-    focus_import = comparison.staging.focus_import
+    focus_import, places = comparison.staging.focus_import, _open(comparison)
     assert focus_import is not None
-    months = [place.month for place in _open(comparison)]
-    returned = {old for month in months for _, old in comparison.heirs[month].returned}
-    return Succession.of(focus_import, {new: old for month in months for new, old in pairs[month].items()}, returned)
+    return Succession(
+        focus_import,
+        {place.period.pk for place in places if place.period},
+        {row: old for place in places for row, old in pairs[place.month].items()},
+        {pk for place in places for pk in comparison.heirs[place.month].dropped},
+    )
 
 
 def _linked(staging: Staging, place: Place, heirs: Heirs) -> dict[int, int]:
-    """Staged rows by key, with the key of the charge that each replaces or rebills, to which it now refers."""
+    """Let staged rows refer to the charges that they replace, or rebill.
+
+    Returns the rows by key, with the key of the charge of which the decision holds.
+    """
     links = [*heirs.links, *heirs.returned]
     if not links and not heirs.alike:
         return {}
@@ -99,12 +106,12 @@ def _linked(staging: Staging, place: Place, heirs: Heirs) -> dict[int, int]:
     staged = by_month(Charge.objects.filter(loaded_by=staging.focus_import, late_month=place.late_month, kind=kind))
     new = staged.filter(of_period=place.period and place.period.pk)
     keys = array("q", new.order_by("pk").values_list("pk", flat=True).iterator())  # rows are written in their order
-    ask_again({keys[at]: old for at, old in heirs.alike})
+    ask({keys[at]: old for at, old in heirs.alike})
     pairs = [(keys[at], old) for at, old in links]
     for start in range(0, len(pairs), BATCH):
         with transaction.atomic():
             link(field, pairs[start : start + BATCH])
-    return dict(pairs)
+    return {keys[at]: old for at, old in heirs.decisions}
 
 
 @transaction.atomic

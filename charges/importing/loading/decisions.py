@@ -1,40 +1,53 @@
 """What people decided about charges goes to the rows that take their place.
 
-Before the delivery is loaded, a batch at a time; what they decide meanwhile goes along while it is.
+Before the delivery is loaded, a batch at a time. While it is, what was decided in between.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import transaction
 
-from charges.attribution.funding import ProjectFunds
-from charges.attribution.undoing import remember
-from charges.converting import convert, revert
 from charges.dividing import divide_decided
-from charges.flags import PAYER_FLAGS, ChangedAfterApproval
-from charges.importing.checking.totals import short
-from charges.importing.loading.allocated import billed_again, divided_no_more, divided_since
-from charges.importing.loading.asking import ask_again, ask_still
-from charges.importing.loading.end_dates import decided_apart, decided_as_one, parts_in_place_of, whole_again
-from charges.importing.loading.pairing import ASKED, decided, in_batches
-from charges.models import Charge, FocusImport, Source
-from charges.models.charge import ChargeQuerySet
-from charges.review import BILLED_ELSEWHERE, settle_payer_flags
+from charges.importing.loading.asking import ask
+from charges.importing.loading.batches import in_batches
+from charges.importing.loading.end_dates import by_days
+from charges.importing.loading.inheriting import carry
+from charges.importing.loading.standing import ASKED, ASKING, ONCE_DECIDED, STANDING, decided
+from charges.models import Charge, FocusImport
+from charges.review import BILLED_ELSEWHERE
 from charges.rewriting import rewrite
-from charges.sharing import is_shareable
 from periods.blockers import counted
 from periods.errors import Refused
+from periods.models import BillingPeriod
 
-Status = Charge.ReviewStatus
+Status, Kind = Charge.ReviewStatus, Charge.Kind
 PAYER = ("pi__merged_into", "project__merged_into", "funding_account__merged_into")
 DECIDED = (
     "pi", "project", "funding_account", "fund_step", "flags", "review_status", "decided_by", "decided_at",
     "decision_reason", "payer_before", "exchange_rate", "list_amount", "contracted_amount", "due_amount",
 )  # fmt: skip
-Seen = Mapping[int, datetime | None]  # charges that somebody decided about, and when
+WRITTEN = [field.attname for field in Charge._meta.concrete_fields if field.name in DECIDED]
+BATCH = 1000
+
+
+@dataclass(frozen=True)
+class Heard:
+    """Of a charge, or a part of its days, that somebody decided about."""
+
+    of: int  # the charge
+    moment: datetime | None
+    is_asked: bool  # whether a question about it waits
+
+
+class Before(NamedTuple):
+    """A row as it was staged."""
+
+    of: int  # the charge that it takes the place of, or a part of which it does
+    values: list[Any]
 
 
 @dataclass
@@ -42,133 +55,98 @@ class Succession:
     """Rows of an import that take the place of charges; all by their keys."""
 
     focus_import: FocusImport
+    periods: Collection[int]  # open ones, of the rows
     pairs: Mapping[int, int]  # row → the charge of which the decision holds
-    earlier: Collection[int]  # of those charges, which an earlier delivery superseded
-    again: Collection[int] = ()  # of those rows, which replace a charge that nobody was billed for
-    seen: Seen = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, focus_import: FocusImport, pairs: Mapping[int, int], returned: Collection[int]) -> "Succession":
-        """`pairs` are row → the charge that it replaces; those `returned` an earlier delivery superseded."""
-        again = billed_again(pairs)
-        billed = {row: charge for row, charge in again.items() if charge}
-        return cls(focus_import, {**pairs, **billed}, {*returned, *billed.values()}, again.keys())
+    dropped: Collection[int] = ()  # charges that somebody decided about, and that no row replaces
+    seen: Mapping[int, Heard] = field(default_factory=dict)
+    before: dict[int, Before] = field(default_factory=dict)  # by row, where a decision changed it
 
     def carry(self) -> None:
         """Let decisions go to the rows, before they count."""
-        self.seen = self._decided()
-        self._carry(self.seen)
-        asked = {pk: flags for some in self._replaced() for pk, flags in some.filter(ASKED).values_list("pk", "flags")}
-        if asked:
-            ask_still({**self.pairs, **parts_in_place_of(self.focus_import, self.pairs)}, asked)
-        ask_again(divided_no_more(self.focus_import, self.again))
+        self.seen = self._heard()
+        self._carry(self.seen, self.seen.keys())
 
     def carry_rest(self) -> None:
-        """What was decided since. Raises Refused where a decision that went along already is another now."""
-        now = self._decided()
-        if others := sum(now.get(charge) != moment for charge, moment in self.seen.items()):
+        """What was decided since. Raises Refused where it is about a charge that no row replaces."""
+        self._refuse_dropped()
+        now = self._heard()
+        changed = {heard.of for _, heard in self.seen.items() ^ now.items()}
+        self._take_back(changed)
+        self._carry(now, {pk for pk, heard in now.items() if heard.of in changed})
+
+    def _refuse_dropped(self) -> None:
+        """Which rows are like it was looked at before."""
+        known = {*self.dropped, *self.pairs.values()}
+        superseded = Charge.objects.filter(STANDING, superseded_by=self.focus_import)
+        lines = superseded.order_by().values_list("pk", "kind", "origin")
+        if new := {origin if kind == Kind.PART else pk for pk, kind, origin in lines} - known:
+            charges = counted(len(new), "charge", "charges")
             raise Refused(
-                f"Somebody changed what was decided about {counted(others, 'charge', 'charges')} that this delivery "
-                "replaces, while it was loaded. Run it again."
+                f"While this delivery was loaded, somebody decided about {charges} that it has no more. Run it again."
             )
-        self._carry(now.keys() - self.seen.keys())
 
-    def _replaced(self) -> Iterator[ChargeQuerySet]:
-        """The charges, and the parts of those that were divided by days."""
-        parts = Charge.objects.filter(kind=Charge.Kind.PART, origin__isnull=False)
-        yield Charge.objects.filter(superseded_by=self.focus_import)
-        yield parts.filter(origin__superseded_by=self.focus_import)
-        for charges in in_batches(self.earlier):
-            yield charges
-            yield parts.filter(origin__in=charges)
+    def _heard(self) -> dict[int, Heard]:
+        """Charges, and parts of their days, about which somebody decided."""
+        found = {}
+        for charges in in_batches(set(self.pairs.values())):
+            parts = Charge.objects.filter(kind=Kind.PART, origin__in=charges)
+            for some, of in ((charges, "pk"), (parts, "origin")):
+                heard = some.filter(ONCE_DECIDED | ASKED).values_list("pk", of, "decided_at", "review_status", "flags")
+                for pk, charge, moment, status, flags in heard:
+                    found[pk] = Heard(charge, moment, status == Status.HELD and not flags.keys().isdisjoint(ASKING))
+        return found
 
-    def _decided(self) -> Seen:
-        return {pk: moment for some in self._replaced() for pk, moment in decided(some).values_list("pk", "decided_at")}
+    def _carry(self, heard: Mapping[int, Heard], those: Collection[int]) -> None:
+        """What was decided about those of the charges and parts."""
+        charges = {heard[pk].of for pk in those}
+        pairs = {row: old for row, old in self.pairs.items() if old in charges}
+        self._inherit({row: old for row, old in pairs.items() if old in those})
+        carried, asked = by_days(pairs)  # after that: where another pays, other days may be divided
+        self._inherit({part: old for part, old in carried.items() if old in those})
+        waiting = {pk for pk in those if heard[pk].is_asked}
+        ask({row: old for row, old in (pairs | carried).items() if old in waiting} | asked)
 
-    def _carry(self, charges: Collection[int]) -> None:
-        if not charges:
-            return
-        heirs = {row: old for row, old in self.pairs.items() if old in charges}
-        carry_decisions(heirs, self.focus_import.source)
-        parts = parts_in_place_of(self.focus_import, self.pairs)  # some were made just now, for another payer
-        wholes = whole_again(self.pairs, charges)
-        heard = {part: old for part, old in parts.items() if old in charges}
-        carry_decisions(heard | decided_as_one(wholes), self.focus_import.source)
-        apart = decided_apart(wholes)
-        ask_again(apart | divided_since(self.focus_import, heirs | apart))
+    def _inherit(self, pairs: Mapping[int, int]) -> None:
+        heirs: dict[int, list[int]] = {}
+        for row, old in pairs.items():
+            heirs.setdefault(old, []).append(row)
+        for charges in in_batches(heirs, BATCH):
+            with transaction.atomic():
+                self._lock()
+                old_ones = {old.pk: old for old in decided(charges).prefetch_related(*PAYER)}
+                new_ones = by_key(row for pk in old_ones for row in heirs[pk])
+                changed = [new for new in new_ones.values() if new.review_status not in BILLED_ELSEWHERE]
+                for new in changed:
+                    was = old_ones[pairs[new.pk]]
+                    values = [copy(getattr(new, name)) for name in WRITTEN]
+                    self.before[new.pk] = Before(_line(was), values)
+                    carry(was, new, self.focus_import.source)
+                rewrite(changed, DECIDED)
+                divide_decided(changed)
 
+    def _take_back(self, charges: Collection[int]) -> None:
+        """Their rows as they were staged."""
+        staged = {row: before.values for row, before in self.before.items() if before.of in charges}
+        for rows in in_batches(staged, BATCH):
+            parts = Charge.objects.filter(kind=Kind.PART, origin__in=rows)  # none had any
+            parts._raw_delete(parts.db)  # noqa: SLF001 - nothing refers to a staged row
+            restored = list(rows)
+            for row in restored:
+                for name, value in zip(WRITTEN, staged[row.pk], strict=True):
+                    setattr(row, name, value)
+            rewrite(restored, DECIDED)
 
-def carry_decisions(pairs: Mapping[int, int], source: Source) -> None:
-    """What people decided about a row holds for its changed form; an approval only if due hardly moved."""
-    by_old: dict[int, list[int]] = {}
-    for key, old_key in pairs.items():
-        by_old.setdefault(old_key, []).append(key)
-    for charges in in_batches(by_old):
-        changed = []
-        old_ones = {old.pk: old for old in decided(charges).prefetch_related(*PAYER)}
-        new_ones = by_key(key for pk in old_ones for key in by_old[pk])
-        for new in new_ones.values():
-            old = old_ones[pairs[new.pk]]
-            if new.review_status not in BILLED_ELSEWHERE:
-                _carry(old, new, source)
-                changed.append(new)
-        with transaction.atomic():
-            rewrite(changed, DECIDED)
-            divide_decided(changed)
-
-
-def carry_payer(old: Charge, new: Charge) -> None:
-    """Of a decided charge: who pays goes along as one, never a PI from here and a fund from there."""
-    if old.payer_before:
-        remember(new)
-    if old.decided_at and _differs(old.pi, new.pi) | _differs(old.project, new.project):
-        new.pi, new.project = _standing(old.pi, new.pi), _standing(old.project, new.project)
-        if old.funding_account or old.fund_step == Charge.FundStep.SPLIT:
-            _carry_fund(old, new)
-        elif new.project:
-            ProjectFunds(new.project).apply(new)
-    elif old.fund_step == Charge.FundStep.DECISION:
-        _carry_fund(old, new)
-    settle_payer_flags(new)
+    def _lock(self) -> None:
+        """A merge, too, changes who pays."""
+        for pk in sorted(self.periods):
+            BillingPeriod.objects.lock_open(pk)
 
 
-def _carry_fund(old: Charge, new: Charge) -> None:
-    new.funding_account, new.fund_step = _standing(old.funding_account, None), old.fund_step
-    kept = {flag: why for flag, why in new.flags.items() if flag not in PAYER_FLAGS}
-    new.flags = kept | {flag: why for flag, why in old.flags.items() if flag in PAYER_FLAGS}
-
-
-def _standing(old: Any, new: Any) -> Any:
-    """As it was decided, by the name that it goes by now."""
-    return old.standing if old else new
-
-
-def _differs(old: Any, new: Any) -> bool:
-    return old is not None and old.standing != new
+def _line(charge: Charge) -> int:
+    """The charge, or that of whose days it is a part."""
+    return charge.origin_id if charge.kind == Kind.PART and charge.origin_id else charge.pk
 
 
 def by_key(keys: Iterable[int]) -> dict[int, Charge]:
-    charges = Charge.objects.prefetch_related("period", "source", *PAYER)
+    charges = Charge.objects.select_related("period", "source", *PAYER)
     return {charge.pk: charge for charge in charges.filter(pk__in=list(keys))}
-
-
-def _carry(old: Charge, new: Charge, source: Source) -> None:
-    carry_payer(old, new)
-    new.decided_by_id, new.decided_at, new.decision_reason = old.decided_by_id, old.decided_at, old.decision_reason
-    if old.review_status in (Status.EXCLUDED, Status.DEFERRED):
-        new.review_status = old.review_status
-    elif old.review_status in (Status.APPROVED, Status.SHARED):
-        _carry_approval(old, new, source)
-
-
-def _carry_approval(old: Charge, new: Charge, source: Source) -> None:
-    """It holds while due hardly moves and nothing is lacking; amounts are compared in the month's currency."""
-    is_shared = is_shareable(new)
-    is_complete = (is_shared or not new.missing) and (not new.is_unconverted or convert(new))
-    if is_complete and abs(new.due_amount - old.due_amount) <= source.approval_threshold:
-        new.review_status = Status.SHARED if is_shared else Status.APPROVED
-        return
-    new.flags |= ChangedAfterApproval.because(f"Due was {short(old.due_amount)} when it was approved.")
-    new.review_status = Status.HELD
-    if new.exchange_rate_id:
-        revert(new)

@@ -1,69 +1,62 @@
-"""Decisions about charges that cross an end date, where their days are divided in another way, or no more."""
+"""Decisions about charges that cross an end date: about their days, as they are divided then and now."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import NamedTuple
 
-from charges.importing.loading.pairing import STANDING, in_batches
-from charges.models import Charge, FocusImport
-from charges.models.charge import ChargeQuerySet
+from django.db.models import BooleanField, ExpressionWrapper
+
+from charges.importing.loading.batches import in_batches
+from charges.importing.loading.standing import ASKED, STANDING
+from charges.models import Charge
 
 Status = Charge.ReviewStatus
 AS_ONE = ({Status.EXCLUDED}, {Status.DEFERRED})
-Parts = dict[int, list[int]]  # by what they are of, in the order of their days
+IS_HEARD = ExpressionWrapper(STANDING | ASKED, BooleanField())
 
 
-def parts_in_place_of(focus_import: FocusImport, pairs: Mapping[int, int]) -> dict[int, int]:
-    """New part → the part, or whole charge, that it replaces. `pairs` are row → the charge that it replaces."""
-    new = _by_origin(Charge.objects.filter(loaded_by=focus_import))
-    replaced = {row: pairs[row] for row in new if row in pairs}
-    old = _parts_of(replaced.values())
-    return {
-        part: earlier
-        for row, whole in replaced.items()
-        for part, earlier in zip(new[row], old.get(whole, [whole] * len(new[row])), strict=False)
-    }
+class Part(NamedTuple):
+    pk: int
+    start: datetime | None
+    end: datetime | None
+    status: str
+    is_heard: bool  # whether a decision, or a question, stands about it
+
+    @property
+    def days(self) -> tuple[datetime | None, datetime | None]:
+        return self.start, self.end
 
 
-def whole_again(pairs: Mapping[int, int], decided: Collection[int]) -> Parts:
-    """Parts of which people decided about one, by the row without parts that replaces what they are of."""
-    origins = {
-        origin
-        for charges in in_batches(decided)
-        for origin in charges.filter(kind=Charge.Kind.PART).values_list("origin", flat=True)
-        if origin
-    }
-    rows = {new: old for new, old in pairs.items() if old in origins}
-    divided, parts = _parts_of(rows), _parts_of(origins)
-    return {new: parts[old] for new, old in rows.items() if new not in divided}
+def by_days(pairs: Mapping[int, int]) -> tuple[dict[int, int], dict[int, int]]:
+    """Rows and parts → the charge or part of which the decision holds; and → one that they are to be asked about.
+
+    `pairs` are row → the charge that it replaces. Parts of the same days follow each other, and parts follow a charge
+    that was whole. Days that are divided in another way follow what was said of all alike.
+    """
+    carried: dict[int, int] = {}
+    asked: dict[int, int] = {}
+    now, then = _parts(pairs), _parts(pairs.values())
+    for row, charge in pairs.items():
+        parts, old = now.get(row, []), then.get(charge, [])
+        new = [part.pk for part in parts] or [row]
+        if not old:
+            carried |= dict.fromkeys(new, charge) if parts else {}
+        elif [part.days for part in parts] == [part.days for part in old]:
+            carried |= dict(zip(new, (part.pk for part in old), strict=True))
+        elif {part.status for part in old} in AS_ONE:
+            carried |= dict.fromkeys(new, old[0].pk)
+        elif heard := [part.pk for part in old if part.is_heard]:
+            asked |= dict.fromkeys(new, heard[-1])
+    return carried, asked
 
 
-def decided_as_one(wholes: Parts) -> dict[int, int]:
-    """Row → one of the parts, where all were excluded, or all deferred."""
-    statuses = {pk: status for charges in _all(wholes) for pk, status in charges.values_list("pk", "review_status")}
-    return {row: parts[0] for row, parts in wholes.items() if {statuses[part] for part in parts} in AS_ONE}
-
-
-def decided_apart(wholes: Parts) -> dict[int, int]:
-    """Row → a part about which a decision stands."""
-    standing = {pk for charges in _all(wholes) for pk in charges.filter(STANDING).values_list("pk", flat=True)}
-    return {row: part for row, parts in wholes.items() for part in parts if part in standing}
-
-
-def _all(wholes: Parts) -> Iterable[ChargeQuerySet]:
-    return in_batches(part for parts in wholes.values() for part in parts)
-
-
-def _parts_of(charges: Iterable[int]) -> Parts:
-    found: Parts = {}
+def _parts(charges: Iterable[int]) -> dict[int, list[Part]]:
+    """By what they are of, in the order of their days."""
+    found: dict[int, list[Part]] = {}
     for of in in_batches(charges):
-        found |= _by_origin(Charge.objects.filter(origin__in=of))
-    return found
-
-
-def _by_origin(charges: ChargeQuerySet) -> Parts:
-    found: Parts = {}
-    # That they have an origin leads to its index: there are few, among many charges.
-    parts = charges.filter(kind=Charge.Kind.PART, origin__isnull=False).order_by("charge_period_start", "pk")
-    for pk, origin in parts.values_list("pk", "origin"):
-        assert origin
-        found.setdefault(origin, []).append(pk)
+        parts = Charge.objects.filter(kind=Charge.Kind.PART, origin__in=of).annotate(is_heard=IS_HEARD)
+        fields = ("pk", "charge_period_start", "charge_period_end", "review_status", "is_heard")
+        for origin, *part in parts.order_by("charge_period_start", "pk").values_list("origin", *fields):
+            assert origin
+            found.setdefault(origin, []).append(Part(*part))
     return found

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from charges.importing.holding.places import CLEAR, HELD, Place
-from charges.importing.loading.pairing import ASKED, ONCE_DECIDED, Link, in_batches
+from charges.importing.loading.batches import in_batches
+from charges.importing.loading.pairing import Link
+from charges.importing.loading.standing import ASKED, ONCE_DECIDED
 from charges.models import Charge, Source
 from charges.money import from_billionths
 

@@ -17,8 +17,10 @@ from charges.dividing import READ_WITH, SET_ASIDE, divide_decided
 from charges.flags import Late
 from charges.importing.holding.places import Place
 from charges.importing.holding.snapshot import Old
-from charges.importing.loading.decisions import DECIDED, PAYER, by_key, carry_payer
-from charges.importing.loading.pairing import decided, in_batches
+from charges.importing.loading.batches import in_batches
+from charges.importing.loading.decisions import DECIDED, PAYER, by_key
+from charges.importing.loading.inheriting import carry_payer
+from charges.importing.loading.standing import decided
 from charges.models import Charge, FocusImport
 from charges.rewriting import rewrite
 from periods.models import BillingPeriod

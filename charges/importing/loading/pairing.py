@@ -10,26 +10,17 @@ from dataclasses import dataclass, field
 
 from django.db.models import Exists, OuterRef, Q
 
-from charges.flags import ChangedAfterApproval, LikeDecided
 from charges.importing.checking.memo import Memo
 from charges.importing.holding.places import Place
 from charges.importing.holding.snapshot import DUE, Old, Snapshot, by_month, deliveries_of, pair
 from charges.importing.judging.assessing import ABOUT
+from charges.importing.loading.batches import in_batches
+from charges.importing.loading.standing import ASKED, ONCE_DECIDED, STANDING, or_of_parts
 from charges.importing.writing import instant
 from charges.models import Charge, FocusImport, Source
-from charges.models.charge import ChargeQuerySet
 from charges.money import to_billionths
-from charges.review import BILLED_ELSEWHERE, UNDECIDED
 
-BATCH = 5000
 Link = tuple[int, int]  # a new row by its place among those of its month, and the key of the charge it replaces
-ASKING = (LikeDecided.name, ChangedAfterApproval.name)  # flags that ask about an earlier decision
-NOT_SET_ASIDE = [*UNDECIDED, *BILLED_ELSEWHERE]
-SET = ~Q(review_status__in=NOT_SET_ASIDE) | Q(fund_step=Charge.FundStep.DECISION)
-ONCE_DECIDED = SET | Q(decided_at__isnull=False)  # an undone decision is one too
-STANDING = SET | Q(payer_before__isnull=False)
-UNBILLED = Q(review_status=Charge.ReviewStatus.NOT_BILLABLE, replaces__isnull=False)
-ASKED = Q(review_status=Charge.ReviewStatus.HELD, flags__has_any_keys=[*ASKING])
 
 
 @dataclass(slots=True)
@@ -40,7 +31,15 @@ class Heirs:
     returned: list[Link] = field(default_factory=list)  # of charges that were decided, and gone before
     anew: int = 0  # links of a file that names not one row as before
     alike: list[Link] = field(default_factory=list)  # to decided charges that nothing replaces, by a second identity
-    gone: int = 0  # decided charges that nothing replaces
+    dropped: list[int] = field(default_factory=list)  # decided charges that nothing replaces
+    # Rows by their place → the charge of which the decision holds; None where one is asked about. Of others, see links.
+    lines: dict[int, int | None] = field(default_factory=dict)
+
+    @property
+    def decisions(self) -> list[Link]:
+        """Rows, with the charge of which the decision goes to them."""
+        own = ((at, self.lines.get(at, old)) for at, old in (*self.links, *self.returned))
+        return [(at, old) for at, old in own if old is not None]
 
 
 def heirs(source: Source, place: Place, left: Sequence[Old]) -> Heirs:
@@ -55,9 +54,9 @@ def heirs(source: Source, place: Place, left: Sequence[Old]) -> Heirs:
     if gone:
         found.returned = list(pair(gone, _free(place, place.identities, found.links)))
     replaced = {old for _, old in (*found.links, *found.returned)}
-    dropped = _with_decisions(old.pk for old in left if old.pk not in replaced)
-    found.gone = len(dropped)
-    found.alike = _alike(place, found, [*_with_decisions(old.pk for old in gone if old.pk not in replaced), *dropped])
+    found.dropped = _with_decisions(old.pk for old in left if old.pk not in replaced)
+    before = _with_decisions(old.pk for old in gone if old.pk not in replaced)
+    found.alike = _alike(place, found, [*before, *found.dropped])
     return found
 
 
@@ -73,13 +72,8 @@ def _alike(place: Place, found: Heirs, decided_ones: Sequence[int]) -> list[Link
 def _with_decisions(pks: Iterable[int]) -> list[int]:
     """Those about which, or about a part of which, a decision stands."""
     return [
-        pk for charges in in_batches(pks) for pk in charges.filter(_or_of_parts(STANDING)).values_list("pk", flat=True)
+        pk for charges in in_batches(pks) for pk in charges.filter(or_of_parts(STANDING)).values_list("pk", flat=True)
     ]
-
-
-def _or_of_parts(is_meant: Q) -> Q:
-    parts = Charge.objects.filter(is_meant, kind=Charge.Kind.PART, origin=OuterRef("pk"))
-    return is_meant | Q(Q(review_status=Charge.ReviewStatus.DIVIDED), Exists(parts))
 
 
 def _free(place: Place, identities: Iterable[int], links: Sequence[Link]) -> Iterator[tuple[int, int, int]]:
@@ -100,27 +94,11 @@ def _gone_before(source: Source, place: Place) -> Iterator[Old]:
     loaded = deliveries_of(source, place.period)
     heir = Charge.objects.filter(replaces=OuterRef("pk"), loaded_by__state=FocusImport.State.LOADED)
     gone = by_month(Charge.objects.filter(superseded_by__in=loaded.values("pk"))).filter(
-        _or_of_parts(ONCE_DECIDED | ASKED) | UNBILLED, ~Exists(heir), of_period=place.period.pk,
+        or_of_parts(ONCE_DECIDED | ASKED) | Q(review_status=Charge.ReviewStatus.NOT_BILLABLE), ~Exists(heir), of_period=place.period.pk,
         kind=Charge.Kind.DELIVERED, billing_account_id__in=[*place.accounts],
     )  # fmt: skip
     for pk, identity, due in gone.order_by("pk").values_list("pk", "identity_digest", DUE):
         yield Old(pk, identity, due)
-
-
-def decided(charges: ChargeQuerySet) -> ChargeQuerySet:
-    """Those that somebody decided about."""
-    return charges.filter(ONCE_DECIDED)
-
-
-def in_batches(pks: Iterable[int]) -> Iterator[ChargeQuerySet]:
-    batch: list[int] = []
-    for pk in pks:
-        batch.append(pk)
-        if len(batch) == BATCH:
-            yield Charge.objects.filter(pk__in=batch)
-            batch = []
-    if batch:
-        yield Charge.objects.filter(pk__in=batch)
 
 
 def _told_by_columns(pks: Iterable[int]) -> Iterator[Old]:

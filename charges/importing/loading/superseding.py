@@ -6,7 +6,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from charges.importing.holding.snapshot import Old, by_month
-from charges.importing.loading.pairing import BATCH, in_batches
+from charges.importing.loading.batches import BATCH, in_batches
 from charges.models import Charge, FocusImport
 from charges.models.charge import SUPERSEDED
 from periods.models import BillingPeriod
