@@ -12,8 +12,10 @@ from charges import review
 from charges.merging import merge
 from charges.models import Charge, FocusImport, PrincipalInvestigator
 from periods.errors import Refused
+from tests.charges import pieces
 from tests.charges.focus_files import focus_row
 from tests.charges.folders import deliver, folder
+from tests.charges.pieces import ORIGIN, OTHER, PARTS
 from tests.make import make_fund, make_pi, make_project, make_source
 
 __all__ = ["folder"]
@@ -136,6 +138,19 @@ def test_where_a_charge_that_is_gone_was_decided_about_the_import_is_refused_and
     assert held == (80, None)
     assert charge().review_status == "held"
     assert not FocusImport.objects.filter(state="staged").exists()
+
+
+def test_where_a_charge_that_is_divided_now_was_decided_about_the_import_is_refused_and_the_next_run_asks(
+    folder: Path,
+) -> None:
+    deliver(folder, ORIGIN, OTHER)
+
+    with just_before_it_counts(lambda: pieces.decide(review.exclude)), pytest.raises(Refused):
+        deliver(folder, ORIGIN, *PARTS, OTHER)
+    pieces.decide(review.exclude)
+    deliver(folder, ORIGIN, *PARTS, OTHER)
+
+    assert pieces.mine() == [(4, "held"), (6, "held"), (10, "not_billable")]
 
 
 def test_decisions_about_charges_that_another_delivery_was_to_supersede_go_along(folder: Path) -> None:

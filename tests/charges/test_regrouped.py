@@ -127,6 +127,19 @@ def test_a_later_decision_about_the_charge_is_asked_about_when_the_same_parts_co
     assert mine() == [(4, "held"), (6, "held"), (10, "not_billable")]
 
 
+def test_a_decision_that_went_along_and_was_undone_asks_nothing(folder: Path) -> None:
+    deliver(folder, ORIGIN, OTHER)
+    decide(defer)
+    deliver(folder, ORIGIN, *PARTS, OTHER)
+    deliver(folder, ORIGIN, OTHER)
+    decide(undo)
+    deliver(folder, ORIGIN, row("3", "mem"), row("7", "mem", ChargeDescription="b"), OTHER)
+
+    deliver(folder, row("12"), OTHER)
+
+    assert mine() == [(12, "clear")]
+
+
 def test_further_parts_are_asked_about_while_the_decision_about_the_charge_is_open(folder: Path) -> None:
     deliver(folder, ORIGIN, OTHER)
     decide(exclude)

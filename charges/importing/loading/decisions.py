@@ -13,7 +13,7 @@ from django.db import transaction
 
 from charges.dividing import divide_decided
 from charges.importing.loading.asking import ask
-from charges.importing.loading.batches import in_batches
+from charges.importing.loading.batches import in_batches, in_turns
 from charges.importing.loading.end_dates import by_days
 from charges.importing.loading.inheriting import carry
 from charges.importing.loading.standing import ASKED, ASKING, ONCE_DECIDED, STANDING, decided
@@ -31,10 +31,10 @@ DECIDED = (
     "decision_reason", "payer_before", "exchange_rate", "list_amount", "contracted_amount", "due_amount",
 )  # fmt: skip
 WRITTEN = [field.attname for field in Charge._meta.concrete_fields if field.name in DECIDED]
-BATCH = 1000
+BATCH = 2000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Heard:
     """Of a charge, or a part of its days, that somebody decided about."""
 
@@ -67,23 +67,29 @@ class Succession:
         self._carry(self.seen, self.seen.keys())
 
     def carry_rest(self) -> None:
-        """What was decided since. Raises Refused where it is about a charge that no row replaces."""
-        self._refuse_dropped()
+        """What was decided since. Raises Refused where it is about a charge that no billed row replaces."""
         now = self._heard()
         changed = {heard.of for _, heard in self.seen.items() ^ now.items()}
+        self._refuse_unfollowed(changed)
         self._take_back(changed)
         self._carry(now, {pk for pk, heard in now.items() if heard.of in changed})
 
-    def _refuse_dropped(self) -> None:
-        """Which rows are like it was looked at before."""
-        known = {*self.dropped, *self.pairs.values()}
+    def _refuse_unfollowed(self, changed: Collection[int]) -> None:
+        """Which rows are to be asked about such a charge was looked at before."""
+        followed = {*self.pairs.values()} - self._unbilled(changed) | {*self.dropped}
         superseded = Charge.objects.filter(STANDING, superseded_by=self.focus_import)
         lines = superseded.order_by().values_list("pk", "kind", "origin")
-        if new := {origin if kind == Kind.PART else pk for pk, kind, origin in lines} - known:
+        if new := {origin if kind == Kind.PART else pk for pk, kind, origin in lines} - followed:
             charges = counted(len(new), "charge", "charges")
             raise Refused(
                 f"While this delivery was loaded, somebody decided about {charges} that it has no more. Run it again."
             )
+
+    def _unbilled(self, charges: Collection[int]) -> set[int]:
+        """Those of them of which nobody is billed for the row."""
+        rows = {row: old for row, old in self.pairs.items() if old in charges}
+        unbilled = (some.filter(review_status=Status.NOT_BILLABLE) for some in in_batches(rows))
+        return {rows[pk] for some in unbilled for pk in some.values_list("pk", flat=True)}
 
     def _heard(self) -> dict[int, Heard]:
         """Charges, and parts of their days, about which somebody decided."""
@@ -110,7 +116,7 @@ class Succession:
         heirs: dict[int, list[int]] = {}
         for row, old in pairs.items():
             heirs.setdefault(old, []).append(row)
-        for charges in in_batches(heirs, BATCH):
+        for charges in in_turns(heirs, BATCH):
             with transaction.atomic():
                 self._lock()
                 old_ones = {old.pk: old for old in decided(charges).prefetch_related(*PAYER)}
@@ -148,5 +154,5 @@ def _line(charge: Charge) -> int:
 
 
 def by_key(keys: Iterable[int]) -> dict[int, Charge]:
-    charges = Charge.objects.select_related("period", "source", *PAYER)
+    charges = Charge.objects.prefetch_related("period", "source", *PAYER)
     return {charge.pk: charge for charge in charges.filter(pk__in=list(keys))}

@@ -12,8 +12,6 @@ side is asked about the new rows of the other, as long as it is open, that is wh
 
 from collections.abc import Iterable
 
-from django.db.models import Exists, OuterRef
-
 from charges.flags import Divided
 from charges.importing.holding.places import Place
 from charges.importing.holding.snapshot import Old
@@ -33,9 +31,10 @@ def regroup(source: Source, place: Place, found: Heirs, left: Iterable[Old]) -> 
     found.lines = _billed_again(place, [*found.links, *found.returned])
     if not place.pieces or place.period is None:
         return
-    decisions = _standing(_last(source, place))
+    decisions = _standing(_loaded(source, place))
     divided = {piece.key for piece in place.pieces.values() if piece.is_part}
     followed = _followed(place, found, divided) | (_as_they_were(source, place) - {old.pk for old in left})
+    followed |= _followed_before(charge for of_key in decisions.values() for charge in of_key)
     asked = {at for at, _ in found.alike}
     replaced = dict(found.links)
     for at, piece in place.pieces.items():
@@ -65,12 +64,9 @@ def _before(charges: Iterable[int]) -> dict[int, int | None]:
     return {pk: before for some in unbilled for pk, before in some.values_list("pk", "replaces")}
 
 
-def _last(source: Source, place: Place) -> ChargeQuerySet:
-    """Charges of the month that no loaded row replaced, unless it is one that nobody is billed for."""
+def _loaded(source: Source, place: Place) -> ChargeQuerySet:
     loaded = Charge.objects.filter(loaded_by__state=FocusImport.State.LOADED)
-    billed = loaded.exclude(review_status=Status.NOT_BILLABLE)
-    mine = loaded.filter(source=source, period=place.period, kind=Kind.DELIVERED)
-    return mine.filter(~Exists(billed.filter(replaces=OuterRef("pk"))))
+    return loaded.filter(source=source, period=place.period, kind=Kind.DELIVERED)
 
 
 def _standing(charges: ChargeQuerySet) -> Decisions:
@@ -95,7 +91,25 @@ def _followed(place: Place, found: Heirs, divided: set[int]) -> set[int]:
     }
 
 
+def _followed_before(charges: Iterable[int]) -> set[int]:
+    """Charges that a row replaced which is billed, be it after some that were not."""
+    followed: set[int] = set()
+    lines = {pk: pk for pk in charges}
+    while lines:
+        heirs = [
+            (pk, status, lines[old])
+            for some in in_batches(lines)
+            for pk, old, status in Charge.objects.filter(
+                replaces__in=some, loaded_by__state=FocusImport.State.LOADED
+            ).values_list("pk", "replaces", "review_status")
+            if old
+        ]
+        followed |= {charge for _, status, charge in heirs if status != Status.NOT_BILLABLE}
+        lines = {pk: charge for pk, _, charge in heirs if charge not in followed}
+    return followed
+
+
 def _as_they_were(source: Source, place: Place) -> set[int]:
     """Current charges, but for those that may be divided into rows which are billed beside them."""
-    current = _last(source, place).exclude(SUPERSEDED).exclude(flags__has_key=Divided.name)
+    current = _loaded(source, place).exclude(SUPERSEDED).exclude(flags__has_key=Divided.name)
     return set(current.not_clear().values_list("pk", flat=True))
