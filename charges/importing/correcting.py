@@ -92,7 +92,9 @@ def _come_again(charge: Charge, place: Place) -> None:
     if found.returned:
         link("replaces", [(keys[at], old) for at, old in found.returned])
     ask({keys[at]: old for at, old in found.alike})
-    Succession(charge.loaded_by, [charge.period_id], {keys[at]: old for at, old in found.decisions}).carry()
+    lines = {keys[at]: old for at, old in found.lines.items()}
+    earlier = [old for _, old in found.returned]
+    Succession(charge.loaded_by, [charge.period_id], earlier, lines, only=keys).carry()
     charge.refresh_from_db()
 
 

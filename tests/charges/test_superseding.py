@@ -9,7 +9,6 @@ from django.db import connection
 from django.db.models import Sum
 
 from charges.importing import discard, import_files, reverse
-from charges.importing.holding.snapshot import Old
 from charges.importing.loading.superseding import announce
 from charges.models import Charge, FocusImport
 from charges.review import approve
@@ -34,8 +33,7 @@ def due() -> Any:
 def staged_to_supersede_all() -> FocusImport:
     """As a process leaves it that was killed just before it loaded."""
     staged = FocusImport.objects.create(source=make_source("aws"))
-    left = [Old(pk, 0, 0) for pk in Charge.objects.values_list("pk", flat=True)]
-    announce(staged, Charge.objects.all()[0].period, left)
+    announce(staged, Charge.objects.all()[0].period, Charge.objects.values_list("pk", flat=True))
     return staged
 
 

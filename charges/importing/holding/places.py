@@ -94,7 +94,7 @@ class Place:
 
     @property
     def differs(self) -> bool:
-        return bool(self.added or self.undecided) or any(True for _ in self.holding.left(self.accounts))
+        return bool(self.added or self.undecided or self.holding.left(self.accounts))
 
 
 class Places(dict[str, Place]):

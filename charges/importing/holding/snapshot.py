@@ -1,17 +1,16 @@
 """Compares a delivery with what the month holds: which rows stay, which are changed, vanished or new.
 
 Rows have no key in FOCUS, and equal rows are legal. So rows are counted, never de-duplicated: a row that is
-delivered twice pairs with two. Only digests are in memory, some 40 bytes a row.
+delivered twice pairs with two. Only digests are in memory, some 20 bytes a row.
 """
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from django.db.models import BigIntegerField, Exists, ExpressionWrapper, F, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from charges.flags import Divided
 from charges.importing.checking.rows import Rows
@@ -19,17 +18,6 @@ from charges.importing.judging.allocations import keyed
 from charges.models import Charge, FocusImport, ImportScope, Source
 from charges.models.charge import ChargeQuerySet
 from periods.models import BillingPeriod
-
-DUE = ExpressionWrapper(F("due_amount"), BigIntegerField())  # in billionths, as it is stored
-
-
-@dataclass(frozen=True, slots=True)
-class Old:
-    """A charge that the new delivery does not contain unchanged."""
-
-    pk: int
-    identity: int
-    due: int  # billionths
 
 
 class Taken(NamedTuple):
@@ -83,8 +71,7 @@ class Snapshot:
     """Charges that a delivery is compared with, ordered by content."""
 
     def __init__(self, charges: ChargeQuerySet | None = None) -> None:
-        self.contents, self.identities, self.pks = array("q"), array("q"), array("q")
-        self.dues = array("q")
+        self.contents, self.pks = array("q"), array("q")
         self.held = bytearray()
         self.accounts: dict[str, int] = {}
         self.account = array("i")
@@ -97,18 +84,15 @@ class Snapshot:
         return len(self.pks)
 
     def _load(self, charges: ChargeQuerySet) -> None:
-        fields = ("content_digest", "identity_digest", "pk", "billing_account_id", "review_status", "billionths")
-        for content, identity, pk, account, status, due in (
-            charges.annotate(billionths=DUE)
+        fields = ("content_digest", "pk", "billing_account_id", "review_status")
+        for content, pk, account, status in (
             # Of equal ones, those stay that somebody decided about, the latest decisions first.
-            .order_by("content_digest", F("decided_at").desc(nulls_last=True), "pk")
+            charges.order_by("content_digest", F("decided_at").desc(nulls_last=True), "pk")
             .values_list(*fields)
             .iterator(chunk_size=5000)
         ):
             self.contents.append(content)
-            self.identities.append(identity)
             self.pks.append(pk)
-            self.dues.append(due)
             self.account.append(self.accounts.setdefault(account, len(self.accounts)))
             self.held.append(status == Charge.ReviewStatus.HELD)
 
@@ -150,31 +134,8 @@ class Snapshot:
         """All accounts that are held, where a delivery names none of them."""
         return [] if self.accounts.keys() & {*accounts} else [*self.accounts]
 
-    def left(self, accounts: Iterable[str]) -> Iterator[Old]:
-        """What the delivery speaks for and does not contain: changed or vanished."""
+    def left(self, accounts: Iterable[str]) -> "array[int]":
+        """Keys of what the delivery speaks for and does not contain: changed or vanished."""
         covered = {self.accounts[account] for account in accounts if account in self.accounts}
-        for index, pk in enumerate(self.pks):
-            if not self.taken[index] and self.account[index] in covered:
-                yield Old(pk, self.identities[index], self.dues[index])
-
-
-def pair(old: Iterable[Old], new: Iterable[tuple[int, int, int]]) -> Iterator[tuple[int, int]]:
-    """Pairs (new key, old pk) of equal identity, each once; of several, the nearest in due.
-
-    `new` gives (identity, due in billionths, key). A charge and its refund differ in nothing but their sign.
-    """
-    waiting: dict[int, list[tuple[int, int]]] = {}
-    for charge in old:
-        waiting.setdefault(charge.identity, []).append((charge.due, charge.pk))
-    for candidates in waiting.values():
-        candidates.sort()
-    for identity, due, key in new:
-        if candidates := waiting.get(identity, []):
-            yield key, candidates.pop(_nearest(candidates, due))[1]
-
-
-def _nearest(candidates: list[tuple[int, int]], due: int) -> int:
-    after = bisect_left(candidates, (due, 0))
-    if after == len(candidates) or (after and due - candidates[after - 1][0] < candidates[after][0] - due):
-        return after - 1
-    return after
+        places = zip(self.pks, self.account, self.taken, strict=True)
+        return array("q", (pk for pk, account, is_taken in places if not is_taken and account in covered))

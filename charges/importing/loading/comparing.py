@@ -12,7 +12,7 @@ from django.db.models import Case, Sum, Value, When
 from charges.flags import LikeDecided, UnusualChange
 from charges.importing.checking.totals import short
 from charges.importing.holding.places import CLEAR, Place, ProjectDelta
-from charges.importing.holding.snapshot import Old, held_of
+from charges.importing.holding.snapshot import held_of
 from charges.importing.judging.unusual import Flags, New
 from charges.importing.loading.batches import in_batches
 from charges.importing.loading.foreseeing import held_by_decisions
@@ -31,9 +31,7 @@ class Comparison:
     def __init__(self, staging: Staging) -> None:
         self.staging = staging
         self.places = staging.places.loaded
-        self.left: dict[str, list[Old]] = {
-            place.month: list(place.holding.left(place.accounts)) for place in staging.places.values()
-        }
+        self.left = {place.month: place.holding.left(place.accounts) for place in staging.places.values()}
         self.new = sum(place.added for place in self.places)
         self.vanished = sum(len(self.left[place.month]) for place in self.places)
         self.unchanged = staging.unchanged
@@ -50,7 +48,7 @@ class Comparison:
     def unusual(self) -> dict[str, Flags]:
         """By month, the services that come to far more than before."""
         return {
-            place.month: place.watch.unusual(place.period, in_batches(old.pk for old in self.left[place.month]))
+            place.month: place.watch.unusual(place.period, in_batches(self.left[place.month]))
             for place in self.places
             if place.watch
         }
@@ -134,7 +132,7 @@ class Comparison:
             accounts = [
                 account for account, rows in place.accounts.items() if not rows and account not in place.replaced
             ]
-            if rows := sum(1 for _ in place.holding.left(accounts)):
+            if rows := len(place.holding.left(accounts)):
                 yield (
                     f"{place.month} holds {counted(rows, 'row', 'rows')} {_of_accounts(accounts)}, and of those that this "
                     "delivery has instead none can be used."
@@ -145,7 +143,7 @@ class Comparison:
         """Sentences about months whose rows are of other accounts, of which either side has none."""
         found = []
         for place in self.places:
-            if rows := sum(1 for _ in place.holding.left(place.replaced)):
+            if rows := len(place.holding.left(place.replaced)):
                 given = "names accounts" if place.replaced == [""] else "names no account"
                 found.append(
                     f"{place.month} holds {counted(rows, 'row', 'rows')} of {self.staging.source} "
@@ -192,7 +190,7 @@ class Comparison:
     def _deltas(self, place: Place) -> dict[tuple[str, str], ProjectDelta]:
         """What the rows of one month add to what it holds, by currency and project."""
         deltas = {key: replace(delta) for key, delta in place.deltas.items()}
-        for charges in in_batches(old.pk for old in self.left[place.month]):
+        for charges in in_batches(self.left[place.month]):
             rows = charges.exclude(review_status=Charge.ReviewStatus.NOT_BILLABLE).annotate(c=currency(place))
             for key, code, list_amount, due in rows.values_list("c", "project__code", "list_amount", "due_amount"):
                 delta = deltas.setdefault((key, code or ""), ProjectDelta())

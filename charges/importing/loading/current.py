@@ -1,7 +1,7 @@
 """Makes a staged delivery current: one short transaction that supersedes, carries decisions over, and checks."""
 
 from array import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import reduce
 from operator import or_
 from pathlib import Path
@@ -69,13 +69,13 @@ def load(staging: Staging, *, before: set[int], by: Any, force: bool) -> FocusIm
     for place in comparison.places:
         if staging.focus_import and place.period and (flags := comparison.unusual.get(place.month)):
             hold(staging.focus_import, place.period, flags)
-    pairs = {place.month: _linked(staging, place, comparison.heirs[place.month]) for place in comparison.places}
+    keys = {place.month: _linked(staging, place, comparison.heirs[place.month]) for place in comparison.places}
     for place in _open(comparison):
         if staging.focus_import and place.period:
             announce(staging.focus_import, place.period, comparison.left[place.month])
-    succession = _succession(comparison, pairs)
+    succession = _succession(comparison, keys)
     succession.carry()
-    return _make_current(comparison, pairs, succession, before=before, by=by, force=force)
+    return _make_current(comparison, keys, succession, before=before, by=by, force=force)
 
 
 def _open(comparison: Comparison) -> list[Place]:
@@ -83,41 +83,39 @@ def _open(comparison: Comparison) -> list[Place]:
     return [place for place in comparison.places if not place.late_month]
 
 
-def _succession(comparison: Comparison, pairs: Mapping[str, Mapping[int, int]]) -> Succession:
+def _succession(comparison: Comparison, keys: Mapping[str, Sequence[int]]) -> Succession:
     focus_import, places = comparison.staging.focus_import, _open(comparison)
     assert focus_import is not None
+    heirs = {place.month: comparison.heirs[place.month] for place in places}
     return Succession(
         focus_import,
         {place.period.pk for place in places if place.period},
-        {row: old for place in places for row, old in pairs[place.month].items()},
-        {pk for place in places for pk in comparison.heirs[place.month].dropped},
+        earlier={old for found in heirs.values() for _, old in found.returned},
+        lines={keys[month][at]: old for month, found in heirs.items() for at, old in found.lines.items()},
+        dropped={pk for found in heirs.values() for pk in found.dropped},
     )
 
 
-def _linked(staging: Staging, place: Place, heirs: Heirs) -> dict[int, int]:
-    """Let staged rows refer to the charges that they replace, or rebill.
-
-    Returns the rows by key, with the key of the charge of which the decision holds.
-    """
+def _linked(staging: Staging, place: Place, heirs: Heirs) -> Sequence[int]:
+    """The keys of staged rows, which now refer to the charges that they replace or rebill; of none where no row does."""
     links = [*heirs.links, *heirs.returned]
     if not links and not heirs.alike:
-        return {}
+        return ()
     kind, field = (Charge.Kind.LATE, "origin") if place.late_month else (Charge.Kind.DELIVERED, "replaces")
     staged = by_month(Charge.objects.filter(loaded_by=staging.focus_import, late_month=place.late_month, kind=kind))
     new = staged.filter(of_period=place.period and place.period.pk)
     keys = array("q", new.order_by("pk").values_list("pk", flat=True).iterator())  # rows are written in their order
     ask({keys[at]: old for at, old in heirs.alike})
-    pairs = [(keys[at], old) for at, old in links]
-    for start in range(0, len(pairs), BATCH):
+    for start in range(0, len(links), BATCH):
         with transaction.atomic():
-            link(field, pairs[start : start + BATCH])
-    return {keys[at]: old for at, old in heirs.decisions}
+            link(field, [(keys[at], old) for at, old in links[start : start + BATCH]])
+    return keys
 
 
 @transaction.atomic
 def _make_current(
     comparison: Comparison,
-    pairs: Mapping[str, Mapping[int, int]],
+    keys: Mapping[str, Sequence[int]],
     succession: Succession,
     *,
     before: set[int],
@@ -137,11 +135,12 @@ def _make_current(
     refuse_same_rows(staging.source, staging.rows, staging.totals.as_text(), staging.first)
     _record_scopes(focus_import, comparison.places)
     _refuse_doubtful(comparison, force=force)
-    supersede(focus_import, [old for place in _open(comparison) for old in comparison.left[place.month]])
+    supersede(focus_import, [comparison.left[place.month] for place in _open(comparison)])
     succession.carry_rest()
     for place in comparison.places:
         if place.late_month:
-            late.reverse(focus_import, place, comparison.left[place.month], pairs[place.month])
+            rebills = {keys[place.month][at]: old for at, old in comparison.heirs[place.month].links}
+            late.reverse(focus_import, place, comparison.left[place.month], rebills)
     _save_counts(comparison)
     _replace_issues(staging, comparison.places)
     _check_totals(staging, comparison.places)

@@ -16,8 +16,9 @@ from charges.importing.loading.asking import ask
 from charges.importing.loading.batches import in_batches, in_turns
 from charges.importing.loading.end_dates import by_days
 from charges.importing.loading.inheriting import carry
-from charges.importing.loading.standing import ASKED, ASKING, ONCE_DECIDED, STANDING, decided
+from charges.importing.loading.standing import ASKED, ASKING, ONCE_DECIDED, STANDING, decided, or_of_parts
 from charges.models import Charge, FocusImport
+from charges.models.charge import ChargeQuerySet
 from charges.review import BILLED_ELSEWHERE
 from charges.rewriting import rewrite
 from periods.blockers import counted
@@ -56,8 +57,10 @@ class Succession:
 
     focus_import: FocusImport
     periods: Collection[int]  # open ones, of the rows
-    pairs: Mapping[int, int]  # row → the charge of which the decision holds
+    earlier: Collection[int]  # charges that they replace, and that an earlier delivery superseded
+    lines: Mapping[int, int | None]  # row → the charge of which the decision holds, where it is not that one
     dropped: Collection[int] = ()  # charges that somebody decided about, and that no row replaces
+    only: Collection[int] | None = None  # these rows, of all
     seen: Mapping[int, Heard] = field(default_factory=dict)
     before: dict[int, Before] = field(default_factory=dict)  # by row, where a decision changed it
 
@@ -74,38 +77,48 @@ class Succession:
         self._take_back(changed)
         self._carry(now, {pk for pk, heard in now.items() if heard.of in changed})
 
-    def _refuse_unfollowed(self, changed: Collection[int]) -> None:
-        """Which rows are to be asked about such a charge was looked at before."""
-        followed = {*self.pairs.values()} - self._unbilled(changed) | {*self.dropped}
-        superseded = Charge.objects.filter(STANDING, superseded_by=self.focus_import)
-        lines = superseded.order_by().values_list("pk", "kind", "origin")
-        if new := {origin if kind == Kind.PART else pk for pk, kind, origin in lines} - followed:
-            charges = counted(len(new), "charge", "charges")
-            raise Refused(
-                f"While this delivery was loaded, somebody decided about {charges} that it has no more. Run it again."
-            )
-
-    def _unbilled(self, charges: Collection[int]) -> set[int]:
-        """Those of them of which nobody is billed for the row."""
-        rows = {row: old for row, old in self.pairs.items() if old in charges}
-        unbilled = (some.filter(review_status=Status.NOT_BILLABLE) for some in in_batches(rows))
-        return {rows[pk] for some in unbilled for pk in some.values_list("pk", flat=True)}
-
     def _heard(self) -> dict[int, Heard]:
         """Charges, and parts of their days, about which somebody decided."""
-        found = {}
-        for charges in in_batches(set(self.pairs.values())):
-            parts = Charge.objects.filter(kind=Kind.PART, origin__in=charges)
-            for some, of in ((charges, "pk"), (parts, "origin")):
-                heard = some.filter(ONCE_DECIDED | ASKED).values_list("pk", of, "decided_at", "review_status", "flags")
-                for pk, charge, moment, status, flags in heard:
-                    found[pk] = Heard(charge, moment, status == Status.HELD and not flags.keys().isdisjoint(ASKING))
+        parts = Charge.objects.filter(kind=Kind.PART, origin__isnull=False).exclude(origin__kind=Kind.PART)
+        found = self._heard_of(Charge.objects.filter(superseded_by=self.focus_import).exclude(kind=Kind.PART), "pk")
+        found |= self._heard_of(parts.filter(origin__superseded_by=self.focus_import), "origin")
+        for charges in in_batches({*self.earlier, *filter(None, self.lines.values())}):
+            found |= self._heard_of(charges, "pk") | self._heard_of(parts.filter(origin__in=charges), "origin")
         return found
+
+    def _heard_of(self, charges: ChargeQuerySet, of: str) -> dict[int, Heard]:
+        fields = ("pk", of, "decided_at", "review_status", "flags")
+        return {
+            pk: Heard(charge, moment, status == Status.HELD and not flags.keys().isdisjoint(ASKING))
+            for pk, charge, moment, status, flags in charges.filter(ONCE_DECIDED | ASKED).values_list(*fields)
+        }
+
+    def _rows(self, charges: Collection[int]) -> dict[int, int]:
+        """Those that take their place → the charge."""
+        found: dict[int, int] = {row: charge for row, charge in self.lines.items() if charge and charge in charges}
+        for some in in_batches(charges):
+            # Of which import they are is looked at here: it would lead the database to another index.
+            rows = Charge.objects.filter(replaces__in=some).values_list("pk", "replaces", "loaded_by")
+            mine = (row for row in rows if row[2] == self.focus_import.pk and row[0] not in self.lines)
+            found |= {row: charge for row, charge, _ in mine if charge}
+        return found if self.only is None else {row: found[row] for row in self.only if row in found}
+
+    def _refuse_unfollowed(self, charges: Collection[int]) -> None:
+        """Rows that are to be asked about were looked for before."""
+        rows = self._rows(charges)
+        billed = (some.exclude(review_status=Status.NOT_BILLABLE) for some in in_batches(rows))
+        followed = {rows[pk] for some in billed for pk in some.values_list("pk", flat=True)}
+        unfollowed = in_batches({*charges} - followed - {*self.dropped})
+        if new := sum(some.filter(or_of_parts(STANDING)).count() for some in unfollowed):
+            raise Refused(
+                f"While this delivery was loaded, somebody decided about {counted(new, 'charge', 'charges')} that it has "
+                "no more. Run it again."
+            )
 
     def _carry(self, heard: Mapping[int, Heard], those: Collection[int]) -> None:
         """What was decided about those of the charges and parts."""
         charges = {heard[pk].of for pk in those}
-        pairs = {row: old for row, old in self.pairs.items() if old in charges}
+        pairs = self._rows(charges)
         self._inherit({row: old for row, old in pairs.items() if old in those})
         carried, asked = by_days(pairs)  # after that: where another pays, other days may be divided
         self._inherit({part: old for part, old in carried.items() if old in those})

@@ -16,7 +16,6 @@ from charges.correcting.taking_back import in_words, taken_back_with
 from charges.dividing import READ_WITH, SET_ASIDE, divide_decided
 from charges.flags import Late
 from charges.importing.holding.places import Place
-from charges.importing.holding.snapshot import Old
 from charges.importing.loading.batches import in_batches
 from charges.importing.loading.decisions import DECIDED, PAYER, by_key
 from charges.importing.loading.inheriting import carry_payer
@@ -28,13 +27,13 @@ from periods.models import BillingPeriod
 Status = Charge.ReviewStatus
 
 
-def reverse(focus_import: FocusImport, place: Place, left: Iterable[Old], pairs: Mapping[int, int]) -> None:
+def reverse(focus_import: FocusImport, place: Place, left: Iterable[int], pairs: Mapping[int, int]) -> None:
     """Load a reversal of every charge that the month no longer holds; `pairs` are rebill → what it rebills.
 
     It is given back to whom it was billed to, in whatever month. What nobody was billed for gives way, as in an open one.
     """
     pairs = _as_carried(pairs)
-    for charges in in_batches(old.pk for old in left):
+    for charges in in_batches(left):
         gone = with_copies(charges.select_related("period", "pi__merged_into", "project__merged_into"))
         given = Credits(gone)
         way = {charge.pk for charge in gone if _gives_way(charge)}

@@ -7,19 +7,22 @@ held, so that nobody is billed against a decision unseen.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import starmap
 
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import BigIntegerField, Exists, ExpressionWrapper, F, OuterRef, Q
 
 from charges.importing.checking.memo import Memo
 from charges.importing.holding.places import Place
-from charges.importing.holding.snapshot import DUE, Old, Snapshot, by_month, deliveries_of, pair
+from charges.importing.holding.snapshot import Snapshot, by_month, deliveries_of
 from charges.importing.judging.assessing import ABOUT
 from charges.importing.loading.batches import in_batches
+from charges.importing.loading.matching import Old, pair, repeated
 from charges.importing.loading.standing import ASKED, ONCE_DECIDED, STANDING, or_of_parts
 from charges.importing.writing import instant
 from charges.models import Charge, FocusImport, Source
 from charges.money import to_billionths
 
+DUE = ExpressionWrapper(F("due_amount"), BigIntegerField())  # in billionths, as it is stored
 Link = tuple[int, int]  # a new row by its place among those of its month, and the key of the charge it replaces
 
 
@@ -42,19 +45,22 @@ class Heirs:
         return [(at, old) for at, old in own if old is not None]
 
 
-def heirs(source: Source, place: Place, left: Sequence[Old]) -> Heirs:
+def heirs(source: Source, place: Place, left: Sequence[int]) -> Heirs:
     """`left` are the charges that the delivery speaks for and does not contain."""
-    found = Heirs(list(pair(left, _free(place, place.identities, []))))
+    several = repeated(place.identities) if left else set()
+    found = Heirs(list(pair(_told(left), _free(place, place.identities, []), several)))
     if place.late_month or not isinstance(place.holding, Snapshot):
         return found
     if left and not found.links and not place.unchanged:  # not one row is told as before: it is the file that changed
-        found.links = list(pair(_told_by_columns(old.pk for old in left), _free(place, place.abouts, [])))
+        new = _free(place, place.abouts, [])
+        found.links = list(pair(_told_by_columns(left), new, repeated(place.abouts)))
         found.anew = len(found.links)
     gone = list(_gone_before(source, place)) if place.added > len(found.links) else []
     if gone:
-        found.returned = list(pair(gone, _free(place, place.identities, found.links)))
+        new = _free(place, place.identities, found.links)
+        found.returned = list(pair(gone, new, several or repeated(place.identities)))
     replaced = {old for _, old in (*found.links, *found.returned)}
-    found.dropped = _with_decisions(old.pk for old in left if old.pk not in replaced)
+    found.dropped = _with_decisions(pk for pk in left if pk not in replaced)
     before = _with_decisions(old.pk for old in gone if old.pk not in replaced)
     found.alike = _alike(place, found, [*before, *found.dropped])
     return found
@@ -97,8 +103,12 @@ def _gone_before(source: Source, place: Place) -> Iterator[Old]:
         or_of_parts(ONCE_DECIDED | ASKED) | Q(review_status=Charge.ReviewStatus.NOT_BILLABLE), ~Exists(heir), of_period=place.period.pk,
         kind=Charge.Kind.DELIVERED, billing_account_id__in=[*place.accounts],
     )  # fmt: skip
-    for pk, identity, due in gone.order_by("pk").values_list("pk", "identity_digest", DUE):
-        yield Old(pk, identity, due)
+    yield from starmap(Old, gone.order_by("pk").values_list("pk", "identity_digest", DUE))
+
+
+def _told(pks: Iterable[int]) -> Iterator[Old]:
+    for charges in in_batches(pks):
+        yield from starmap(Old, charges.values_list("pk", "identity_digest", DUE))
 
 
 def _told_by_columns(pks: Iterable[int]) -> Iterator[Old]:

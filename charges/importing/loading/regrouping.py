@@ -14,7 +14,6 @@ from collections.abc import Iterable
 
 from charges.flags import Divided
 from charges.importing.holding.places import Place
-from charges.importing.holding.snapshot import Old
 from charges.importing.judging.allocations import keyed
 from charges.importing.loading.batches import in_batches
 from charges.importing.loading.pairing import Heirs, Link
@@ -26,14 +25,14 @@ Status, Kind = Charge.ReviewStatus, Charge.Kind
 Decisions = dict[int, dict[int, int]]  # by key of what is divided: charge → itself, or the part of its days, as decided
 
 
-def regroup(source: Source, place: Place, found: Heirs, left: Iterable[Old]) -> None:
+def regroup(source: Source, place: Place, found: Heirs, left: Iterable[int]) -> None:
     """Complete `found` by the lines of rows that are billed again, and by rows that are asked about."""
     found.lines = _billed_again(place, [*found.links, *found.returned])
     if not place.pieces or place.period is None:
         return
     decisions = _standing(_loaded(source, place))
     divided = {piece.key for piece in place.pieces.values() if piece.is_part}
-    followed = _followed(place, found, divided) | (_as_they_were(source, place) - {old.pk for old in left})
+    followed = _followed(place, found, divided) | (_as_they_were(source, place) - {*left})
     followed |= _followed_before(charge for of_key in decisions.values() for charge in of_key)
     asked = {at for at, _ in found.alike}
     replaced = dict(found.links)
