@@ -1,7 +1,7 @@
 """Rows of a delivery that cannot be used as they came: corrected as somebody did before, or put into quarantine."""
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from charges.importing import quarantine
 from charges.importing.checking.rows import BadRow, RowReader, Rows
@@ -16,6 +16,15 @@ from periods.errors import Refused
 HOPELESS = 10_000
 SHOWN_ISSUES = 50
 Take = Callable[[Rows, RowReader, ReceivedFile | None], None]
+
+
+class Homeless(NamedTuple):
+    """A row of which is known once all rows are read what it belongs to."""
+
+    issue: ImportIssue
+    record: ImportIssue | None  # what is known of it
+    reader: RowReader
+    file: ReceivedFile | None
 
 
 class Aside:
@@ -37,7 +46,7 @@ class Aside:
         self.shown: list[ImportIssue] = []
         self._decided = Decided(source)
         self._unwritten: list[ImportIssue] = []
-        self._homeless: list[tuple[ImportIssue, ImportIssue | None]] = []  # each with what is known of it
+        self._homeless: list[Homeless] = []
 
     @property
     def is_waiting(self) -> bool:
@@ -48,13 +57,17 @@ class Aside:
         """A row that cannot be used as it came: corrected as somebody did before, or to quarantine."""
         issue = self._issue(reader, file, bad, line, cells)
         record = self._decided.take(issue.raw_digest)
-        if record and self._is_corrected(record, issue, reader, file):
+        if record and (rows := self._corrected(record, reader, line, cells)):
+            if not self._is_spoken_for(rows) and self._said(reader, cells) != self._said(reader, rows.cells(0)):
+                self._wait(Homeless(issue, record, reader, file))
+            else:
+                self._take_corrected(rows, record, issue, reader, file)
             return
         place = self._place_of_bad(cells, reader)
         if place and place.then and self._was_good(place, issue, reader, file, cells):
             return
         if place is None:
-            self._wait(issue, record)
+            self._wait(Homeless(issue, record, reader, file))
         elif place.is_closed:
             self._keep(issue, place, record)
         else:
@@ -86,35 +99,45 @@ class Aside:
         issue.billing_account_id = quarantine.account(reader, cells) or ""
         return cast(ImportIssue, issue)
 
-    def _wait(self, issue: ImportIssue, record: ImportIssue | None) -> None:
+    def _wait(self, row: Homeless) -> None:
         """A row that says no month says nothing about any, and what becomes of it is known once all rows are read."""
-        self._homeless.append((issue, record))
+        self._homeless.append(row)
         if len(self._homeless) < HOPELESS:
             return
         if not self.places:
-            raise Refused(f"The first {HOPELESS:,} rows cannot be used; the first because: {self._homeless[0][0]}")
+            raise Refused(f"The first {HOPELESS:,} rows cannot be used; the first because: {self._homeless[0].issue}")
         if self.places.loaded:  # more would fill the memory
             self.house()
 
-    def _is_corrected(self, decision: ImportIssue, issue: Any, reader: RowReader, file: ReceivedFile | None) -> bool:
-        if decision.status != ImportIssue.Status.CORRECTED:
-            return False
-        rows = _read_corrected(reader, issue.line_number, list(issue.raw_row.values()), decision.correction)
-        if rows is None:
-            return False
+    def _corrected(self, record: ImportIssue, reader: RowReader, line: int, cells: list[str]) -> Rows | None:
+        if record.status != ImportIssue.Status.CORRECTED:
+            return None
+        return _read_corrected(reader, line, cells, record.correction)
+
+    def _is_spoken_for(self, rows: Rows) -> bool:
+        """Whether other rows name its month and account: by itself a corrected row would stand for all of them."""
+        place = self.places.get(self.target_month or rows.months[0])
+        is_snapshot = self.source.delivery == Source.Delivery.SNAPSHOT
+        return not is_snapshot or (place is not None and rows.text("billing_account_id")[0] in place.accounts)
+
+    def _said(self, reader: RowReader, cells: list[str]) -> tuple[str | None, str | None]:
+        """The month and account that a row names; None where they cannot be read."""
+        try:
+            return self.target_month or reader.month(cells), quarantine.account(reader, cells)
+        except (BadRow, IndexError):
+            return None, None
+
+    def _take_corrected(
+        self, rows: Rows, record: ImportIssue, issue: Any, reader: RowReader, file: ReceivedFile | None
+    ) -> None:
         place = self.places[self.target_month or rows.months[0]]
         issue.period, issue.late_month = place.period, place.late_month
-        issue.status, issue.correction = decision.status, decision.correction
-        issue.decided_by_id, issue.decided_at, issue.reason = (
-            decision.decided_by_id,
-            decision.decided_at,
-            decision.reason,
-        )
+        issue.status, issue.correction = record.status, record.correction
+        issue.decided_by_id, issue.decided_at, issue.reason = record.decided_by_id, record.decided_at, record.reason
         if not place.is_closed:  # which keeps the record that it has
             self._unwritten.append(issue)
         self.totals.correct(rows, issue.counted)
         self._take(rows, reader, file)
-        return True
 
     def as_corrected(self, reader: RowReader, line: int, cells: list[str]) -> Rows | None:
         correction = self._decided.correction(reader.digests.of_raw(cells))
@@ -144,14 +167,18 @@ class Aside:
         Where all months are closed, they are a difference.
         """
         home = next(iter(self.places.loaded), None)
-        for issue, record in self._homeless:
+        waiting, self._homeless = self._homeless, []
+        for issue, record, reader, file in waiting:
+            rows = record and self._corrected(record, reader, issue.line_number, list(issue.raw_row.values()))
+            if record and rows and self._is_spoken_for(rows):
+                self._take_corrected(rows, record, issue, reader, file)
+                continue
             place = self.places.get(record.month) if record else None
             place = place or home or self.places[min(self.places)]
             if place.is_closed:
                 self._keep(issue, place, record)
             else:
                 self._quarantine(issue, place, record)
-        self._homeless = []
 
     def _keep(self, issue: ImportIssue, place: Place, record: ImportIssue | None) -> None:
         """A bad row of a closed month: a difference, unless it is known there."""

@@ -127,9 +127,7 @@ def _place(issue: ImportIssue, rows: Rows) -> Place:
     period = BillingPeriod.objects.lock_open(period.pk)
     late_month = month if is_late else ""
     [account] = rows.text("billing_account_id")
-    scope, _ = ImportScope.objects.get_or_create(
-        focus_import=focus_import, period=period, late_month=late_month, billing_account_id=account
-    )
+    scope = _scope(focus_import, period, late_month, account)
     is_replaced = focus_import.source.delivery == Source.Delivery.SNAPSHOT and is_overtaken(scope)
     if is_replaced:  # a delivery of an append source speaks for its own rows alone
         raise Refused(f"A later delivery speaks for {period}: correct the row there.")
@@ -140,6 +138,24 @@ def _place(issue: ImportIssue, rows: Rows) -> Place:
     place.divided = divided(focus_import.source, period)
     place.was_delivered = focus_import.source.delivery == Source.Delivery.SNAPSHOT
     return place
+
+
+def _scope(focus_import: FocusImport, period: BillingPeriod, late_month: str, account: str) -> ImportScope:
+    """A snapshot says all about the months and accounts that its rows name: about no other, by one row."""
+    named: Any = {
+        "focus_import": focus_import,
+        "period": period,
+        "late_month": late_month,
+        "billing_account_id": account,
+    }
+    if focus_import.source.delivery == Source.Delivery.APPEND:
+        return ImportScope.objects.get_or_create(**named)[0]
+    if scope := ImportScope.objects.filter(**named).first():
+        return scope
+    raise Refused(
+        f"{focus_import} has no other row of {late_month or period.month}{f', account {account}' if account else ''}, "
+        "and speaks for months and accounts as a whole. Discard this row, and have it delivered with the others."
+    )
 
 
 def _refuse_known_reference(source: Source, rows: Rows) -> None:
