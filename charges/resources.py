@@ -1,14 +1,10 @@
 """Spreadsheets in and out, with a preview: adjustments, and the reference data that staff keep."""
 
-import re
-from decimal import Decimal
-from itertools import islice
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from import_export import fields, resources, widgets
+from import_export import fields
 from import_export.instance_loaders import CachedInstanceLoader
-from import_export.results import Result, RowResult
 
 from charges.adjusting import adjust
 from charges.models import (
@@ -21,99 +17,16 @@ from charges.models import (
     Project,
     Source,
 )
-from charges.money import parse_amount
+from charges.spreadsheets import AmountWidget, ChargeWidget, MonthWidget, Spreadsheet, named
 from periods.errors import Refused
 from periods.models import BillingPeriod
 
-NEW, CHANGED, SAME = RowResult.IMPORT_TYPE_NEW, RowResult.IMPORT_TYPE_UPDATE, RowResult.IMPORT_TYPE_SKIP
-SHOWN = 50  # rows of a preview
-NUMBER = re.compile(r"[0-9]{1,18}")
 READ_ONLY = ("campaign", "state")
 SAME_BY = (  # not by source, fund or state, which are filled in from the charge
     "period_id", "kind", "pi_id", "project_id", "charge_id", "description", "list_amount", "due_amount", "reason",
 )  # fmt: skip
+KINDS = {text.casefold(): kind.value for kind in Adjustment.Kind for text in (kind.value, kind.label)}
 WITHDRAWN = "Withdrawn"  # as `Adjustment.standing` says it
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-
-
-class AmountWidget(widgets.Widget):
-    """An exact amount: never through a float, never with a currency sign or thousands separators."""
-
-    def clean(self, value: Any, row: Any = None, **kwargs: Any) -> Decimal:
-        if value in (None, ""):
-            return Decimal(0)
-        try:
-            return parse_amount(str(value).strip())
-        except ValueError as error:
-            raise ValueError(f"{value!r} is {error}.") from error
-
-    def render(self, value: Any, obj: Any = None, **kwargs: Any) -> str:
-        return "" if value in (None, "") else f"{Decimal(value).normalize():f}"
-
-
-class ChargeWidget(widgets.ForeignKeyWidget):
-    """A charge by its number, which the review list shows."""
-
-    def clean(self, value: Any, row: Any = None, **kwargs: Any) -> Any:
-        text = str(value or "").strip()
-        if not text:
-            return None
-        charge = Charge.objects.filter(pk=text).first() if NUMBER.fullmatch(text) else None
-        if charge is None:
-            raise ValueError(f"There is no charge {text!r}.")
-        return charge
-
-
-class NamedWidget(widgets.ForeignKeyWidget):
-    """A row named by what people write, or what it was merged into; an unknown name is refused in a sentence."""
-
-    def clean(self, value: Any, row: Any = None, **kwargs: Any) -> Any:
-        try:
-            found = super().clean(str(value).strip() if value else value, row, **kwargs)
-            return getattr(found, "standing", found)
-        except self.model.DoesNotExist as error:
-            raise ValueError(f"There is no {self.model._meta.verbose_name} {value!r}.") from error
-
-
-def named(name: str, model: Any, key: str, column: str = "") -> fields.Field:
-    return fields.Field(attribute=name, column_name=column or name, widget=NamedWidget(model, key))
-
-
-class Changes(Result):
-    """For the preview: what would change, and the first of it. Thousands of rows on a page show nothing."""
-
-    def summary(self) -> str:
-        new, changed, same = (self.totals[kind] for kind in (NEW, CHANGED, SAME))
-        return f"{new:,} new, {changed:,} changed, {same:,} as they are"
-
-    def headings(self) -> list[str]:
-        return [name.replace("_", " ").capitalize() for name in self.diff_headers]
-
-    def first(self) -> list[RowResult]:
-        return list(islice((row for row in self.rows if row.import_type in (NEW, CHANGED)), SHOWN))
-
-    def further(self) -> str:
-        number = self.totals[NEW] + self.totals[CHANGED] - SHOWN
-        return f"… and {number:,} more" if number > 0 else ""
-
-
-class Spreadsheet(resources.ModelResource):
-    """Text that a spreadsheet would run as a formula leaves with an apostrophe before it, and comes back without."""
-
-    @classmethod
-    def get_result_class(cls) -> type[Result]:
-        return Changes
-
-    def export_field(self, field: Any, instance: Any, **kwargs: Any) -> Any:
-        value = super().export_field(field, instance, **kwargs)
-        is_formula = isinstance(value, str) and value.startswith(FORMULA_STARTS)
-        return f"'{value}" if is_formula and not isinstance(field.widget, AmountWidget) else value
-
-    def before_import_row(self, row: Any, **kwargs: Any) -> None:
-        super().before_import_row(row, **kwargs)
-        for column, value in row.items():
-            if isinstance(value, str) and value.startswith("'") and value[1:].startswith(FORMULA_STARTS):
-                row[column] = value[1:]
 
 
 class AdjustmentResource(Spreadsheet):
@@ -123,7 +36,7 @@ class AdjustmentResource(Spreadsheet):
     with its state and does not come back; the credits of a campaign are the campaign's.
     """
 
-    period = named("period", BillingPeriod, "month")
+    period = fields.Field("period", "period", widget=MonthWidget(BillingPeriod, "month"))
     source = named("source", Source, "name")
     pi = named("pi", PrincipalInvestigator, "email", "pi_email")
     project = named("project", Project, "code", "project_id")
@@ -158,6 +71,13 @@ class AdjustmentResource(Spreadsheet):
         super().before_import(dataset, **kwargs)
         standing = Adjustment.objects.filter(withdrawn_at=None, campaign=None)
         self.known: set[tuple[Any, ...]] = set(standing.values_list(*SAME_BY))
+
+    def before_import_row(self, row: Any, **kwargs: Any) -> None:
+        super().before_import_row(row, **kwargs)
+        kind = str(row.get("kind") or "").strip()
+        row["kind"] = KINDS.get(kind.casefold(), kind)
+        if row["kind"] not in Adjustment.Kind.values:
+            raise ValueError(f"{kind!r} is no kind of adjustment: {', '.join(Adjustment.Kind.values)}.")
 
     def skip_row(self, instance: Any, original: Any, row: Any, import_validation_errors: Any = None) -> bool:
         is_known = tuple(getattr(instance, name) for name in SAME_BY) in self.known

@@ -23,6 +23,10 @@ class PeriodLocked(Refused):
 
 BUSY = "A large month is being sealed, or a large file loaded. Nothing was changed: try again in a few minutes."
 FULL = "The disk of the database is full or refuses to write. Nothing was changed: make room, then try again."
+NOT_OURS = (
+    "The database may not be opened or written by this user. Nothing was changed: run as the user who owns it, or give "
+    "the files of OCB_HOME to this one."
+)
 BEHIND = "The database lacks tables or columns of this version. Run manage.py migrate, then try again."
 TOO_LARGE = (
     "The amounts add up to more than 9,223,372,036, which SQLite cannot hold to the billionth. Nothing was changed: "
@@ -40,6 +44,8 @@ def in_words(error: Exception) -> str | None:
         return BUSY
     if state in NO_ROOM or any(words in said for words in ("disk is full", "disk I/O error")):
         return FULL
+    if any(words in said for words in ("readonly database", "unable to open database file")):
+        return NOT_OURS
     if state in ABSENT or any(words in said for words in ("no such table", "no such column")):
         return BEHIND
     if "integer overflow" in said:

@@ -43,16 +43,32 @@ class HistoryAdmin(SimpleHistoryAdmin, StageAdmin):
         return flatten_fieldsets(self.get_fieldsets(request, obj))
 
 
+class AnyCSV(CSV):
+    """Separated by semicolons where the first line is, as spreadsheets write it that have a comma in numbers."""
+
+    def create_dataset(self, in_stream: Any, **kwargs: Any) -> Any:
+        text = in_stream.decode(self.encoding or "utf-8-sig") if isinstance(in_stream, bytes) else in_stream
+        first = text.partition("\n")[0]
+        delimiter = ";" if first.count(";") > first.count(",") else ","
+        return super().create_dataset(text, delimiter=delimiter, **kwargs)
+
+
 class SpreadsheetAdmin(ConfirmedOnce, ImportExportMixin):
     """The two formats that everybody has; a sheet is imported whole or not at all."""
 
     tmp_storage_class = SheetStorage
-    formats: ClassVar = [CSV, XLSX]
+    formats: ClassVar = [AnyCSV, XLSX]
     import_form_class = ImportForm
     export_form_class = ExportForm
 
     def get_import_data_kwargs(self, **kwargs: Any) -> dict[str, Any]:
         return super().get_import_data_kwargs(**kwargs) | {"rollback_on_validation_errors": True}
+
+    def add_data_read_fail_error_to_form(self, form: Any, e: Exception) -> None:
+        if isinstance(e, UnicodeDecodeError):
+            form.add_error("import_file", "The file is no UTF-8 text: save it as CSV UTF-8, or as .xlsx.")
+        else:
+            super().add_data_read_fail_error_to_form(form, e)
 
     def process_result(self, result: Result, request: HttpRequest) -> HttpResponse:
         """Stock answers that nothing was new, where rows are refused that the preview had found good."""

@@ -32,7 +32,7 @@ from charges.importing.receiving import (
     received_path,
     stage,
 )
-from charges.importing.recognising import kept_already, loaded_already, refuse_same_rows, settled
+from charges.importing.recognising import kept_already, loaded_already, settled
 from charges.importing.staging import Staging
 from charges.importing.undoing import clear_dead, throw_away
 from charges.models import FocusImport, ImportIssue, ReceivedFile
@@ -160,7 +160,6 @@ def _nothing_to_do(earlier: FocusImport, *, dry_run: bool) -> Delivery:
 def _dry_run(staging: Staging, found: Sequence[Part], remarks: Sequence[str], *, force: bool) -> Delivery:
     staging.remarks.add(remarks)
     _read(staging, {part: ReceivedFile(name=part.name, member=part.member) for part in found})
-    refuse_same_rows(staging.source, staging.rows, staging.totals.as_text(), staging.first)
     against = Comparison(staging)
     return Delivery(
         focus_import=None,

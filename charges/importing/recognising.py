@@ -107,19 +107,18 @@ def refuse_other_source(source: Source, hashes: Mapping[str, Path]) -> None:
             )
 
 
-def refuse_same_rows(
+def same_rows(
     source: Source, rows: int, totals: Mapping[str, Mapping[str, Mapping[str, str]]], first: Collection[int]
-) -> None:
-    """Raises Refused for what is loaded under another source, packed otherwise: as many rows, totals, and first rows.
+) -> str:
+    """A sentence where as many rows, totals, and first rows are loaded under another source, packed otherwise.
 
     `first` are identities of a few rows; the bytes of a file tell nothing of those that it, or its archive, holds.
     """
     elsewhere = FocusImport.objects.loaded().filter(kind=FocusImport.Kind.DELIVERY, rows=rows)
     for other in elsewhere.exclude(source=source.pk).select_related("source") if first else ():
         if _of_files(other.totals) == _of_files(totals) and _holds(other, first):
-            raise Refused(
-                f"The same rows are loaded as a delivery of {other.source}, {other}: they would be billed twice."
-            )
+            return f"The same rows are loaded as a delivery of {other.source}, {other}: they would be billed twice."
+    return ""
 
 
 def _of_files(totals: Mapping[str, Mapping[str, Mapping[str, str]]]) -> dict[tuple[str, str], str]:

@@ -21,8 +21,12 @@ def in_words(delivery: Delivery) -> list[str]:
         *late_in_words(delivery.late_months),
         *_issues(delivery),
         *(f"Note: {warning}" for warning in delivery.warnings),
-        *([f"It would be refused: {delivery.doubt} Use --force if that is right."] if delivery.doubt else []),
+        *([would_be_refused(delivery)] if delivery.doubt else []),
     ]
+
+
+def would_be_refused(delivery: Delivery) -> str:
+    return f"It would be refused: {delivery.doubt} Use --force if that is right."
 
 
 def late_in_words(late_months: list[dict[str, Any]]) -> list[str]:
@@ -63,7 +67,7 @@ def _projects(change_set: list[dict[str, Any]]) -> Iterator[str]:
             f"list {signed(change['list'])}, due {signed(change['due'])} {change['currency']}"
         )
     if len(change_set) > MOST:
-        yield f"  and {len(change_set) - MOST:,} more projects."
+        yield f"  and {counted(len(change_set) - MOST, 'more project', 'more projects')}."
 
 
 def _flags(delivery: Delivery) -> Iterator[str]:
@@ -79,7 +83,7 @@ def _issues(delivery: Delivery) -> Iterator[str]:
         )
     more = delivery.quarantined - len(delivery.issues[:MOST])
     if delivery.issues and more > 0:
-        yield f"  and {more:,} more rows in quarantine."
+        yield f"  and {counted(more, 'more row', 'more rows')} in quarantine."
     if delivery.issues and delivery.focus_import:
         yield "Correct or discard them in the admin under Quarantine."
 

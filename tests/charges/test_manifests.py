@@ -67,26 +67,25 @@ def test_a_delivery_that_lacks_a_listed_file_is_refused(aws):
     (aws / BOTH[1]).unlink()
 
     assert refusal_of(aws) == (
-        "The delivery is not whole: export-Manifest.json lists 2 files, and of these are missing or cut short: "
-        "export-00002.csv.gz."
+        "The delivery is not whole: export-Manifest.json lists 2 files, and of these are missing or cut short: export-00002.csv.gz."
     )
 
 
-@pytest.mark.parametrize("part", ["data", f"data/{MONTH}", f"data/{MONTH}/*1.csv.gz", "data/*/*.gz"])
+@pytest.mark.parametrize("part", ["data", f"data/{MONTH}", f"data/{MONTH}/*1.csv.gz", "data/*/*.gz", BOTH[0]])
 def test_who_gives_the_data_alone_gets_no_half_of_it(aws, part):
     missing = aws / BOTH[1]
-    found = names(find_files([aws / part]), aws) if "1.csv" not in part else None
+    found = names(find_files([aws / part]), aws) if "1.csv" not in part else None  # a part of it
     missing.unlink()
 
     assert found in (None, BOTH)
     assert refusal_of(aws / part) == (
-        "The delivery is not whole: export-Manifest.json lists 2 files, and of these are missing or cut short: "
-        "export-00002.csv.gz."
+        "The delivery is not whole: export-Manifest.json lists 2 files, and of these are missing or cut short: export-00002.csv.gz."
     )
 
 
-def test_a_pattern_that_meets_some_of_the_listed_files_is_refused(aws):
-    assert refusal_of(aws / "data" / MONTH / "*1.csv.gz") == (
+@pytest.mark.parametrize("given", ["*1.csv.gz", "export-00001.csv.gz"])
+def test_a_name_or_pattern_that_meets_some_of_the_listed_files_is_refused(aws, given):
+    assert refusal_of(aws / "data" / MONTH / given) == (
         f"export-Manifest.json lists 2 files, and {MONTH}/export-00002.csv.gz would be left out: "
         f"give all, or the folder {aws}."
     )
@@ -289,6 +288,17 @@ def test_a_size_that_says_nothing_is_passed_over(tmp_path, count):
     list_files(tmp_path / "manifest.json", blobs=[{"blobName": "part.csv", "byteCount": count}])
 
     assert names(find_files([tmp_path]), tmp_path) == ["part.csv"]
+
+
+def test_one_of_two_files_of_azure_is_refused_and_both_are_not(tmp_path):
+    one, other = (write(tmp_path / f"part_{number}_0001.csv") for number in "01")
+    list_files(tmp_path / "manifest.json", blobs=[{"blobName": f"container/{file.name}"} for file in (one, other)])
+
+    assert refusal_of(one) == (
+        f"manifest.json lists 2 files, and {tmp_path.name}/part_1_0001.csv would be left out: give all, or the folder "
+        f"{tmp_path}."
+    )
+    assert find_files([one, other]).files == [one, other]
 
 
 def test_a_file_that_is_named_needs_no_manifest(tmp_path):

@@ -145,8 +145,22 @@ def test_a_sudden_fall_of_the_total_needs_force(folder: Path) -> None:
     ]
 
     assert deliver(folder, *cheaper).changed == 1  # 15 % of the whole
-    with pytest.raises(Refused, match="The amount due falls by 30 of 100 USD"):
+    with pytest.raises(Refused, match="The amount due of 2025-01 falls by 30 of 100 USD"):
         deliver(folder, focus_row(EffectiveCost="70", BillingAccountId="other"), name="other.csv")
+
+
+def test_a_month_that_falls_needs_force_though_another_grows(folder: Path) -> None:
+    deliver(folder, *(focus_row(ResourceId=f"i-{n}") for n in range(10)))
+    Source.objects.update(fall_threshold=20)
+    february = [focus_row(ResourceId=f"f-{n}", BillingPeriodStart="2025-02-01") for n in range(20)]
+
+    with pytest.raises(Refused) as refusal:
+        deliver(folder, focus_row(ResourceId="i-1"), *february)
+
+    assert str(refusal.value) == (
+        "The delivery has 90 % fewer rows of 2025-01 than the last one. Use --force if that is right."
+    )
+    assert Charge.objects.current().count() == 10
 
 
 def test_reversing_the_latest_delivery_brings_the_earlier_one_back(folder: Path) -> None:

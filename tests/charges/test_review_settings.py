@@ -148,7 +148,7 @@ def test_thousands_of_codes_come_by_spreadsheet_and_come_again_changed(office, b
         ("F-1,,2025-12-31,2025-01-01", "The last valid day is before the first."),
         (",Gift,,", "This field cannot be blank."),
         ("F-1,,,\nF-1,,,", "F-1 stands twice in the file."),
-        ("F-1,,soon,", "Value could not be parsed using defined formats"),
+        ("F-1,,soon,", "is no date as 2026-12-31 is one."),
     ],
 )
 def test_a_list_with_a_mistake_is_refused_whole(office, row, sentence):

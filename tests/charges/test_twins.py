@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from charges.importing import import_files
-from charges.models import Charge
+from charges.models import Charge, FocusImport
 from periods.errors import Refused
 from tests.charges.focus_files import focus_row, write_focus
 
@@ -111,11 +111,17 @@ def test_rows_of_another_source_are_refused_however_they_are_packed(tmp_path, pa
     else:
         path.write_bytes(gzip.compress(rows) if packed == "gz" else rows)
 
-    for dry_run in (True, False):
-        with pytest.raises(Refused, match=r"^The same rows are loaded as a delivery of aws, import \d+ of aws: "):
-            import_files([path], source_name="azure", dry_run=dry_run)
+    preview = import_files([path], source_name="azure", dry_run=True)
+    with pytest.raises(Refused) as refusal:
+        import_files([path], source_name="azure")
 
+    assert preview.doubt == (
+        f"The same rows are loaded as a delivery of aws, {FocusImport.objects.loaded().get()}: they would be billed twice."
+    )
+    assert str(refusal.value) == f"{preview.doubt} Use --force if that is right."
     assert Charge.objects.count() == 30
+    import_files([path], source_name="azure", force=True)
+    assert Charge.objects.current().count() == 60
 
 
 def test_another_source_may_have_rows_of_the_same_sum(tmp_path):

@@ -106,7 +106,7 @@ def test_a_summary_says_what_becomes_of_every_file(browser, tmp_path):
     assert cells == [
         ["here.csv", "Nothing: it is here already", "here", "2025-01", "1", "0", "0", "0"],
         [
-            "low.csv", "It would be refused: The delivery has 50 % fewer rows than the last one.", "low", "2025-01",
+            "low.csv", "It would be refused: The delivery has 50 % fewer rows of 2025-01 than the last one.", "low", "2025-01",
             "1", "0", "0", "-80.00 USD",
         ],
         ["new.csv", "It can be loaded", "new", "2025-01", "2", "1", "1", "+80.00 USD"],

@@ -107,7 +107,7 @@ def test_a_dry_run_says_what_would_change_and_what_would_be_refused(tmp_path: Pa
         "  no project: 1 row new or changed, 0 changed or gone, list +100.00, due +80.00 USD",
         "Held among the new and changed rows: No PI (1), No project (1).",
         "  next.csv line 4: EffectiveCost is no number: only digits, a minus, a decimal point and an exponent may stand here. It says “x”.",
-        "It would be refused: The delivery has 50 % fewer rows than the last one. Use --force if that is right.",
+        "It would be refused: The delivery has 50 % fewer rows of 2025-01 than the last one. Use --force if that is right.",
     ]
     assert "It would be refused" not in run("import_focus", str(path), "--source", "aws", "--dry-run", "--force")
 

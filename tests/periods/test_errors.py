@@ -3,13 +3,15 @@
 import pytest
 from django.db import OperationalError
 
-from periods.errors import BEHIND, BUSY, FULL, TOO_LARGE, in_words
+from periods.errors import BEHIND, BUSY, FULL, NOT_OURS, TOO_LARGE, in_words
 
 
 @pytest.mark.parametrize(
     ("message", "words"),
     [
         ("database is locked", BUSY),
+        ("attempt to write a readonly database", NOT_OURS),
+        ("unable to open database file", NOT_OURS),
         ("database or disk is full", FULL),
         ("disk I/O error", FULL),
         ("no such table: charges_charge", BEHIND),

@@ -18,6 +18,7 @@ from charges.importing.loading.batches import in_batches
 from charges.importing.loading.foreseeing import held_by_decisions
 from charges.importing.loading.pairing import Heirs, heirs
 from charges.importing.loading.regrouping import regroup
+from charges.importing.recognising import same_rows
 from charges.importing.staging import Staging
 from charges.models import Charge
 from charges.money import ZERO, from_billionths, to_billionths
@@ -123,7 +124,12 @@ class Comparison:
     @property
     def doubt(self) -> str:
         """Why it is loaded by force only; empty where nothing is."""
-        return " ".join(filter(None, [*self.replaced_accounts, *self._unreadable, self.fall]))
+        return " ".join(filter(None, [self._same_rows, *self.replaced_accounts, *self._unreadable, self.fall]))
+
+    @property
+    def _same_rows(self) -> str:
+        staging = self.staging
+        return same_rows(staging.source, staging.rows, staging.totals.as_text(), staging.first)
 
     @property
     def _unreadable(self) -> Iterator[str]:
@@ -201,34 +207,31 @@ class Comparison:
 
     @property
     def fall(self) -> str:
-        """The sentence about a delivery that is smaller by more than the source's threshold; empty where it is not."""
+        """Of the first month that is smaller by more than the source's threshold; empty where none is."""
         threshold = self.staging.source.fall_threshold
         if threshold is None:
             return ""
-        held = self.vanished + self.unchanged
-        fewer = (self.vanished - self.new) * 100
+        return next(filter(None, (self._fall(place, threshold) for place in self.places)), "")
+
+    def _fall(self, place: Place, threshold: int) -> str:
+        gone = len(self.left[place.month])
+        held, fewer = gone + place.unchanged, (gone - place.added) * 100
         if held and fewer > threshold * held:
-            return f"The delivery has {fewer // held} % fewer rows than the last one."
-        deltas: dict[str, Decimal] = {}
-        for row in self.by_project:
-            deltas[row["currency"]] = deltas.get(row["currency"], ZERO) + Decimal(row["due"])
-        for key, total in self._held_totals().items():
-            less = -deltas.get(key, ZERO)
+            return f"The delivery has {fewer // held} % fewer rows of {place.month} than the last one."
+        deltas = _by_currency(self._deltas(place))
+        for key, total in self._held_totals(place).items():
+            less = -from_billionths(deltas[key].due) if key in deltas else ZERO
             if total > 0 and less * 100 > threshold * total:
-                return f"The amount due falls by {short(less)} of {short(total)} {key}."
+                return f"The amount due of {place.month} falls by {short(less)} of {short(total)} {key}."
         return ""
 
-    def _held_totals(self) -> dict[str, Decimal]:
-        """Due by currency, of the months and accounts that the delivery speaks for."""
-        totals: dict[str, Decimal] = {}
-        for place in self.places:
-            month = BillingPeriod.objects.filter(month=place.month).first()
-            if month:
-                held = held_of(self.staging.source, month).filter(billing_account_id__in=list(place.accounts))
-                sums = held.annotate(c=currency(place)).order_by().values_list("c").annotate(Sum("due_amount"))
-                for key, due in sums:
-                    totals[key] = totals.get(key, ZERO) + due
-        return totals
+    def _held_totals(self, place: Place) -> dict[str, Decimal]:
+        """Due by currency, of the accounts that the delivery speaks for."""
+        month = BillingPeriod.objects.filter(month=place.month).first()
+        if month is None:
+            return {}
+        held = held_of(self.staging.source, month).filter(billing_account_id__in=list(place.accounts))
+        return dict(held.annotate(c=currency(place)).order_by().values_list("c").annotate(Sum("due_amount")))
 
 
 def _told_of_gone(gone: int) -> str:

@@ -23,7 +23,7 @@ from charges.importing.loading.comparing import Comparison
 from charges.importing.loading.decisions import Succession
 from charges.importing.loading.pairing import Heirs
 from charges.importing.loading.superseding import announce, supersede
-from charges.importing.recognising import refuse_other_source, refuse_same_rows
+from charges.importing.recognising import refuse_other_source
 from charges.importing.staging import Staging
 from charges.importing.writing import link
 from charges.models import Charge, FocusImport, ImportIssue, ImportScope, Source
@@ -132,7 +132,6 @@ def _make_current(
     if current_deliveries(staging.source, comparison.places) - before:
         raise Overtaken(f"Another delivery of {staging.source} was loaded meanwhile. Run this one again.")
     refuse_other_source(staging.source, {file.sha256: Path(file.name) for file in focus_import.files.all()})
-    refuse_same_rows(staging.source, staging.rows, staging.totals.as_text(), staging.first)
     _record_scopes(focus_import, comparison.places)
     _refuse_doubtful(comparison, force=force)
     supersede(focus_import, [comparison.left[place.month] for place in _open(comparison)])

@@ -3,13 +3,14 @@
 import glob
 import os
 from collections import ChainMap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
 from charges.importing.reading import manifests, twins
 from charges.importing.reading.archives import is_billing_file, is_litter
+from periods.blockers import counted
 from periods.errors import Refused
 
 NAMED = 3
@@ -40,7 +41,7 @@ def find_files(given: Sequence[str | Path]) -> Found:
         remarks += found.remarks
         rows |= found.rows
     twins.refuse_two_forms({file: file.name for file in files.values()})
-    _require_all_listed([*files.values()], [Path(item).absolute() for item in given if not Path(item).is_file()])
+    _require_all_listed([*files.values()], [Path(item).absolute() for item in given])
     return Found(list(files.values()), remarks, rows)
 
 
@@ -80,21 +81,26 @@ def _by_manifest(manifest: Path) -> Found:
     return Found(sorted(chosen[0].files), [], chosen[0].rows)
 
 
-def _require_all_listed(files: Sequence[Path], searched: Sequence[Path]) -> None:
-    """AWS keeps its lists beside the data: who gives a folder of the data, or a pattern, gets no half of a month."""
-    exports = {folder.parent for file in files for folder in file.parents if folder.name == "data"}
-    for export in sorted(exports):
-        are_meant = any(export in item.parents for item in searched)
-        if not are_meant or not (export / "metadata").is_dir():
-            continue
-        lists = [file for file in _under(export / "metadata") if manifests.is_manifest(file)]
-        for manifest in manifests.read(lists, _billing(_under(export / "data"))):
+def _require_all_listed(files: Sequence[Path], given: Sequence[Path]) -> None:
+    """Who names files, meets them by a pattern, or gives the data without the lists, gets no half of a month."""
+    for path in sorted({path for file in files for path in _lists_of(file, given)}):
+        for manifest in manifests.read([path], _billing(_under(manifests.territory(path)))):
             if set(manifest.files).isdisjoint(files):
                 continue
             manifest.require_whole()
             if absent := [file for file in manifest.files if file not in files]:
-                listed = f"{manifest.path.name} lists {len(manifest.files)} files"
-                raise Refused(f"{listed}, and {_names(absent)} would be left out: give all, or the folder {export}.")
+                listed = f"{path.name} lists {counted(len(manifest.files), 'file', 'files')}"
+                folder = manifests.territory(path)
+                raise Refused(f"{listed}, and {_names(absent)} would be left out: give all, or the folder {folder}.")
+
+
+def _lists_of(file: Path, given: Sequence[Path]) -> Iterator[Path]:
+    """Manifests beside the file, as Azure has them, or beside the data, as AWS; those of a given folder were heeded."""
+    if {item for item in given if item.is_dir()}.isdisjoint(file.parents):
+        yield from filter(manifests.is_manifest, file.parent.iterdir())
+    for export in (folder.parent for folder in file.parents if folder.name == "data"):
+        if any(export in item.parents for item in given) and (export / "metadata").is_dir():
+            yield from filter(manifests.is_manifest, _under(export / "metadata"))
 
 
 def _listed(lists: list[Path], everything: Sequence[Path]) -> Found:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath, PurePosixPath
 from typing import Any
 
+from periods.blockers import counted
 from periods.errors import Refused
 
 LARGEST = 20_000_000  # bytes
@@ -42,8 +43,8 @@ class Manifest:
             more = len(self.missing) - NAMED
             names = ", ".join(self.missing[:NAMED]) + (f" and {more} more" if more > 0 else "")
             raise Refused(
-                f"The delivery is not whole: {self.path.name} lists {len(self.files) + len(self.missing)} files, "
-                f"and of these are missing or cut short: {names}."
+                f"The delivery is not whole: {self.path.name} lists "
+                f"{counted(len(self.files) + len(self.missing), 'file', 'files')}, and of these are missing or cut short: {names}."
             )
 
 

@@ -8,7 +8,7 @@ from tqdm import tqdm
 
 from charges.importing import import_files
 from charges.importing.progress import Progress
-from charges.importing.summary import in_words
+from charges.importing.summary import in_words, would_be_refused
 from periods.commands import StageCommand, month
 
 BAR = "{percentage:3.0f}%|{bar}| {n:,} rows [{elapsed}, {remaining} left, {rate_fmt}]"
@@ -47,6 +47,8 @@ class Command(StageCommand):
             )
         if options["json"]:
             self.say_json(delivery.as_json())
+            if delivery.doubt:
+                self.stderr.write(would_be_refused(delivery))
         else:
             self.say("\n".join(in_words(delivery)))
 
