@@ -21,6 +21,8 @@ Step = Charge.FundStep
 NO_LETTER = re.compile(r"[\W_]")
 
 # The longest value that is used; a longer one is no value, never a cut one.
+NO_TAGS = ("", "{}", "[]", "null", "NULL", "None")
+LONGEST = 1000  # characters of references
 TAG_LENGTHS = {
     "pi_email": 254,
     "pi_name": 200,
@@ -31,7 +33,7 @@ TAG_LENGTHS = {
     "cost_center": 100,
     "department": 200,
     "delegates": 2000,
-    "end_date": 10,
+    "end_date": 40,
     "subsidy_funder": 200,
     "subsidy_fund": 100,
 }
@@ -61,13 +63,18 @@ class Payer:
     reference_1: str = ""
     reference_2: str = ""
     unusable_email: str = ""
-    unusable_end: str = ""
+    passed_over: tuple["PassedOver", ...] = ()  # tags that cannot be used
     told: int = 0  # digest of the tags that all this comes from
 
     @property
     def is_nobody(self) -> bool:
         """Neither a PI, project nor fund is said, not even in a way that cannot be used."""
         return not (self.pi_email or self.unusable_email or self.project_code or self.fund)
+
+
+class PassedOver(NamedTuple):
+    why: str
+    text: str
 
 
 class Usage(NamedTuple):
@@ -102,20 +109,26 @@ class Attributor:
         return payer
 
     def _read(self, tags: str, allocated_tags: str) -> Payer:
-        payer = _payer_from_tags(read_tags(tags) | read_tags(allocated_tags))
+        over: list[PassedOver] = []
+        payer = _payer_from_tags(read_tags(tags, over) | read_tags(allocated_tags, over), over)
         funder = payer.funder or self.source.funder
         fund = payer.subsidy_fund or (self.source.subsidy_fund if funder else "")
         return replace(payer, funder=funder, subsidy_fund=fund)
 
 
-def read_tags(text: str) -> dict[str, str]:
-    """The tags that we know, by our names. Unprefixed keys win."""
+def read_tags(text: str, over: list[PassedOver] | None = None) -> dict[str, str]:
+    """The tags that we know, by our names. Unprefixed keys win. What cannot be used is added to `over`."""
     raw, known = all_tags(text), _known_tags(tuple(settings.REFERENCE_TAGS))
+    over = [] if over is None else over
+    if not raw and text.strip() not in NO_TAGS:
+        over.append(PassedOver("Tags are neither JSON nor key=value text", text))
     found: dict[str, str] = {}
     for key in sorted(raw, key=lambda key: (":" in key, "/" in key)):
         name = known.get(_normalise(re.split("[:/]", key)[-1]))
         value = _text(raw[key])
-        if name and value and len(value) <= TAG_LENGTHS.get(name, 1000):
+        if name and len(value) > (longest := TAG_LENGTHS.get(name, LONGEST)):
+            over.append(PassedOver(f"The tag {name} has more than {longest:,} characters", value))
+        elif name and value:
             found.setdefault(name, value)
     return found
 
@@ -141,8 +154,11 @@ def matches(rule: AttributionRule, usage: Usage) -> bool:
     return not rule.tag or _has_tag(rule.tag, usage.tags) or _has_tag(rule.tag, usage.allocated_tags)
 
 
-def _payer_from_tags(tags: dict[str, str]) -> Payer:
+def _payer_from_tags(tags: dict[str, str], over: list[PassedOver]) -> Payer:
     email, unusable = _email(tags.get("pi_email", ""))
+    end = tags.get("end_date", "")
+    if end and not _day(end):
+        over.append(PassedOver("The tag end_date is no date as 2025-12-31 is one", end))
     references = [*settings.REFERENCE_TAGS, "", ""]
     return Payer(
         pi_email=email,
@@ -156,8 +172,8 @@ def _payer_from_tags(tags: dict[str, str]) -> Payer:
         cost_center=tags.get("cost_center", ""),
         department=tags.get("department", ""),
         delegates=_addresses(tags.get("delegates", "")),
-        end_date=_day(tags.get("end_date", "")),
-        unusable_end="" if _day(tags.get("end_date", "")) else tags.get("end_date", ""),
+        end_date=_day(end),
+        passed_over=tuple(over),
         funder=tags.get("subsidy_funder", ""),
         subsidy_fund=tags.get("subsidy_fund", ""),
         told=xxh3_64_intdigest(repr(sorted(tags.items())).encode()) >> 1,  # as a database holds integers

@@ -3,6 +3,7 @@
 Source: FOCUS §KeyValueFormat, which wants a flat JSON object; real exports are laxer.
 """
 
+import ast
 import json
 import re
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from typing import Any
 
 KEYS, VALUES = ("key", "Key", "name", "Name"), ("value", "Value")
 DEEPEST = 20
+LONGEST_PRINTED = 10_000
 SEPARATORS = re.compile(r"[,;|\n]")
 
 
@@ -26,8 +28,20 @@ def _json(text: str) -> Any:
     try:
         raw = json.loads(text, parse_float=str, parse_int=str) if text else {}
     except (ValueError, RecursionError):
-        return _key_values(text)
+        return _nearly_json(text) or _key_values(text)
     return _json(raw) if isinstance(raw, str) and raw != text else raw
+
+
+def _nearly_json(text: str) -> Any:
+    """As Azure wrote tags, without the braces, or as Python prints a dictionary. None for what is neither."""
+    try:
+        if text.startswith('"'):
+            text = f"{{{text}}}"
+        elif text.startswith("{") and len(text) < LONGEST_PRINTED:
+            text = json.dumps(ast.literal_eval(text))
+        return json.loads(text, parse_float=str, parse_int=str)
+    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
+        return None
 
 
 def _key_values(text: str) -> dict[str, str]:

@@ -228,7 +228,7 @@ class Staging:
             self.places.refuse_unless_kept(place)  # at once: the rest of a large file makes no difference
             return
         self.flags.update(assessment.flag_counts)
-        self.remarks.end_dates.update(assessment.unusable_ends)
+        self.remarks.pass_over(assessment.passed_over)
         if isinstance(place.holding, Ledger):  # what a snapshot holds is compared with the whole file
             for currency, in_currency in rows.by(rows.currencies):
                 self.added_totals.add(currency, in_currency)

@@ -207,8 +207,29 @@ def test_an_end_date_that_is_none_is_told(tmp_path):
     rows = [focus_row({"end_date": "31/12/2024"}, ResourceId=str(n)) for n in range(2)]
 
     assert remarks(load(write_focus(tmp_path / "a.csv", *rows, focus_row())), "end_date") == [
-        "The tag end_date says “31/12/2024”, which is no date, and is passed over (2 rows): write it as 2025-12-31."
+        "The tag end_date is no date as 2025-12-31 is one: passed over (2 rows). The first says “31/12/2024”."
     ]
+
+
+@pytest.mark.parametrize(
+    ("tags", "told"),
+    [
+        ('{"pi_email": "ada@exa', 'Tags are neither JSON nor key=value text: passed over (1 row). The first says “{"pi_email": "ada@exa”.'),
+        ("ada", "Tags are neither JSON nor key=value text: passed over (1 row). The first says “ada”."),
+        ({"fund_org": "F" * 101}, f"The tag fund_org has more than 100 characters: passed over (1 row). The first says “{'F' * 40}”."),
+    ],
+)  # fmt: skip
+def test_tags_that_cannot_be_used_are_told(tmp_path, tags, told):
+    assert remarks(load(write_focus(tmp_path / "a.csv", focus_row(tags), focus_row(ResourceId="b"))), "assed over") == [
+        told
+    ]
+
+
+@pytest.mark.parametrize("tags", ["", "{}", "[]", "null"])
+def test_no_tags_are_no_remark(tmp_path, tags):
+    assert (
+        remarks(load(write_focus(tmp_path / "a.csv", focus_row(tags), focus_row(ResourceId="b"))), "assed over") == []
+    )
 
 
 def test_rows_without_a_word_are_no_rows(tmp_path):

@@ -26,7 +26,8 @@ class Remarks:
         self.absent: Counter[tuple[str, str]] = Counter()  # version and column
         self.empty: Counter[tuple[str, str]] = Counter()
         self.unknown: Counter[tuple[str, str]] = Counter()  # field and value
-        self.end_dates: Counter[str] = Counter()
+        self.tags: Counter[str] = Counter()  # by why they cannot be used
+        self.tag_texts: dict[str, str] = {}  # the first of them
         self.others: Counter[str] = Counter()
         self.inclusive = self.blank = 0
         self.shifted: Counter[str] = Counter()  # by what they say, rows whose month is another one in UTC
@@ -56,8 +57,8 @@ class Remarks:
             f"{field}: “{value[:40]}” is no value of FOCUS ({_rows(n)})." for (field, value), n in self.unknown.items()
         ]
         found += [
-            f"The tag end_date says “{text[:40]}”, which is no date, and is passed over ({_rows(n)}): write it as 2025-12-31."
-            for text, n in self.end_dates.items()
+            f"{why}: passed over ({_rows(n)}). The first says “{self.tag_texts[why][:40]}”."
+            for why, n in self.tags.items()
         ]
         found += [f"{sentence} ({times:,}×)" if times > 1 else sentence for sentence, times in self.others.items()]
         if self.blank:
@@ -76,6 +77,12 @@ class Remarks:
         if self.usage_billed and not self.usage_effective and self.source.basis == Source.Basis.EFFECTIVE:
             found.append("All usage was billed but has an effective cost of 0: should this source go by billed cost?")
         return found
+
+    def pass_over(self, tags: Iterable[tuple[tuple[str, str], int]]) -> None:
+        """Each as why it cannot be used, what it says, and the number of rows."""
+        for (why, text), rows in tags:
+            self.tags[why] += rows
+            self.tag_texts.setdefault(why, text)
 
     def look_back(self, reader: RowReader) -> None:
         """At a file that was read to its end."""

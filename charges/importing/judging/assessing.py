@@ -12,7 +12,7 @@ from operator import attrgetter
 from typing import Any
 
 from charges import pricing
-from charges.attribution.deciding import Attributor, Payer, Usage
+from charges.attribution.deciding import Attributor, PassedOver, Payer, Usage
 from charges.flags import MISSING, Divided, Facts, Late, Reviewer
 from charges.importing.checking.memo import Memo
 from charges.importing.checking.rows import Division, Rows
@@ -103,11 +103,11 @@ class Assessment:
         return counts
 
     @property
-    def unusable_ends(self) -> Counter[str]:
-        """Tags end_date that say no date."""
-        if not any(payer.unusable_end for payer in self.payers.values):
-            return Counter()
-        return Counter(payer.unusable_end for payer in self.payers if payer.unusable_end)
+    def passed_over(self) -> Iterator[tuple[PassedOver, int]]:
+        """Tags that cannot be used, with the number of their rows."""
+        for payer, rows in zip(self.payers.values, self.payers.counts(), strict=True):
+            for tag in payer.passed_over if rows else ():
+                yield tag, rows
 
     def abouts(self, rows: Rows) -> list[int]:
         """A second identity, by what charges store: see `loading.pairing`."""
