@@ -138,7 +138,7 @@ class Succession:
                 for new in changed:
                     was = old_ones[pairs[new.pk]]
                     values = [copy(getattr(new, name)) for name in WRITTEN]
-                    self.before[new.pk] = Before(_line(was), values)
+                    self.before.setdefault(new.pk, Before(_line(was), values))
                     carry(was, new, self.focus_import.source)
                 rewrite(changed, DECIDED)
                 divide_decided(changed)
