@@ -125,7 +125,7 @@ class Spreadsheet(resources.ModelResource):
         needed = [self.fields[name].column_name for name in self.get_import_id_fields() if name != "id"]
         if missing := [name for name in needed if name not in dataset.headers]:
             known = ", ".join(field.column_name for field in self.get_import_fields())
-            raise ValueError(f"The first line names no column {', '.join(missing)}. Columns are: {known}.")
+            raise ValueError(f"The first line names no column “{', '.join(missing)}”. Columns are: {known}.")
 
     def export_field(self, field: Any, instance: Any, **kwargs: Any) -> Any:
         value = super().export_field(field, instance, **kwargs)

@@ -57,7 +57,7 @@ def test_a_sheet_without_its_key_says_which_columns_there_are(desk: Client) -> N
     response = upload(desk, "fundingaccount", "Fund\tDescription\nF-1\tGift\n")
 
     assert problems(response) == [
-        "The first line names no column code. Columns are: code, description, account_code, valid_from, valid_until."
+        "The first line names no column “code”. Columns are: code, description, account_code, valid_from, valid_until."
     ]
     assert "Traceback" not in response.content.decode()
 
