@@ -124,6 +124,7 @@ class Spreadsheet(resources.ModelResource):
         dataset.headers = [str(name or "").strip().casefold().replace(" ", "_") for name in dataset.headers or []]
         needed = [self.fields[name].column_name for name in self.get_import_id_fields() if name != "id"]
         if missing := [name for name in needed if name not in dataset.headers]:
+            del dataset[:]  # of rows that nothing is known about there is no more to say
             known = ", ".join(field.column_name for field in self.get_import_fields())
             raise ValueError(f"The first line names no column “{', '.join(missing)}”. Columns are: {known}.")
 

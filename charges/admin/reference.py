@@ -10,6 +10,7 @@ from import_export.admin import ImportExportMixin
 from import_export.formats.base_formats import CSV, XLSX
 from import_export.results import Result
 from simple_history.admin import SimpleHistoryAdmin
+from tablib.exceptions import InvalidDimensions
 from unfold.contrib.import_export.forms import ExportForm, ImportForm
 from unfold.widgets import UnfoldAdminDecimalFieldWidget
 
@@ -44,20 +45,32 @@ class HistoryAdmin(SimpleHistoryAdmin, StageAdmin):
 
 
 class AnyCSV(CSV):
-    """Separated by semicolons where the first line is, as spreadsheets write it that have a comma in numbers."""
+    """Separated as its first line is: by semicolons where numbers have commas, or by tabs."""
 
     def create_dataset(self, in_stream: Any, **kwargs: Any) -> Any:
         text = in_stream.decode(self.encoding or "utf-8-sig") if isinstance(in_stream, bytes) else in_stream
-        first = text.partition("\n")[0]
-        delimiter = ";" if first.count(";") > first.count(",") else ","
-        return super().create_dataset(text, delimiter=delimiter, **kwargs)
+        first, _, rest = (text := text.lstrip("\r\n")).partition("\n")
+        if first.startswith("sep="):  # for one spreadsheet program, and no row
+            text, first = rest, rest.partition("\n")[0]
+        return _with_rows(super().create_dataset(text, delimiter=max(",;\t", key=first.count), **kwargs))
+
+
+class AnyXLSX(XLSX):
+    def create_dataset(self, in_stream: Any, **kwargs: Any) -> Any:
+        return _with_rows(super().create_dataset(in_stream, **kwargs))
+
+
+def _with_rows(dataset: Any) -> Any:
+    if not dataset.headers or not dataset.height:
+        raise Refused("There is no row below a first line of column names.")
+    return dataset
 
 
 class SpreadsheetAdmin(ConfirmedOnce, ImportExportMixin):
     """The two formats that everybody has; a sheet is imported whole or not at all."""
 
     tmp_storage_class = SheetStorage
-    formats: ClassVar = [AnyCSV, XLSX]
+    formats: ClassVar = [AnyCSV, AnyXLSX]
     import_form_class = ImportForm
     export_form_class = ExportForm
 
@@ -67,6 +80,10 @@ class SpreadsheetAdmin(ConfirmedOnce, ImportExportMixin):
     def add_data_read_fail_error_to_form(self, form: Any, e: Exception) -> None:
         if isinstance(e, UnicodeDecodeError):
             form.add_error("import_file", "The file is no UTF-8 text: save it as CSV UTF-8, or as .xlsx.")
+        elif isinstance(e, InvalidDimensions):
+            form.add_error("import_file", "A row has more cells than the first line names columns.")
+        elif isinstance(e, Refused):
+            form.add_error("import_file", str(e))
         else:
             super().add_data_read_fail_error_to_form(form, e)
 

@@ -6,6 +6,7 @@ Source: FOCUS §KeyValueFormat, which wants a flat JSON object; real exports are
 import ast
 import json
 import re
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -25,6 +26,7 @@ def all_tags(text: str) -> dict[str, Any]:
 
 def _json(text: str) -> Any:
     """JSON, JSON within a JSON string, or `key=value` text."""
+    text = text.strip()
     try:
         raw = json.loads(text, parse_float=str, parse_int=str) if text else {}
     except (ValueError, RecursionError):
@@ -38,7 +40,8 @@ def _nearly_json(text: str) -> Any:
         if text.startswith('"'):
             text = f"{{{text}}}"
         elif text.startswith("{") and len(text) < LONGEST_PRINTED:
-            text = json.dumps(ast.literal_eval(text))
+            with warnings.catch_warnings(action="ignore"):  # about odd escapes, for programmers
+                text = json.dumps(ast.literal_eval(text))
         return json.loads(text, parse_float=str, parse_int=str)
     except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
         return None

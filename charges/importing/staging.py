@@ -5,7 +5,7 @@ until `loading` makes the whole delivery current in one short transaction.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import date
 from functools import partial
@@ -15,6 +15,7 @@ from typing import Any
 
 from django.conf import settings
 
+from charges.attribution.undoing import ABOUT_PAYER
 from charges.dividing import divide
 from charges.focus import Header
 from charges.importing import writing
@@ -25,10 +26,10 @@ from charges.importing.checking.sifting import all_but
 from charges.importing.checking.totals import ControlTotals
 from charges.importing.holding import appending
 from charges.importing.holding.appending import Ledger
-from charges.importing.holding.places import BY_STATUS, Piece, Place, Places
+from charges.importing.holding.places import BY_STATUS, PAYER_ASKED, Piece, Place, Places
 from charges.importing.holding.then import as_then
 from charges.importing.judging.allocations import Allocations, has_allocations, origin_keys
-from charges.importing.judging.assessing import NOT_BILLABLE, Assessment, Assessor
+from charges.importing.judging.assessing import HELD, NOT_BILLABLE, Assessment, Assessor
 from charges.importing.progress import Meter, Progress
 from charges.importing.reading.chunk import Chunk
 from charges.importing.reading.coded import together
@@ -219,7 +220,7 @@ class Staging:
             place.identities.extend(rows.identities)
             place.abouts.extend(assessment.abouts(rows))
             place.dues.extend(assessment.prices.due)
-            place.statuses.extend(assessment.statuses.map(lambda status: BY_STATUS.get(status, 0)))
+            place.statuses.extend(_kinds(assessment))
         place.flagged += assessment.held
         _count_deltas(rows, assessment, place)
         if place.watch and place.watch.usual:
@@ -267,6 +268,12 @@ class Staging:
         """Parts of the rows that run past the last day of their fund, once all rows are written."""
         if self.focus_import:
             divide(self.focus_import, self.ends, self.assessor.reviewer)
+
+
+def _kinds(assessment: Assessment) -> Iterable[int]:
+    by_payer = assessment.flags.map(lambda flags: bool(flags) and flags.keys() <= {*ABOUT_PAYER})
+    held = together(assessment.statuses, by_payer)
+    return held.map(lambda told: PAYER_ASKED if told == (HELD, True) else BY_STATUS[told[0]])
 
 
 def marked(rows: Rows, divisions: Sequence[Division]) -> Iterator[Rows]:

@@ -57,3 +57,18 @@ def test_it_is_as_many_as_the_delivery_says(folder: Path, decision: Callable, ki
     loaded = deliver(folder, *rows(cents))
 
     assert preview.flagged == loaded.flagged == Charge.objects.held().count()
+
+
+@pytest.mark.parametrize("decision", [give_fund, exclude_and_undo])
+@pytest.mark.parametrize("costs", [("20", "1"), ("1", "20")])
+def test_a_flag_that_comes_or_goes_counts_where_no_decision_answers_it(
+    folder: Path, decision: Callable, costs: tuple[str, str]
+) -> None:
+    """Nobody knows the list price where it is below what is due."""
+    before, after = costs
+    deliver(folder, focus_row(EffectiveCost="10", ListCost=before), focus_row(ResourceId="other"))
+    decision(Charge.objects.filter(resource_id="i-1"), reason=REASON)
+
+    delivery = deliver(folder, focus_row(EffectiveCost="11", ListCost=after), focus_row(ResourceId="other"))
+
+    assert delivery.flagged == Charge.objects.held().count() == (after == "1")

@@ -45,7 +45,15 @@ def problems(response: Any) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "rows", ["Code, Name \np-1,Engine\n", "code;name\np-1;Engine\n", "\ufeffCODE;Name\np-1;Engine\n"]
+    "rows",
+    [
+        "Code, Name \np-1,Engine\n",
+        "code;name\np-1;Engine\n",
+        "\ufeffCODE;Name\np-1;Engine\n",
+        "code\tname\np-1\tEngine\n",
+        "\r\n\ncode,name\np-1,Engine\n",
+        "sep=;\ncode;name\np-1;Engine\n",
+    ],
 )
 def test_columns_are_told_whatever_their_case_and_separator(desk: Client, rows: str) -> None:
     confirm(desk, "project", upload(desk, "project", rows))
@@ -54,12 +62,25 @@ def test_columns_are_told_whatever_their_case_and_separator(desk: Client, rows: 
 
 
 def test_a_sheet_without_its_key_says_which_columns_there_are(desk: Client) -> None:
-    response = upload(desk, "fundingaccount", "Fund\tDescription\nF-1\tGift\n")
+    response = upload(desk, "fundingaccount", "Fund,Description\nF-1,Gift\n")
 
     assert problems(response) == [
         "The first line names no column “code”. Columns are: code, description, account_code, valid_from, valid_until."
     ]
     assert "Traceback" not in response.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        ("", "The submitted file is empty."),
+        ("\n\n", "There is no row below a first line of column names."),
+        ("code,name\n", "There is no row below a first line of column names."),
+        ("code,name\np-1,Engine,more\n", "A row has more cells than the first line names columns."),
+    ],
+)
+def test_a_sheet_that_is_none_is_refused_in_a_sentence(desk: Client, rows: str, told: str) -> None:
+    assert upload(desk, "project", rows).context["form"].errors == {"import_file": [told]}
 
 
 def test_a_sheet_in_another_encoding_says_how_to_save_it(desk: Client) -> None:

@@ -20,8 +20,11 @@ from periods.models import BillingPeriod
 
 State = BillingPeriod.State
 Status = Charge.ReviewStatus
-CLEAR, HELD, DIVIDED = 1, 2, 3  # kinds of new rows
-BY_STATUS = {Status.CLEAR.value: CLEAR, Status.HELD.value: HELD, Status.DIVIDED.value: DIVIDED}
+NOT_BILLABLE, CLEAR, HELD, PAYER_ASKED, DIVIDED, SHARED = range(6)  # kinds of new rows; of the first nobody is billed
+BY_STATUS = {
+    Status.NOT_BILLABLE.value: NOT_BILLABLE, Status.CLEAR.value: CLEAR, Status.HELD.value: HELD,
+    Status.DIVIDED.value: DIVIDED, Status.SHARED.value: SHARED,
+}  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -79,9 +82,11 @@ class Place:
     identities: "array[int]" = field(default_factory=lambda: array("q"))
     abouts: "array[int]" = field(default_factory=lambda: array("q"))
     dues: "array[int]" = field(default_factory=lambda: array("q"))
-    divided: AbstractSet[int] = frozenset()  # keys of charges that the provider divides, or did
-    pieces: dict[int, Piece] = field(default_factory=dict)  # rows of these, by their place among the new ones
-    statuses: bytearray = field(default_factory=bytearray)  # CLEAR, HELD, DIVIDED, or 0 where nobody is billed
+    divided: AbstractSet[int] = frozenset()  # keys of charges that the provider has divided
+    pieces: dict[int, Piece] = field(default_factory=dict)  # rows of those keys, by their place among the new ones
+    statuses: bytearray = field(
+        default_factory=bytearray
+    )  # kinds; PAYER_ASKED are held only until somebody says who pays
 
     def replace_accounts(self) -> None:
         self.replaced = self.holding.replaced(self.accounts)

@@ -9,6 +9,7 @@ from charges.flags import LikeDecided
 from charges.importing.loading.batches import in_batches
 from charges.importing.loading.standing import ASKING
 from charges.models import Charge
+from charges.review import UNDECIDED
 from charges.rewriting import rewrite
 
 Status = Charge.ReviewStatus
@@ -29,7 +30,7 @@ def ask(about: Mapping[int, int]) -> None:
 
 
 def _hold(reasons: Mapping[Charge, dict[str, str]]) -> None:
-    held = [charge for charge in reasons if charge.review_status in (Status.CLEAR, Status.HELD)]
+    held = [charge for charge in reasons if charge.review_status in UNDECIDED]
     for charge in held:
         charge.flags |= reasons[charge]
         charge.review_status = Status.HELD
@@ -40,6 +41,6 @@ def _reasons(charge: Charge) -> dict[str, str]:
     asked = {name: why for name, why in charge.flags.items() if name in ASKING}
     if asked and charge.review_status == Status.HELD:
         return asked
-    is_moved = charge.review_status in (Status.CLEAR, Status.HELD)
+    is_moved = charge.review_status in UNDECIDED
     decision = "re-attributed" if is_moved else charge.get_review_status_display().lower()
     return LikeDecided.of(decision, charge.decision_reason)

@@ -11,7 +11,7 @@ from django.db.models import Case, Sum, Value, When
 
 from charges.flags import LikeDecided, UnusualChange
 from charges.importing.checking.totals import short
-from charges.importing.holding.places import CLEAR, Place, ProjectDelta
+from charges.importing.holding.places import CLEAR, SHARED, Place, ProjectDelta
 from charges.importing.holding.snapshot import held_of
 from charges.importing.judging.unusual import Flags, New
 from charges.importing.loading.batches import in_batches
@@ -66,7 +66,7 @@ class Comparison:
         held = self.staging.flagged + sum(new.clear for new in self._dear)
         for place in self.places:
             found = self.heirs[place.month]
-            held += sum(place.statuses[at] == CLEAR for at, _ in found.alike)
+            held += sum(place.statuses[at] in (CLEAR, SHARED) for at, _ in found.alike)
             if not place.late_month:  # all of which are held
                 held += held_by_decisions(self.staging.source, place, found.decisions)
         return held

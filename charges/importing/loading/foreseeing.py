@@ -3,14 +3,15 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
-from charges.importing.holding.places import CLEAR, HELD, Place
+from charges.importing.holding.places import CLEAR, HELD, PAYER_ASKED, SHARED, Place
 from charges.importing.loading.batches import in_batches
 from charges.importing.loading.pairing import Link
-from charges.importing.loading.standing import ASKED, ONCE_DECIDED
+from charges.importing.loading.standing import ASKED, ASKING, ONCE_DECIDED
 from charges.models import Charge, Source
 from charges.money import from_billionths
 
 Status = Charge.ReviewStatus
+WAITING = (HELD, PAYER_ASKED)
 
 
 def held_by_decisions(source: Source, place: Place, links: Sequence[Link]) -> int:
@@ -18,18 +19,24 @@ def held_by_decisions(source: Source, place: Place, links: Sequence[Link]) -> in
     rows = {old: at for at, old in links}
     more = 0
     for charges in in_batches(rows):
-        about = charges.filter(ONCE_DECIDED | ASKED).values_list(
-            "pk", "review_status", "due_amount", "exchange_rate__rate"
-        )
-        for pk, status, due, rate in about:
-            at = rows[pk]
-            if place.statuses[at] in (CLEAR, HELD):
-                moved = abs(from_billionths(place.dues[at]) * (rate or 1) - due)
-                more += _is_held(status, moved, source) - (place.statuses[at] == HELD)
+        for charge in charges.filter(ONCE_DECIDED | ASKED).select_related("exchange_rate"):
+            at = rows[charge.pk]
+            if place.statuses[at] in (CLEAR, SHARED, *WAITING):
+                rate = charge.exchange_rate.rate if charge.exchange_rate else Decimal(1)
+                moved = abs(from_billionths(place.dues[at]) * rate - charge.due_amount)
+                is_held = _is_held(charge, place.statuses[at], moved > source.approval_threshold)
+                more += is_held - (place.statuses[at] in WAITING)
     return more
 
 
-def _is_held(status: str, moved: Decimal, source: Source) -> bool:
-    if status in (Status.APPROVED, Status.SHARED):
-        return moved > source.approval_threshold
-    return status == Status.HELD
+def _is_held(old: Charge, kind: int, has_moved: bool) -> bool:  # noqa: FBT001
+    """As `inheriting.carry` will have it."""
+    if old.review_status in (Status.EXCLUDED, Status.DEFERRED):
+        return False
+    if old.review_status in (Status.APPROVED, Status.SHARED):
+        return has_moved
+    if not old.flags.keys().isdisjoint(ASKING) and old.review_status == Status.HELD:
+        return True
+    if kind == PAYER_ASKED and (old.payer_before or old.fund_step == Charge.FundStep.DECISION):
+        return old.review_status == Status.HELD
+    return kind in WAITING

@@ -30,21 +30,22 @@ def regroup(source: Source, place: Place, found: Heirs, left: Iterable[int]) -> 
     found.lines = _billed_again(place, [*found.links, *found.returned])
     if not place.pieces or place.period is None:
         return
-    decisions = _standing(_loaded(source, place))
+    standing = _standing(_loaded(source, place))
+    charges = _charges(standing)
     divided = {piece.key for piece in place.pieces.values() if piece.is_part}
-    followed = _followed(place, found, divided) | (_as_they_were(source, place) - {*left})
-    followed |= _followed_before(charge for of_key in decisions.values() for charge in of_key)
-    asked = {at for at, _ in found.alike}
-    replaced = dict(found.links)
+    followed = _followed(place, found, divided) | _followed_before(charges) | (_as_they_were(source, place) - {*left})
+    settled = {at for at, _ in found.alike} | {at for at, old in found.links if old in charges}
     for at, piece in place.pieces.items():
-        of_key = decisions.get(piece.key, {})
-        is_asked = place.statuses[at] and (piece.is_part or piece.key not in divided)
-        if is_asked and at not in asked and replaced.get(at) not in of_key:
+        if place.statuses[at] and at not in settled and (piece.is_part or piece.key not in divided):
             own = found.lines.get(at)
-            others = [decided for charge, decided in of_key.items() if charge not in followed and charge != own]
-            if others:
+            about = standing.get(piece.key, {})
+            if others := [decided for charge, decided in about.items() if charge not in followed and charge != own]:
                 found.alike.append((at, max(others)))
                 found.lines[at] = None
+
+
+def _charges(decisions: Decisions) -> set[int]:
+    return {charge for about in decisions.values() for charge in about}
 
 
 def _billed_again(place: Place, links: Iterable[Link]) -> dict[int, int | None]:
