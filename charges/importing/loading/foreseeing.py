@@ -24,12 +24,12 @@ def held_by_decisions(source: Source, place: Place, links: Sequence[Link]) -> in
             if place.statuses[at] in (CLEAR, SHARED, *WAITING):
                 rate = charge.exchange_rate.rate if charge.exchange_rate else Decimal(1)
                 moved = abs(from_billionths(place.dues[at]) * rate - charge.due_amount)
-                is_held = _is_held(charge, place.statuses[at], moved > source.approval_threshold)
+                is_held = _is_held(charge, place.statuses[at], has_moved=moved > source.approval_threshold)
                 more += is_held - (place.statuses[at] in WAITING)
     return more
 
 
-def _is_held(old: Charge, kind: int, has_moved: bool) -> bool:  # noqa: FBT001
+def _is_held(old: Charge, kind: int, *, has_moved: bool) -> bool:
     """As `inheriting.carry` will have it."""
     if old.review_status in (Status.EXCLUDED, Status.DEFERRED):
         return False
