@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from copy import copy
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import chain
 from typing import Any, NamedTuple
 
 from django.db import transaction
@@ -79,11 +80,15 @@ class Succession:
 
     def _heard(self) -> dict[int, Heard]:
         """Charges, and parts of their days, about which somebody decided."""
-        parts = Charge.objects.filter(kind=Kind.PART, origin__isnull=False).exclude(origin__kind=Kind.PART)
-        found = self._heard_of(Charge.objects.filter(superseded_by=self.focus_import).exclude(kind=Kind.PART), "pk")
-        found |= self._heard_of(parts.filter(origin__superseded_by=self.focus_import), "origin")
-        for charges in in_batches({*self.earlier, *filter(None, self.lines.values())}):
-            found |= self._heard_of(charges, "pk") | self._heard_of(parts.filter(origin__in=charges), "origin")
+        superseded = Charge.objects.filter(superseded_by=self.focus_import).exclude(kind=Kind.PART)
+        earlier = in_batches({*self.earlier, *filter(None, self.lines.values())})
+        found: dict[int, Heard] = {}
+        for charges in chain([superseded], earlier):
+            found |= self._heard_of(charges, "pk")
+            # Not by a join: without statistics, PostgreSQL would read all charges for it.
+            divided = charges.filter(review_status=Status.DIVIDED).values_list("pk", flat=True)
+            for some in in_batches(divided):
+                found |= self._heard_of(Charge.objects.filter(kind=Kind.PART, origin__in=some), "origin")
         return found
 
     def _heard_of(self, charges: ChargeQuerySet, of: str) -> dict[int, Heard]:
