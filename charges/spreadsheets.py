@@ -11,11 +11,11 @@ from import_export.results import Error, Result, RowResult
 
 from charges.models import Charge
 from charges.money import parse_amount
+from periods.spreadsheets import FORMULA
 
 NEW, CHANGED, SAME = RowResult.IMPORT_TYPE_NEW, RowResult.IMPORT_TYPE_UPDATE, RowResult.IMPORT_TYPE_SKIP
 SHOWN = 50  # rows of a preview
 NUMBER = re.compile(r"[0-9]{1,18}")
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 class AmountWidget(widgets.Widget):
@@ -130,13 +130,13 @@ class Spreadsheet(resources.ModelResource):
 
     def export_field(self, field: Any, instance: Any, **kwargs: Any) -> Any:
         value = super().export_field(field, instance, **kwargs)
-        is_formula = isinstance(value, str) and value.startswith(FORMULA_STARTS)
+        is_formula = isinstance(value, str) and value.startswith(FORMULA)
         return f"'{value}" if is_formula and not isinstance(field.widget, AmountWidget) else value
 
     def before_import_row(self, row: Any, **kwargs: Any) -> None:
         super().before_import_row(row, **kwargs)
         for column, value in row.items():
-            if isinstance(value, str) and value.startswith("'") and value[1:].startswith(FORMULA_STARTS):
+            if isinstance(value, str) and value.startswith("'") and value[1:].startswith(FORMULA):
                 row[column] = value[1:]
             elif type(value) is int:  # of a spreadsheet that takes a code for a number
                 row[column] = str(value)

@@ -20,8 +20,8 @@ from charges.models import AttributionRule, Charge, Source
 Step = Charge.FundStep
 NO_LETTER = re.compile(r"[\W_]")
 
-# The longest value that is used; a longer one is no value, never a cut one.
 NO_TAGS = ("", "{}", "[]", "null", "NULL", "None")
+# The longest value that is used; a longer one is no value, never a cut one.
 LONGEST = 1000  # characters of references
 TAG_LENGTHS = {
     "pi_email": 254,

@@ -42,6 +42,8 @@ def _nearly_json(text: str) -> Any:
         elif text.startswith("{") and len(text) < LONGEST_PRINTED:
             with warnings.catch_warnings(action="ignore"):  # about odd escapes, for programmers
                 text = json.dumps(ast.literal_eval(text))
+        else:
+            return None
         return json.loads(text, parse_float=str, parse_int=str)
     except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
         return None

@@ -18,8 +18,7 @@ from charges.importing.holding.then import as_then, readings
 from charges.importing.judging.allocations import has_allocations, may_be_divided
 from charges.importing.loading.asking import ask
 from charges.importing.loading.decisions import Succession
-from charges.importing.loading.pairing import heirs
-from charges.importing.loading.regrouping import regroup
+from charges.importing.loading.regrouping import successors
 from charges.importing.reading.chunk import Chunk
 from charges.importing.recognising import is_overtaken
 from charges.importing.staging import Staging, marked
@@ -85,9 +84,7 @@ def correct_row(issue: ImportIssue, *, correction: Mapping[str, str], reason: st
 
 def _come_again(charge: Charge, place: Place) -> None:
     """What people decided about the row before it could not be read holds, or is asked."""
-    found = heirs(charge.source, place, [])
-    if not place.late_month:
-        regroup(charge.source, place, found, [])
+    found = successors(charge.source, place, [])
     keys = [charge.pk]  # the one row of its place
     if found.returned:
         link("replaces", [(keys[at], old) for at, old in found.returned])

@@ -20,7 +20,8 @@ from periods.models import BillingPeriod
 
 State = BillingPeriod.State
 Status = Charge.ReviewStatus
-NOT_BILLABLE, CLEAR, HELD, PAYER_ASKED, DIVIDED, SHARED = range(6)  # kinds of new rows; of the first nobody is billed
+# Kinds of new rows: of the first nobody is billed; PAYER_ASKED are held only until somebody says who pays.
+NOT_BILLABLE, CLEAR, HELD, PAYER_ASKED, DIVIDED, SHARED = range(6)
 BY_STATUS = {
     Status.NOT_BILLABLE.value: NOT_BILLABLE, Status.CLEAR.value: CLEAR, Status.HELD.value: HELD,
     Status.DIVIDED.value: DIVIDED, Status.SHARED.value: SHARED,
@@ -84,9 +85,7 @@ class Place:
     dues: "array[int]" = field(default_factory=lambda: array("q"))
     divided: AbstractSet[int] = frozenset()  # keys of charges that the provider has divided
     pieces: dict[int, Piece] = field(default_factory=dict)  # rows of those keys, by their place among the new ones
-    statuses: bytearray = field(
-        default_factory=bytearray
-    )  # kinds; PAYER_ASKED are held only until somebody says who pays
+    statuses: bytearray = field(default_factory=bytearray)  # by their kinds
 
     def replace_accounts(self) -> None:
         self.replaced = self.holding.replaced(self.accounts)

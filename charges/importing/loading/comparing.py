@@ -16,8 +16,7 @@ from charges.importing.holding.snapshot import held_of
 from charges.importing.judging.unusual import Flags, New
 from charges.importing.loading.batches import in_batches
 from charges.importing.loading.foreseeing import held_by_decisions
-from charges.importing.loading.pairing import Heirs, heirs
-from charges.importing.loading.regrouping import regroup
+from charges.importing.loading.regrouping import successors
 from charges.importing.recognising import same_rows
 from charges.importing.staging import Staging
 from charges.models import Charge
@@ -36,14 +35,7 @@ class Comparison:
         self.new = sum(place.added for place in self.places)
         self.vanished = sum(len(self.left[place.month]) for place in self.places)
         self.unchanged = staging.unchanged
-        self.heirs = {place.month: self._heirs(place) for place in self.places}
-
-    def _heirs(self, place: Place) -> Heirs:
-        left = self.left[place.month]
-        found = heirs(self.staging.source, place, left)
-        if not place.late_month:
-            regroup(self.staging.source, place, found, left)
-        return found
+        self.heirs = {place.month: successors(staging.source, place, self.left[place.month]) for place in self.places}
 
     @cached_property
     def unusual(self) -> dict[str, Flags]:

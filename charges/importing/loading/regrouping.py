@@ -10,13 +10,13 @@ side is asked about the new rows of the other, as long as it is open, that is wh
     divided no more      are none                            asked, by decisions about parts; else it follows its line
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from charges.flags import Divided
 from charges.importing.holding.places import Place
 from charges.importing.judging.allocations import keyed
 from charges.importing.loading.batches import in_batches
-from charges.importing.loading.pairing import Heirs, Link
+from charges.importing.loading.pairing import Heirs, Link, heirs
 from charges.importing.loading.standing import STANDING
 from charges.models import Charge, FocusImport, Source
 from charges.models.charge import SUPERSEDED, ChargeQuerySet
@@ -25,7 +25,15 @@ Status, Kind = Charge.ReviewStatus, Charge.Kind
 Decisions = dict[int, dict[int, int]]  # by key of what is divided: charge → itself, or the part of its days, as decided
 
 
-def regroup(source: Source, place: Place, found: Heirs, left: Iterable[int]) -> None:
+def successors(source: Source, place: Place, left: Sequence[int]) -> Heirs:
+    """`left` are the charges that the delivery speaks for and does not contain."""
+    found = heirs(source, place, left)
+    if not place.late_month:
+        _regroup(source, place, found, left)
+    return found
+
+
+def _regroup(source: Source, place: Place, found: Heirs, left: Iterable[int]) -> None:
     """Complete `found` by the lines of rows that are billed again, and by rows that are asked about."""
     found.lines = _billed_again(place, [*found.links, *found.returned])
     if not place.pieces or place.period is None:
